@@ -1,0 +1,1 @@
+#include "agent/container_fs.h"

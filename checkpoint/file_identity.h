@@ -1,0 +1,34 @@
+// Which file this is, whatever it is called: device, inode and birth time on the host's own file
+// system (never overlayfs's, whose device changes from mount to mount).
+#pragma once
+
+#include <compare>
+#include <cstdint>
+
+#include "config/result.h"
+
+namespace longshore::checkpoint {
+
+struct FileIdentity {
+  uint64_t device = 0;
+  uint64_t inode = 0;
+  int64_t birth_ns = 0;  ///< 0 where the file system keeps no birth time.
+  auto operator<=>(const FileIdentity&) const = default;
+};
+
+struct FileFacts {
+  FileIdentity identity;
+  uint64_t size_bytes = 0;
+  uint32_t mode = 0;   ///< st_mode.
+  uint32_t links = 0;  ///< 0: deleted, only descriptors hold it.
+  uint32_t owner = 0;  ///< st_uid.
+};
+
+/// statx(2) of an open descriptor (O_PATH will do). Errors: kRetryable.
+Result<FileFacts> file_facts(int fd);
+
+/// statx(2) of `name` in the directory `dir_fd`; a symlink is not followed. Errors: kNotFound,
+/// kRetryable.
+Result<FileFacts> file_facts_at(int dir_fd, const char* name);
+
+}  // namespace longshore::checkpoint

@@ -1,0 +1,28 @@
+// The state directory: checked before anything is trusted to it, locked against a second agent.
+#pragma once
+
+#include <string>
+
+#include "config/fd.h"
+#include "config/result.h"
+
+namespace longshore::checkpoint {
+
+/// Holds the directory's lock while it lives. Thread: any.
+class StateDir {
+ public:
+  /// Creates the directory if its parent exists, refuses overlay, tmpfs and network file systems
+  /// unless `ephemeral_allowed`, takes the lock (`<dir>/lock`, flock), writes our pid into it.
+  /// Errors: kInvalid, one sentence with the remedy; a held lock names the holder's pid and
+  /// command.
+  static Result<StateDir> open(const std::string& path, bool ephemeral_allowed);
+
+  const std::string& path() const { return path_; }
+
+ private:
+  StateDir(std::string path, Fd lock) : path_(std::move(path)), lock_(std::move(lock)) {}
+  std::string path_;
+  Fd lock_;
+};
+
+}  // namespace longshore::checkpoint

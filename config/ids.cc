@@ -1,0 +1,33 @@
+#include "config/ids.h"
+
+#include <xxhash.h>
+
+#include <charconv>
+
+namespace longshore {
+
+SourceId make_source_id(std::string_view host_id, std::string_view host_path,
+                        std::string_view stream) {
+  std::string text;
+  text.reserve(host_id.size() + host_path.size() + stream.size() + 2);
+  text.append(host_id).append(1, '\0').append(host_path).append(1, '\0').append(stream);
+  return {XXH3_64bits(text.data(), text.size())};
+}
+
+std::string to_string(SourceId id) {
+  constexpr char kDigits[] = "0123456789abcdef";
+  std::string hex(16, '0');
+  for (int i = 15; i >= 0; --i, id.value >>= 4)
+    hex[static_cast<size_t>(i)] = kDigits[id.value & 15];
+  return hex;
+}
+
+std::optional<SourceId> parse_source_id(std::string_view hex) {
+  if (hex.size() != 16) return std::nullopt;
+  SourceId id;
+  const auto [end, error] = std::from_chars(hex.data(), hex.data() + hex.size(), id.value, 16);
+  if (error != std::errc() || end != hex.data() + hex.size()) return std::nullopt;
+  return id;
+}
+
+}  // namespace longshore

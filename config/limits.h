@@ -1,0 +1,42 @@
+// Every bound that longshore keeps, in one place: what a buffer may hold, how long a wait may last.
+// Each says its unit. A bound that an operator may want to move has a flag; its default stands
+// here.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace longshore::limits {
+
+// Reading.
+inline constexpr size_t kReadBytesMax = 1 << 20;      ///< One read of a log file; one line's room.
+inline constexpr size_t kReadBytesUsual = 256 << 10;  ///< One chunk while lines are short.
+inline constexpr size_t kOverlapBytes = 64;           ///< Re-read and compared before each read.
+
+// Records.
+inline constexpr size_t kRecordBytesMax =
+    1'000'000;  ///< An encoded record; Kafka's default less room.
+inline constexpr size_t kDeclarationsPerContainerMax = 64;
+inline constexpr size_t kFilesPerDeclarationMax = 10'000;
+inline constexpr size_t kPathBytesMax = 4096;
+inline constexpr size_t kSymlinksMax = 40;  ///< As the kernel's MAXSYMLINKS.
+
+// A chunk: what one turn of the scheduler hands to one partition.
+inline constexpr size_t kChunkRecordsMax = 3500;
+inline constexpr size_t kChunkBytesMax = 850'000;  ///< Encoded; one longer record may exceed it.
+
+// A partition is fed so that it never holds a full batch behind the one in flight: librdkafka's
+// broker thread would spin (batch.num.messages=4000, batch.size=1000000; two chunks stay below two
+// batches).
+inline constexpr size_t kPartitionRecordsFree = 3500;   ///< Outstanding records that admit a chunk.
+inline constexpr size_t kPartitionBytesFree = 900'000;  ///< Outstanding bytes that admit a chunk.
+
+// Memory of one lane: raw and encoded bytes handed to the producer and not yet reported.
+inline constexpr size_t kLaneBytesInFlightMax = 24 << 20;
+
+// Marks: see checkpoint/marks.h.
+inline constexpr size_t kMarkSpanBytes = 64 << 10;
+inline constexpr size_t kMarksMax = 256;  ///< 16 MiB behind the position.
+inline constexpr size_t kClosedGenerationsMax = 64;
+
+}  // namespace longshore::limits

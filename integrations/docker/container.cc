@@ -1,0 +1,1 @@
+#include "integrations/docker/container.h"

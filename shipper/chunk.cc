@@ -1,0 +1,1 @@
+#include "shipper/chunk.h"

@@ -1,0 +1,55 @@
+// A Chunk is what one turn of the scheduler read from one source: the bytes, the records made of
+// them, and how many of those the broker has not answered for yet. Nothing in it is freed before
+// the last report, for librdkafka sends straight from these bytes.
+#pragma once
+
+#include <librdkafka/rdkafka.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "config/ids.h"
+
+namespace longshore::shipper {
+
+/// Growable bytes without initialisation. Pointers into it stay valid only until it grows.
+class Buffer {
+ public:
+  char* data() { return bytes_.get(); }
+  const char* data() const { return bytes_.get(); }
+  size_t size() const { return size_; }
+  size_t capacity() const { return capacity_; }
+  void clear() { size_ = 0; }
+  void resize(size_t size) { reserve(size), size_ = size; }
+  void reserve(size_t capacity) {
+    if (capacity <= capacity_) return;
+    const size_t grown = capacity < capacity_ * 2 ? capacity_ * 2 : capacity;
+    auto bytes = std::make_unique_for_overwrite<char[]>(grown);
+    std::copy_n(bytes_.get(), size_, bytes.get());
+    bytes_ = std::move(bytes);
+    capacity_ = grown;
+  }
+
+ private:
+  std::unique_ptr<char[]> bytes_;
+  size_t size_ = 0;
+  size_t capacity_ = 0;
+};
+
+/// Thread: the lane's. Made once, used again and again from the lane's pool.
+struct Chunk {
+  SourceId source;
+  std::string key;  ///< to_string(source): every record's key.
+  Buffer read;      ///< As read from the file; the values of `raw` records point into it.
+  Buffer encoded;   ///< The values of JSON records point into it.
+  std::vector<rd_kafka_message_t> messages;  ///< In order; `_private` is this chunk.
+  size_t value_bytes = 0;                    ///< Sum of the values' lengths.
+  size_t unreported = 0;  ///< Messages handed to the producer and not reported yet.
+
+  size_t memory_bytes() const { return read.capacity() + encoded.capacity(); }
+};
+
+}  // namespace longshore::shipper
