@@ -1,1 +1,0 @@
-#include "shipper/chunk.h"
