@@ -1,0 +1,38 @@
+// Which of librdkafka's settings longshore sets, which an operator may add, and which would break
+// a promise.
+#pragma once
+
+#include <librdkafka/rdkafka.h>
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "config/result.h"
+
+namespace longshore::shipper {
+
+using KafkaSettings = std::vector<std::pair<std::string, std::string>>;
+
+struct KafkaConfDestroy {
+  void operator()(rd_kafka_conf_t* conf) const { rd_kafka_conf_destroy(conf); }
+};
+using KafkaConf = std::unique_ptr<rd_kafka_conf_t, KafkaConfDestroy>;
+
+/// Checks the operator's `--kafka k=v` settings: refuses those that break a promise (acks,
+/// enable.idempotence, transactional.id, message.timeout.ms, ...: naming what to use instead),
+/// those that librdkafka does not know, naming the nearest one that it does, and those that
+/// contradict each other. Errors: kInvalid.
+Status check_kafka_settings(const KafkaSettings& settings);
+
+/// What every handle gets, with the operator's settings on top of it. Errors: kInvalid.
+Result<KafkaConf> make_kafka_conf(const std::string& brokers, const KafkaSettings& settings);
+
+/// Adds `settings` that no operator changes. Errors: kInvalid.
+Status add_settings(const KafkaSettings& settings, rd_kafka_conf_t* conf);
+
+/// What makes a producer one that keeps the promises. `transactional_id` empty: at least once.
+KafkaSettings promised_settings(const std::string& transactional_id);
+
+}  // namespace longshore::shipper
