@@ -29,7 +29,8 @@ using NewTopic = Owned<rd_kafka_NewTopic_t, rd_kafka_NewTopic_destroy>;
 using AdminOptions = Owned<rd_kafka_AdminOptions_t, rd_kafka_AdminOptions_destroy>;
 using Offsets = Owned<rd_kafka_topic_partition_list_t, rd_kafka_topic_partition_list_destroy>;
 
-constexpr int kStablePauseMs = 1000;  // How long the plain read may take that explains a timeout.
+constexpr int kPlainReadMsMax = 5000;  // Of the plain read that explains why a stable one failed.
+constexpr int kAnswerMs = 1000;        // For an answer to travel beyond the broker's own timeout.
 
 class KafkaClient final : public Kafka {
  public:
@@ -117,7 +118,7 @@ Result<GroupOffset> KafkaClient::committed(const std::string& group, bool stable
   }
   if (!found && stable && found.error().code == ErrorCode::kRetryable &&
       found.error().message.find("unstable") == std::string::npos &&
-      fetch(group, false, std::min(timeout_ms, kStablePauseMs))) {
+      fetch(group, false, std::min(timeout_ms, kPlainReadMsMax))) {
     return Error{ErrorCode::kRetryable, found.error().message +
                                             " It is unstable: without waiting for pending " +
                                             "transactions it can be read."};
@@ -168,7 +169,7 @@ Status KafkaClient::create_topic(const std::string& topic, int32_t partitions, i
   const Queue queue(rd_kafka_queue_new(*handle));
   rd_kafka_NewTopic_t* list[] = {wanted.get()};
   rd_kafka_CreateTopics(*handle, list, 1, options.get(), queue.get());
-  const Event event(rd_kafka_queue_poll(queue.get(), timeout_ms + kStablePauseMs));
+  const Event event(rd_kafka_queue_poll(queue.get(), timeout_ms + kAnswerMs));
   if (!event) return query_error(what, RD_KAFKA_RESP_ERR__TIMED_OUT);
   if (const auto code = rd_kafka_event_error(event.get())) return query_error(what, code);
 

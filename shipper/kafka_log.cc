@@ -20,8 +20,10 @@ spdlog::level::level_enum level_of(int syslog_level) {
 }
 
 void log_callback(const rd_kafka_t* handle, int level, const char* facility, const char* text) {
-  // A setting for producers is handed to queries as well, which say that it is not for them.
-  if (std::string_view(facility) == "CONFWARN") return;
+  // A setting for producers is handed to queries as well, which say that it is not for them; and a
+  // session that gives up what it holds does so on purpose.
+  const std::string_view about(facility);
+  if (about == "CONFWARN" || about == "TERMINATE") return;
   if (!handle) return;
   static_cast<KafkaLog*>(rd_kafka_opaque(handle))->write(level, facility, text);
 }

@@ -1,6 +1,9 @@
 #include "shipper/kafka_settings.h"
 
 #include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <sstream>
 #include <string_view>
 
 #include "config/nearest.h"
@@ -61,20 +64,23 @@ constexpr std::array kUsual = std::to_array<std::pair<const char*, const char*>>
 
 Error invalid(const std::string& message) { return {ErrorCode::kInvalid, message}; }
 
+// From librdkafka's own table, "name | C/P | range | ...": rd_kafka_conf_dump() leaves out aliases,
+// and linger.ms and acks are such.
 std::vector<std::string> known_settings() {
+  char* text = nullptr;
+  size_t size = 0;
+  std::FILE* const table = open_memstream(&text, &size);
+  if (!table) return {};
+  rd_kafka_conf_properties_show(table);
+  std::fclose(table);
   std::vector<std::string> names;
-  const auto take = [&names](const char** dump, size_t count) {
-    for (size_t i = 0; i + 1 < count; i += 2) names.emplace_back(dump[i]);
-    rd_kafka_conf_dump_free(dump, count);
-  };
-  size_t count = 0;
-  const KafkaConf conf(rd_kafka_conf_new());
-  const char** dump = rd_kafka_conf_dump(conf.get(), &count);
-  take(dump, count);
-  rd_kafka_topic_conf_t* topic = rd_kafka_topic_conf_new();
-  dump = rd_kafka_topic_conf_dump(topic, &count);
-  take(dump, count);
-  rd_kafka_topic_conf_destroy(topic);
+  std::istringstream lines(std::string(text, size));
+  std::free(text);
+  for (std::string line; std::getline(lines, line);) {
+    const size_t end = line.find_first_not_of("abcdefghijklmnopqrstuvwxyz._");
+    if (end == 0 || end == std::string::npos || line[end] != ' ') continue;
+    if (line.find('|') != std::string::npos) names.push_back(line.substr(0, end));
+  }
   return names;
 }
 
