@@ -4,7 +4,8 @@
 //   lane --Chunk--> Session (one librdkafka producer handle) --Report--> lane
 //
 // Crash-only: a Session whose call failed with anything but kRetryable is destroyed and a new one
-// made; nothing is ever repaired inside one.
+// made; nothing is ever repaired inside one. That failure is kNotFound (the session is gone), never
+// kInvalid or kFatal: a new session may heal it.
 #pragma once
 
 #include <cstdint>

@@ -100,7 +100,7 @@ Result<GroupOffset> KafkaClient::fetch(const std::string& group, bool stable, in
     return Error{ErrorCode::kRetryable,
                  "Could not " + what + ": it is unstable (a transaction " + "is pending)."};
   }
-  if (code) return query_error(what, code);
+  if (code) return Error{ErrorCode::kRetryable, query_error(what, code).message};
   if (offset.offset < 0) return GroupOffset{};
   GroupOffset found{.known = true, .number = {static_cast<uint64_t>(offset.offset)}, .digest = {}};
   if (offset.metadata) {

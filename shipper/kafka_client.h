@@ -10,8 +10,8 @@
 
 namespace longshore::shipper {
 
-/// A Kafka on `brokers` with checked `settings` on top of longshore's own. Connects lazily. Outlives
-/// its sessions.
+/// A Kafka on `brokers` with checked `settings` on top of longshore's own. Connects lazily.
+/// Outlives its sessions.
 std::unique_ptr<Kafka> make_kafka_client(std::string brokers, KafkaSettings settings);
 
 }  // namespace longshore::shipper

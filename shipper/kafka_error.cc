@@ -60,14 +60,10 @@ Error query_error(const std::string& what, rd_kafka_resp_err_t code) {
 }
 
 Error call_error(const std::string& what, const rd_kafka_error_t& error) {
-  ErrorCode code = ErrorCode::kFatal;
-  if (is_refusal(rd_kafka_error_code(&error))) {
-    code = ErrorCode::kInvalid;
-  } else if (rd_kafka_error_is_retriable(&error) && !rd_kafka_error_is_fatal(&error) &&
-             !rd_kafka_error_txn_requires_abort(&error)) {
-    code = ErrorCode::kRetryable;
-  }
-  return {code, sentence(what, rd_kafka_error_string(&error), rd_kafka_error_name(&error))};
+  const bool again = rd_kafka_error_is_retriable(&error) && !rd_kafka_error_is_fatal(&error) &&
+                     !rd_kafka_error_txn_requires_abort(&error);
+  return {again ? ErrorCode::kRetryable : kSessionGone,
+          sentence(what, rd_kafka_error_string(&error), rd_kafka_error_name(&error))};
 }
 
 }  // namespace longshore::shipper

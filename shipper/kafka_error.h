@@ -25,8 +25,12 @@ bool is_refusal(rd_kafka_resp_err_t code);
 /// "could not <what>: <librdkafka's words> (<its name>)". kInvalid for a refusal, else kRetryable.
 Error query_error(const std::string& what, rd_kafka_resp_err_t code);
 
-/// The same for a transaction's call. kRetryable only if the same call may simply be repeated;
-/// kInvalid for a refusal; kFatal: the handle is of no use any more.
+/// A session that failed is gone: forget it and make a new one. Never kInvalid or kFatal, which
+/// would stop the agent: what a broker refuses today it may grant tomorrow.
+inline constexpr ErrorCode kSessionGone = ErrorCode::kNotFound;
+
+/// The same for a transaction's call. kRetryable only if the same call may simply be repeated, else
+/// kSessionGone.
 Error call_error(const std::string& what, const rd_kafka_error_t& error);
 
 }  // namespace longshore::shipper

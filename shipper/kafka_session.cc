@@ -15,7 +15,7 @@ namespace {
 // The queue wakes its reader by itself; this bounds the wait should a wake-up be lost.
 constexpr int kServeMs = 50;
 
-Error destroy_it(const std::string& message) { return {ErrorCode::kFatal, message}; }
+Error destroy_it(const std::string& message) { return {kSessionGone, message}; }
 
 }  // namespace
 
@@ -23,7 +23,7 @@ Result<KafkaHandle> make_kafka_handle(rd_kafka_type_t type, KafkaConf conf) {
   char words[512];
   KafkaHandle handle(rd_kafka_new(type, conf.get(), words, sizeof words));
   if (!handle) {
-    return Error{ErrorCode::kInvalid, std::string("Could not set up a Kafka client: ") + words};
+    return Error{ErrorCode::kRetryable, std::string("Could not set up a Kafka client: ") + words};
   }
   static_cast<void>(conf.release());  // It belongs to the handle now.
   return handle;
@@ -96,7 +96,7 @@ Result<size_t> KafkaSession::produce(Chunk* chunk, size_t first, const TopicPart
   rd_kafka_topic_t* const into = topic(to.topic);
   if (!into) {
     trouble_ = Trouble::kPartition;
-    return Error{ErrorCode::kInvalid, "\"" + to.topic + "\" cannot be a topic's name."};
+    return destroy_it("\"" + to.topic + "\" cannot be a topic's name.");
   }
   rd_kafka_message_t* const messages = chunk->messages.data() + first;
   const size_t count = chunk->messages.size() - first;

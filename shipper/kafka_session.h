@@ -23,14 +23,15 @@ struct KafkaHandleDestroy {
 };
 using KafkaHandle = std::unique_ptr<rd_kafka_t, KafkaHandleDestroy>;
 
-/// The handle of `conf`. Errors: kInvalid.
+/// The handle of `conf`. Errors: kRetryable: no thread to be had, or a file that `conf` names is
+/// away; its settings were checked at the start.
 Result<KafkaHandle> make_kafka_handle(rd_kafka_type_t type, KafkaConf conf);
 
 /// Thread: the lane's. A commit or a flush blocks in librdkafka until the reports have been served,
 /// so that call alone runs on a thread of its own while the lane's serves them.
 class KafkaSession final : public Session {
  public:
-  /// `conf` as make_kafka_conf() returned it, with a log. Errors: kInvalid.
+  /// `conf` as make_kafka_conf() returned it, with a log. Errors: kRetryable.
   static Result<std::unique_ptr<Session>> open(KafkaConf conf, const SessionOptions& options);
 
   ~KafkaSession() override;
