@@ -1,0 +1,245 @@
+#include "integrations/kafka/reader.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string_view>
+
+namespace longshore::kafka {
+
+namespace {
+
+constexpr size_t kBatchRecords = 10'000;
+
+// What reading rests on; an operator's setting of these is refused.
+constexpr std::pair<std::string_view, std::string_view> kOwn[] = {
+    {"bootstrap.servers", "use --brokers"},
+    {"metadata.broker.list", "use --brokers"},
+    {"isolation.level", "use --isolation"},
+    {"enable.partition.eof", "the end of a partition is found through it"},
+    {"allow.auto.create.topics", "reading must not create topics"},
+};
+
+// The default log callback would write what is only a hint to stderr, among the command's words.
+void keep_quiet(const rd_kafka_t*, int, const char*, const char*) {}
+
+Result<rd_kafka_t*> make_consumer(const ReaderOptions& options, bool read_committed) {
+  for (const auto& [name, value] : options.settings) {
+    for (const auto& [refused, remedy] : kOwn) {
+      if (name == refused)
+        return Error{ErrorCode::kInvalid, fmt::format("--kafka {} is refused: {}.", name, remedy)};
+    }
+  }
+  auto conf = shipper::make_kafka_conf(options.brokers, options.settings);
+  if (!conf) return conf.error();
+  const shipper::KafkaSettings own = {
+      {"isolation.level", read_committed ? "read_committed" : "read_uncommitted"},
+      {"enable.partition.eof", "true"},
+      {"queued.max.messages.kbytes", "16384"},
+      {"queued.min.messages", "200000"},
+      {"fetch.message.max.bytes", "4194304"},
+      {"fetch.wait.max.ms", "100"},
+      {"auto.offset.reset", "error"},
+      {"topic.metadata.refresh.interval.ms", "10000"}};
+  if (Status status = shipper::add_settings(own, conf->get()); !status) return status.error();
+  rd_kafka_conf_set_log_cb(conf->get(), keep_quiet);
+  char words[512];
+  rd_kafka_t* handle = rd_kafka_new(RD_KAFKA_CONSUMER, conf->get(), words, sizeof words);
+  if (!handle) return Error{ErrorCode::kInvalid, fmt::format("--kafka: {}.", words)};
+  static_cast<void>(conf->release());  // It belongs to the handle now.
+  return handle;
+}
+
+Error no_answer(const ReaderOptions& options, rd_kafka_resp_err_t code) {
+  return {ErrorCode::kRetryable,
+          fmt::format("No usable answer from Kafka at {} ({}): check --brokers and, for TLS or "
+                      "SASL, --kafka.",
+                      options.brokers, rd_kafka_err2str(code))};
+}
+
+}  // namespace
+
+Reader::Reader(const ReaderOptions& options, rd_kafka_t* handle)
+    : options_(options), handle_(handle), batch_(kBatchRecords) {}
+
+Reader::~Reader() {
+  for (Partition& partition : partitions_) close(partition);
+  for (rd_kafka_topic_t* topic : topics_) rd_kafka_topic_destroy(topic);
+  if (queue_) rd_kafka_queue_destroy(queue_);
+  rd_kafka_destroy_flags(handle_, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+}
+
+Result<std::unique_ptr<Reader>> Reader::open(const ReaderOptions& options) {
+  Result<rd_kafka_t*> handle = make_consumer(options, options.read_committed);
+  if (!handle) return handle.error();
+  std::unique_ptr<Reader> reader(new Reader(options, *handle));
+  if (Status status = reader->find_partitions(); !status) return status.error();
+  if (Status status = reader->find_ends(); !status) return status.error();
+  if (Status status = reader->start(); !status) return status.error();
+  return reader;
+}
+
+Status Reader::find_partitions() {
+  for (const std::string& name : options_.topics) {
+    rd_kafka_topic_t* topic = rd_kafka_topic_new(handle_, name.c_str(), nullptr);
+    if (!topic) {
+      return Error{ErrorCode::kInvalid,
+                   fmt::format("--topic {}: {}.", name, rd_kafka_err2str(rd_kafka_last_error()))};
+    }
+    topics_.push_back(topic);
+    const rd_kafka_metadata_t* found = nullptr;
+    const auto code = rd_kafka_metadata(handle_, 0, topic, &found, options_.timeout_ms);
+    if (code) return no_answer(options_, code);
+    const std::unique_ptr<const rd_kafka_metadata_t, void (*)(const rd_kafka_metadata_t*)> holder(
+        found, rd_kafka_metadata_destroy);
+    const rd_kafka_metadata_topic_t* shape = found->topic_cnt > 0 ? &found->topics[0] : nullptr;
+    if (!shape || shape->err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
+        (!shape->err && shape->partition_cnt == 0)) {
+      return Error{ErrorCode::kNotFound, fmt::format("Kafka at {} has no topic {}: check --topic.",
+                                                     options_.brokers, name)};
+    }
+    if (shape->err) {
+      return Error{ErrorCode::kInvalid,
+                   fmt::format("--topic {}: {}.", name, rd_kafka_err2str(shape->err))};
+    }
+    for (int i = 0; i < shape->partition_cnt; ++i) {
+      Partition& partition = partitions_.emplace_back();
+      partition.topic = topic;
+      partition.topic_name = name;
+      partition.number = shape->partitions[i].id;
+    }
+  }
+  return ok();
+}
+
+Status Reader::find_ends() {
+  // A read_committed handle answers with the last stable offset; only another one knows what lies
+  // behind it.
+  rd_kafka_t* beyond = nullptr;
+  if (options_.read_committed) {
+    Result<rd_kafka_t*> handle = make_consumer(options_, false);
+    if (!handle) return handle.error();
+    beyond = *handle;
+  }
+  const std::unique_ptr<rd_kafka_t, void (*)(rd_kafka_t*)> holder(beyond, [](rd_kafka_t* handle) {
+    if (handle) rd_kafka_destroy(handle);
+  });
+  for (Partition& partition : partitions_) {
+    const char* const topic = partition.topic_name.c_str();
+    auto code = rd_kafka_query_watermark_offsets(handle_, topic, partition.number, &partition.begin,
+                                                 &partition.end, options_.timeout_ms);
+    if (code) return no_answer(options_, code);
+    if (!options_.from_beginning) partition.begin = partition.end;
+    partition.next = partition.begin;
+    if (!beyond || options_.follow) continue;
+    int64_t low = 0, high = 0;
+    code = rd_kafka_query_watermark_offsets(beyond, topic, partition.number, &low, &high,
+                                            options_.timeout_ms);
+    if (code) return no_answer(options_, code);
+    if (high > partition.end)
+      held_back_.push_back({partition.topic_name, partition.number, high - partition.end});
+  }
+  return ok();
+}
+
+Status Reader::start() {
+  queue_ = rd_kafka_queue_new(handle_);
+  for (Partition& partition : partitions_) {
+    if (!options_.follow && partition.begin >= partition.end) continue;
+    if (rd_kafka_consume_start_queue(partition.topic, partition.number, partition.begin, queue_)) {
+      return Error{ErrorCode::kRetryable,
+                   fmt::format("Could not read {}[{}]: {}.", partition.topic_name, partition.number,
+                               rd_kafka_err2str(rd_kafka_last_error()))};
+    }
+    partition.open = true;
+    open_partitions_ += 1;
+  }
+  return ok();
+}
+
+void Reader::close(Partition& partition) {
+  if (!partition.open) return;
+  rd_kafka_consume_stop(partition.topic, partition.number);
+  partition.open = false;
+  open_partitions_ -= 1;
+}
+
+Reader::Partition* Reader::find(const rd_kafka_message_t& message) {
+  const auto is = [&message](const Partition& partition) {
+    return partition.topic == message.rkt && partition.number == message.partition;
+  };
+  if (is(partitions_[last_])) return &partitions_[last_];
+  const auto at = std::find_if(partitions_.begin(), partitions_.end(), is);
+  if (at == partitions_.end()) return nullptr;
+  last_ = static_cast<size_t>(at - partitions_.begin());
+  return &*at;
+}
+
+Status Reader::poll(int timeout_ms, const std::function<void(const ReadRecord&)>& each) {
+  const ssize_t count =
+      rd_kafka_consume_batch_queue(queue_, timeout_ms, batch_.data(), batch_.size());
+  Status status = ok();
+  for (ssize_t i = 0; i < count; ++i) {
+    rd_kafka_message_t* message = batch_[static_cast<size_t>(i)];
+    if (status) status = take(*message, each);
+    rd_kafka_message_destroy(message);
+  }
+  if (!status) return status;
+  // Not while messages of the batch are held: stopping waits for them.
+  for (Partition& partition : partitions_) {
+    if (!options_.follow && partition.next >= partition.end) close(partition);
+  }
+  return ok();
+}
+
+Status Reader::take(const rd_kafka_message_t& message,
+                    const std::function<void(const ReadRecord&)>& each) {
+  Partition* partition = message.rkt ? find(message) : nullptr;
+  if (message.err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+    if (partition) partition->next = std::max(partition->next, message.offset);
+    return ok();
+  }
+  if (message.err) {
+    // What the client mends by itself: a broker that is away, a leader that moves.
+    switch (message.err) {
+      case RD_KAFKA_RESP_ERR__TRANSPORT:
+      case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
+      case RD_KAFKA_RESP_ERR__RESOLVE:
+      case RD_KAFKA_RESP_ERR__TIMED_OUT:
+        return ok();
+      default:
+        break;
+    }
+    return Error{partition ? ErrorCode::kNotFound : ErrorCode::kRetryable,
+                 fmt::format("Reading {} stopped: {}.",
+                             partition ? fmt::format("{}[{}] at offset {}", partition->topic_name,
+                                                     partition->number, partition->next)
+                                       : options_.brokers,
+                             rd_kafka_err2str(message.err))};
+  }
+  if (!partition) return ok();
+  partition->next = message.offset + 1;
+  if (!options_.follow && message.offset >= partition->end) return ok();
+  each({.topic = partition->topic_name,
+        .partition = message.partition,
+        .offset = message.offset,
+        .key = {static_cast<const char*>(message.key), message.key ? message.key_len : 0},
+        .value = {static_cast<const char*>(message.payload), message.payload ? message.len : 0}});
+  return ok();
+}
+
+uint64_t Reader::offsets_passed() const {
+  uint64_t passed = 0;
+  for (const Partition& partition : partitions_)
+    passed += static_cast<uint64_t>(std::min(partition.next, partition.end) - partition.begin);
+  return passed;
+}
+
+uint64_t Reader::offsets_total() const {
+  uint64_t total = 0;
+  for (const Partition& partition : partitions_)
+    total += static_cast<uint64_t>(partition.end - partition.begin);
+  return total;
+}
+
+}  // namespace longshore::kafka

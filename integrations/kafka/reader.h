@@ -1,0 +1,95 @@
+// Reads topics from Kafka without joining a group, so it needs no rights but to read and leaves no
+// trace: audit and tap stand on it.
+#pragma once
+
+#include <librdkafka/rdkafka.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "config/result.h"
+#include "shipper/kafka_settings.h"
+
+namespace longshore::kafka {
+
+struct ReaderOptions {
+  std::string brokers;
+  std::vector<std::string> topics;
+  shipper::KafkaSettings settings;  ///< The operator's `--kafka k=v`: TLS, SASL.
+  bool read_committed = true;
+  bool from_beginning = true;
+  bool follow = false;  ///< Never ended(); else what was written before open() is read.
+  int timeout_ms = 10'000;
+};
+
+/// A record, valid during the call that hands it over.
+struct ReadRecord {
+  std::string_view topic;
+  int32_t partition = 0;
+  int64_t offset = 0;
+  std::string_view key, value;
+};
+
+/// A partition whose last records belong to a transaction that was open when the reader began, and
+/// are therefore not read.
+struct HeldBack {
+  std::string topic;
+  int32_t partition = 0;
+  int64_t records = 0;  ///< Offsets, control records included.
+};
+
+/// Thread: one. Memory: librdkafka's queue, at most about 32 MiB, and one batch.
+class Reader {
+ public:
+  /// Asks for the partitions and their ends, and begins to fetch.
+  /// Errors: kInvalid (setting), kNotFound (topic), kRetryable (no broker answers).
+  static Result<std::unique_ptr<Reader>> open(const ReaderOptions& options);
+  ~Reader();
+  Reader(const Reader&) = delete;
+  Reader& operator=(const Reader&) = delete;
+
+  /// Waits up to `timeout_ms` and hands over what came, in the order of each partition. Errors:
+  /// kRetryable (what librdkafka does not mend itself), kNotFound (records were deleted meanwhile).
+  Status poll(int timeout_ms, const std::function<void(const ReadRecord&)>& each);
+
+  bool ended() const { return open_partitions_ == 0; }
+  const std::vector<HeldBack>& held_back() const { return held_back_; }
+  /// Offsets passed, of offsets_total() to pass.
+  uint64_t offsets_passed() const;
+  uint64_t offsets_total() const;
+
+ private:
+  struct Partition {
+    rd_kafka_topic_t* topic = nullptr;  // Owned by topics_.
+    std::string topic_name;
+    int32_t number = 0;
+    int64_t begin = 0;
+    int64_t next = 0;  // The offset behind the last one seen.
+    int64_t end = 0;   // Where to stop, unless following.
+    bool open = false;
+  };
+
+  Reader(const ReaderOptions& options, rd_kafka_t* handle);
+  Status find_partitions();
+  Status find_ends();
+  Status start();
+  void close(Partition& partition);
+  Partition* find(const rd_kafka_message_t& message);
+  Status take(const rd_kafka_message_t& message,
+              const std::function<void(const ReadRecord&)>& each);
+
+  ReaderOptions options_;
+  rd_kafka_t* handle_;
+  rd_kafka_queue_t* queue_ = nullptr;
+  std::vector<rd_kafka_topic_t*> topics_;
+  std::vector<Partition> partitions_;
+  size_t last_ = 0;  // Records come in runs of one partition.
+  std::vector<rd_kafka_message_t*> batch_;
+  std::vector<HeldBack> held_back_;
+  size_t open_partitions_ = 0;
+};
+
+}  // namespace longshore::kafka
