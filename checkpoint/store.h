@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -62,8 +63,15 @@ class Store {
   /// All sources of a lane with their state as of its confirmed transaction.
   virtual Result<std::vector<StoredSource>> sources(LaneId lane) = 0;
 
-  /// Adds or replaces what is known about a source (not its state).
-  virtual Status put_source(const SourceRow& row) = 0;
+  /// One source with its state as of its lane's confirmed transaction; empty: unknown.
+  virtual Result<std::optional<StoredSource>> source(SourceId source) = 0;
+  /// The states that the prepared transaction of a lane wrote; empty: nothing is prepared.
+  virtual Result<std::vector<PreparedSource>> prepared(LaneId lane) = 0;
+
+  /// Adds or replaces what is known about sources (not their states), in one transaction.
+  virtual Status put_sources(const std::vector<SourceRow>& rows) = 0;
+  /// Forgets the sources whose `gone_ns` is not 0 and before `before_ns`; gives how many.
+  virtual Result<size_t> forget_gone(LaneId lane, int64_t before_ns) = 0;
   /// Forgets sources and their states.
   virtual Status forget(const std::vector<SourceId>& sources) = 0;
 

@@ -5,7 +5,6 @@
 
 #include <librdkafka/rdkafka.h>
 
-#include <algorithm>
 #include <cstddef>
 #include <memory>
 #include <string>
@@ -24,14 +23,7 @@ class Buffer {
   size_t capacity() const { return capacity_; }
   void clear() { size_ = 0; }
   void resize(size_t size) { reserve(size), size_ = size; }
-  void reserve(size_t capacity) {
-    if (capacity <= capacity_) return;
-    const size_t grown = capacity < capacity_ * 2 ? capacity_ * 2 : capacity;
-    auto bytes = std::make_unique_for_overwrite<char[]>(grown);
-    std::copy_n(bytes_.get(), size_, bytes.get());
-    bytes_ = std::move(bytes);
-    capacity_ = grown;
-  }
+  void reserve(size_t capacity);
 
  private:
   std::unique_ptr<char[]> bytes_;

@@ -1,0 +1,152 @@
+// Discovery decides which files are sources and which generation each file is. It is told what
+// happened (containers, directory events, time) and tells the lanes which files to read.
+//
+//   watch loop --declare(), ended(), gone(), events, sweep()--> Discovery --ToLane--> lanes
+//                                                  |
+//                                                  +--> ContainerFs, DirectoryWatcher
+//
+// Events are hints and the disk is the truth: an event only makes a follower (one declaration of
+// one container) look at its directories again, and sweep() finds whatever no event told.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "agent/container_fs.h"
+#include "agent/inotify.h"
+#include "agent/messages.h"
+#include "agent/rotation.h"
+#include "checkpoint/store.h"
+#include "config/clock.h"
+#include "config/declaration.h"
+
+namespace longshore::agent {
+
+/// Takes messages for a lane: a mailbox in the agent.
+using PostToLane = std::function<void(LaneId, ToLane)>;
+
+struct DiscoveryOptions {
+  std::string host_id;
+  std::string host_root = "/";
+  uint32_t lanes = 1;
+  bool first_start_at_end = false;  ///< This is the agent's first start, and --first-start=end.
+};
+
+/// Who declared, as the records name it. `container_id` is empty for files of the host.
+struct Declarer {
+  std::string container_id;
+  std::string container_name;
+  std::string image;
+};
+
+/// Thread: the watch loop.
+class Discovery {
+ public:
+  Discovery(DiscoveryOptions options, const HostMounts& mounts, DirectoryWatcher& watcher,
+            PostToLane post, const Clock& clock);
+
+  /// What the checkpoint knows of, before anything else is called.
+  void remember(const std::vector<checkpoint::StoredSource>& stored);
+
+  /// A declaration, new or as before with another `fs` or name; looks at its files at once.
+  void declare(const Declarer& who, const Declaration& declaration, FsSpec fs);
+  /// The container's writers are gone: looks once more at its files, then ends its sources.
+  void ended(const std::string& container_id);
+  /// The container runs (again).
+  void revived(const std::string& container_id);
+  /// The container was removed.
+  void gone(const std::string& container_id);
+
+  void on_event(const DirectoryEvent& event);
+  /// Looks at the followers whose directories changed and posts the touches gathered since the last
+  /// call. Gives when it wants to be called again (monotonic ns); 0: not before something happens.
+  int64_t settle();
+  /// Compares every open file and watched directory with what was last seen.
+  void sweep();
+
+  size_t sources() const;
+
+ private:
+  struct Follower {
+    Declarer who;
+    Declaration declaration;
+    std::unique_ptr<ContainerFs> fs;
+    std::set<int> watches;
+    std::set<SourceId> sources;
+    std::set<std::string> problems_said;
+    bool dirty = true;
+    bool ended = false;
+    bool scanned = false;
+    int64_t next_scan_ns = 0;  // Not before: a container cannot make us do nothing but look.
+  };
+  struct HeldFile {
+    std::weak_ptr<const OpenFile> file;  // The lane's: gone once it let go.
+    uint64_t size_bytes = 0;
+  };
+  struct Lineage {
+    LaneId lane;
+    std::string host_path;
+    std::string name;
+    std::string container_id;
+    checkpoint::FileIdentity newest;
+    std::vector<checkpoint::FileIdentity> identities;
+    std::shared_ptr<const SourceSpec> spec;  // Null: only remembered.
+    std::vector<HeldFile> files;
+    std::set<Follower*> followers;
+  };
+  struct WatchedDirectory {
+    std::shared_ptr<Fd> directory;
+    int64_t changed_ns = 0;  // Its ctime as of the last look.
+    std::set<Follower*> followers;
+    std::unordered_map<std::string, std::set<SourceId>> names;
+    std::string moved_name;  // The first half of a rename.
+    uint32_t moved_cookie = 0;
+  };
+  using IdentityKey = std::pair<checkpoint::FileIdentity, Stream>;
+
+  // discovery.cc: followers and their directories.
+  void scan(Follower& follower);
+  void watch_directories(Follower& follower, const ScanResult& result);
+  void say_problems(Follower& follower, const ScanResult& result);
+  void end_if_unwritten(SourceId id);
+  void forget_follower(Follower& follower);
+  void release(SourceId id, Lineage& lineage);
+  void touch(SourceId id) { touched_.insert(id); }
+  void sweep_files();
+  void sweep_directories();
+
+  // discovery_files.cc: files and generations.
+  void observe(Follower& follower, const FoundFile& file, const ScanResult& result);
+  void adopt(Follower& follower, const FoundFile& file, SourceId id, Lineage& lineage);
+  void resume(Follower& follower, const FoundFile& file, SourceId id, Lineage& lineage);
+  void resume_renamed(Follower& follower, const ScanResult& result);
+  void open(Follower& follower, const FoundFile& where, const Sibling& sibling, SourceId id,
+            uint64_t start_offset);
+  uint64_t first_offset(const Follower& follower, const FoundFile& file) const;
+  bool known_declaration(const Follower& follower) const;
+  std::shared_ptr<const SourceSpec> make_spec(const Follower& follower, const FoundFile& file,
+                                              SourceId id, LaneId lane) const;
+  void name_file(const FoundFile& file, SourceId id);
+
+  const DiscoveryOptions options_;
+  const HostMounts& mounts_;
+  DirectoryWatcher& watcher_;
+  const PostToLane post_;
+  const Clock& clock_;
+  std::map<std::pair<std::string, std::string>, std::unique_ptr<Follower>> followers_;
+  std::unordered_map<SourceId, Lineage> lineages_;
+  std::map<IdentityKey, SourceId> identities_;
+  std::unordered_map<std::string, std::set<SourceId>> by_directory_;  // Host directory path.
+  std::set<std::pair<std::string, std::string>> declared_before_;     // Container id, name.
+  std::unordered_map<int, WatchedDirectory> directories_;
+  std::unordered_map<const Fd*, int> scan_watches_;  // Of the look that is under way.
+  std::set<SourceId> touched_;
+};
+
+}  // namespace longshore::agent

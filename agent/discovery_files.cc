@@ -1,0 +1,204 @@
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
+#include "agent/discovery.h"
+#include "config/glob.h"
+
+namespace longshore::agent {
+namespace {
+
+std::string directory_of(const std::string& host_path) {
+  return host_path.substr(0, host_path.rfind('/'));
+}
+
+const char* stream_name(Stream stream) {
+  return stream == Stream::kStdout ? "stdout" : stream == Stream::kStderr ? "stderr" : "";
+}
+
+}  // namespace
+
+// One matching file: a known generation, a new generation of a known lineage, or a new source.
+void Discovery::observe(Follower& follower, const FoundFile& file, const ScanResult& result) {
+  const Stream stream = follower.declaration.stream;
+  if (is_compressed(file.file_name)) return;
+  if (const auto base = rotated_base(file.file_name)) {
+    // Where the unrotated file is there or known, this one is a generation of it.
+    const std::string base_path = directory_of(file.host_path) + "/" + *base;
+    const auto is_base = [&](const FoundFile& other) { return other.host_path == base_path; };
+    if (lineages_.contains(make_source_id(options_.host_id, base_path, stream_name(stream))) ||
+        std::any_of(result.files.begin(), result.files.end(), is_base)) {
+      return;
+    }
+  }
+  const SourceId own = make_source_id(options_.host_id, file.host_path, stream_name(stream));
+  SourceId id = own;
+  const auto known = identities_.find({file.facts.identity, stream});
+  if (known != identities_.end()) id = known->second;  // Renamed: still its old lineage.
+  Lineage& lineage = lineages_[id];
+  name_file(file, id);
+  follower.sources.insert(id);
+  const bool joins = lineage.followers.insert(&follower).second;
+  if (lineage.spec != nullptr) {
+    if (joins && lineage.followers.size() > 1) {
+      spdlog::info(
+          "{}: {} is already collected by {} of {}", follower.who.container_name, file.host_path,
+          lineage.spec->declaration.name,
+          lineage.spec->container_name.empty() ? "the host" : lineage.spec->container_name);
+    }
+    if (id == own && file.facts.identity != lineage.newest) adopt(follower, file, id, lineage);
+    return;
+  }
+  if (lineage.host_path.empty()) {
+    lineage.host_path = file.host_path;
+    lineage.lane = LaneId{static_cast<uint32_t>(id.value % options_.lanes)};
+    by_directory_[directory_of(file.host_path)].insert(id);
+  }
+  if (lineage.newest != checkpoint::FileIdentity{}) {
+    resume(follower, file, id, lineage);
+  } else {
+    open(follower, file, {file.file_name, file.facts}, id, first_offset(follower, file));
+  }
+}
+
+// The path holds another file than before: the generations that came in between are read first.
+void Discovery::adopt(Follower& follower, const FoundFile& file, SourceId id, Lineage& lineage) {
+  const checkpoint::FileIdentity before = lineage.newest;
+  for (const Sibling& sibling : rotated_siblings(*file.directory, file.file_name)) {
+    const auto& identity = sibling.facts.identity;
+    if (identities_.contains({identity, follower.declaration.stream})) continue;
+    if (identity.birth_ns < before.birth_ns) continue;
+    open(follower, file, sibling, id, 0);
+  }
+  open(follower, file, {file.file_name, file.facts}, id, 0);
+}
+
+// A lineage that the checkpoint knows: first the generation that was being read, whatever it is
+// called now, then those born since, then the file that has the name.
+void Discovery::resume(Follower& follower, const FoundFile& file, SourceId id, Lineage& lineage) {
+  const checkpoint::FileIdentity read = lineage.newest;
+  const Sibling own{file.file_name, file.facts};
+  if (own.facts.identity == read) return open(follower, file, own, id, 0);
+  const std::string base = lineage.host_path.substr(lineage.host_path.rfind('/') + 1);
+  std::vector<Sibling> siblings = rotated_siblings(*file.directory, base);
+  auto from = std::find_if(siblings.begin(), siblings.end(),
+                           [&](const Sibling& each) { return each.facts.identity == read; });
+  if (from == siblings.end()) {
+    if (const auto renamed = find_identity(*file.directory, read)) {
+      open(follower, file, *renamed, id, 0);
+    }
+    from = std::find_if(siblings.begin(), siblings.end(), [&](const Sibling& each) {
+      return each.facts.identity.birth_ns > read.birth_ns &&
+             !identities_.contains({each.facts.identity, follower.declaration.stream});
+    });
+  }
+  for (; from != siblings.end(); ++from) open(follower, file, *from, id, 0);
+  if (lineage.newest != own.facts.identity) open(follower, file, own, id, 0);
+}
+
+// Lineages whose file was renamed while nobody looked and was not made anew: what is left unread of
+// them is read under the new name.
+void Discovery::resume_renamed(Follower& follower, const ScanResult& result) {
+  const size_t slash = follower.declaration.path.rfind('/');
+  if (slash == std::string::npos) return;
+  const std::string pattern = follower.declaration.path.substr(slash + 1);
+  for (const WatchDir& directory : result.directories) {
+    const auto in = by_directory_.find(directory.host_path);
+    if (in == by_directory_.end()) continue;
+    const std::set<SourceId> ids = in->second;
+    for (const SourceId id : ids) {
+      Lineage& lineage = lineages_[id];
+      if (lineage.spec != nullptr || lineage.newest == checkpoint::FileIdentity{}) continue;
+      const std::string base = lineage.host_path.substr(lineage.host_path.rfind('/') + 1);
+      if (!glob_match(pattern, base)) continue;
+      const auto renamed = find_identity(*directory.directory, lineage.newest);
+      if (!renamed) continue;
+      FoundFile where{.container_path = {},
+                      .host_path = lineage.host_path,
+                      .directory = directory.directory,
+                      .file_name = renamed->file_name,
+                      .facts = renamed->facts,
+                      .image_bytes = 0};
+      where.container_path = follower.declaration.path.substr(0, slash + 1) + base;
+      follower.sources.insert(id);
+      lineage.followers.insert(&follower);
+      resume(follower, where, id, lineage);
+    }
+  }
+}
+
+void Discovery::open(Follower& follower, const FoundFile& where, const Sibling& sibling,
+                     SourceId id, uint64_t start_offset) {
+  auto fd = open_found(*where.directory, sibling.file_name, sibling.facts.identity);
+  if (!fd) {
+    // Gone or replaced between the look and the open: its directory has changed, so we look again.
+    follower.dirty = true;
+    return;
+  }
+  Lineage& lineage = lineages_[id];
+  const auto& identity = sibling.facts.identity;
+  auto file = std::make_shared<OpenFile>(OpenFile{std::move(fd).value(), identity});
+  if (lineage.spec == nullptr) {
+    lineage.spec = make_spec(follower, where, id, lineage.lane);
+    lineage.name = follower.declaration.name;
+    lineage.container_id = follower.who.container_id;
+    spdlog::info("collecting {} as {} of {} ({}) into lane {}", where.host_path,
+                 follower.declaration.name,
+                 follower.who.container_name.empty() ? "the host" : follower.who.container_name,
+                 to_string(id), lineage.lane.value);
+  }
+  lineage.newest = identity;
+  if (identities_.emplace(IdentityKey{identity, follower.declaration.stream}, id).second) {
+    lineage.identities.push_back(identity);
+  }
+  lineage.files.push_back({file, sibling.facts.size_bytes});
+  name_file({.container_path = {},
+             .host_path = {},
+             .directory = where.directory,
+             .file_name = sibling.file_name,
+             .facts = sibling.facts,
+             .image_bytes = 0},
+            id);
+  post_(lineage.lane, SourceOpened{lineage.spec, std::move(file), start_offset});
+  if (follower.ended) end_if_unwritten(id);
+}
+
+// Where a source that nobody has read yet begins.
+uint64_t Discovery::first_offset(const Follower& follower, const FoundFile& file) const {
+  const Declaration& declaration = follower.declaration;
+  const bool at_end =
+      declaration.start_given ? declaration.start == StartAt::kEnd : options_.first_start_at_end;
+  // A file that appears after its declaration was first looked at is new from its first byte on.
+  const bool predates = !follower.scanned && !known_declaration(follower);
+  if (at_end && predates) return file.facts.size_bytes;
+  return std::min(file.image_bytes, file.facts.size_bytes);
+}
+
+bool Discovery::known_declaration(const Follower& follower) const {
+  return declared_before_.contains({follower.who.container_id, follower.declaration.name});
+}
+
+std::shared_ptr<const SourceSpec> Discovery::make_spec(const Follower& follower,
+                                                       const FoundFile& file, SourceId id,
+                                                       LaneId lane) const {
+  auto spec = std::make_shared<SourceSpec>();
+  spec->id = id;
+  spec->lane = lane;
+  spec->declaration = follower.declaration;
+  spec->host_path = lineages_.at(id).host_path;
+  const Stream stream = follower.declaration.stream;
+  spec->container_path = stream == Stream::kFile ? file.container_path : stream_name(stream);
+  spec->container_id = follower.who.container_id;
+  spec->container_name = follower.who.container_name;
+  spec->image = follower.who.image;
+  return spec;
+}
+
+// From here on writes to this name touch the source.
+void Discovery::name_file(const FoundFile& file, SourceId id) {
+  const auto watch = scan_watches_.find(file.directory.get());
+  if (watch == scan_watches_.end()) return;
+  directories_.at(watch->second).names[file.file_name].insert(id);
+}
+
+}  // namespace longshore::agent

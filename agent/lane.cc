@@ -1,0 +1,208 @@
+#include "agent/lane.h"
+
+#include <poll.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
+#include "config/limits.h"
+
+namespace longshore::agent {
+namespace {
+
+constexpr int64_t kMs = 1'000'000;
+constexpr int64_t kRetryMinNs = 100 * kMs;
+constexpr int64_t kRetryMaxNs = 5'000 * kMs;
+constexpr int64_t kKeepAliveNs = int64_t{12} * 3600 * 1000 * kMs;
+constexpr int64_t kStopGraceNs = 3'500 * kMs;
+constexpr int64_t kIdleWaitNs = 60'000 * kMs;
+
+}  // namespace
+
+Lane::Lane(LaneOptions options, LaneSources& sources, Destinations& destinations,
+           checkpoint::Store& store, shipper::Kafka& kafka, const Clock& clock,
+           Mailbox<ToLane>& inbox, Mailbox<ToWatch>& outbox, LaneProgress& progress)
+    : options_(std::move(options)),
+      sources_(sources),
+      destinations_(destinations),
+      store_(store),
+      kafka_(kafka),
+      clock_(clock),
+      inbox_(inbox),
+      outbox_(outbox),
+      progress_(progress),
+      group_("longshore-agent." + options_.host_id + "." + std::to_string(options_.lane.value)),
+      batch_bytes_now_(options_.batch_bytes) {}
+
+Lane::~Lane() = default;
+
+void Lane::run() {
+  for (;;) {
+    Status status = open_session();
+    if (status) status = ship();
+    if (status) {
+      outbox_.post(LaneStopped{options_.lane, 0, ""});
+      return;
+    }
+    const ErrorCode code = status.error().code;
+    if (code == ErrorCode::kInvalid || code == ErrorCode::kFatal) {
+      outbox_.post(LaneStopped{options_.lane, 2, status.error().message});
+      return;
+    }
+    note_failure(status.error());
+    rewind();
+    if (!wait_before_retry()) {
+      outbox_.post(LaneStopped{options_.lane, 0, ""});
+      return;
+    }
+  }
+}
+
+void Lane::note_failure(const Error& error) {
+  using shipper::Trouble;
+  const Trouble trouble = session_ == nullptr ? Trouble::kNone : session_->last_trouble();
+  if (trouble == Trouble::kTooLarge || trouble == Trouble::kTimeout) {
+    batch_bytes_now_ = std::max<size_t>(batch_bytes_now_ / 2, 1);
+  }
+  if (trouble == Trouble::kTooLarge) {
+    session_batch_bytes_ = std::max<size_t>(session_batch_bytes_ / 2, 1);
+  }
+  // The first failures of an outage are said, then ever fewer.
+  ++failures_;
+  if (failures_ <= 3 || (failures_ & (failures_ - 1)) == 0) {
+    spdlog::warn("lane {}: {} Nothing is lost: its sources wait at their confirmed positions.",
+                 options_.lane.value, error.message);
+  }
+}
+
+void Lane::rewind() {
+  session_.reset();
+  pool_.reset();
+  destinations_.reset_outstanding();
+  sources_.rewind();
+  open_ = saturated_ = any_report_ = false;
+  open_bytes_ = open_records_ = 0;
+  outstanding_ = 0;
+  reports_.clear();
+}
+
+bool Lane::wait_before_retry() {
+  retry_ns_ = std::clamp(retry_ns_ * 2, kRetryMinNs, kRetryMaxNs);
+  const int64_t until = clock_.monotonic_ns() + retry_ns_;
+  for (int64_t now = clock_.monotonic_ns(); now < until && !stopping_;
+       now = clock_.monotonic_ns()) {
+    pollfd wake{.fd = inbox_.wake_fd(), .events = POLLIN, .revents = 0};
+    ::poll(&wake, 1, static_cast<int>((until - now) / kMs + 1));
+    apply_messages();
+  }
+  return !stopping_;
+}
+
+void Lane::apply_messages() {
+  std::vector<ToLane> messages = inbox_.take();
+  if (!unapplied_.empty()) {
+    messages.insert(messages.begin(), std::make_move_iterator(unapplied_.begin()),
+                    std::make_move_iterator(unapplied_.end()));
+    unapplied_.clear();
+  }
+  for (size_t i = 0; i < messages.size(); ++i) {
+    ToLane& message = messages[i];
+    if (const auto* opened = std::get_if<SourceOpened>(&message)) {
+      const Status applied = sources_.opened(*opened);
+      if (!applied) {
+        spdlog::error("lane {}: the checkpoint cannot be read, new sources wait: {}",
+                      options_.lane.value, applied.error().message);
+        unapplied_.assign(std::make_move_iterator(messages.begin() + static_cast<int64_t>(i)),
+                          std::make_move_iterator(messages.end()));
+        return;
+      }
+    } else if (const auto* touched = std::get_if<SourcesTouched>(&message)) {
+      sources_.touched(*touched);
+    } else if (const auto* ended = std::get_if<SourceEnded>(&message)) {
+      sources_.ended(ended->source);
+    } else if (const auto* released = std::get_if<SourceReleased>(&message)) {
+      sources_.released(released->source, released->deleted);
+    } else if (std::holds_alternative<StartScanned>(message)) {
+      start_scanned_ = true;
+    } else {
+      stopping_ = true;
+      stop_by_ns_ = clock_.monotonic_ns() + kStopGraceNs;
+    }
+  }
+  progress_.sources = sources_.size();
+}
+
+bool Lane::finished() const {
+  if (open_ || confirm_pending_) return false;
+  if (stopping_) return true;
+  return options_.once && start_scanned_ && unapplied_.empty() && !sources_.has_ready() &&
+         sources_.next_recheck_ns() == 0 && destinations_.next_retry_ns() == 0;
+}
+
+Status Lane::ship() {
+  for (;;) {
+    if (!open_ || clock_.monotonic_ns() >= next_read_ns_) apply_messages();
+    const int64_t now = clock_.monotonic_ns();
+    sources_.recheck(now);
+    const int64_t retry = destinations_.next_retry_ns();
+    if (retry > 0 && retry <= now) sources_.unpark();
+    if (Status collected = collect(0); !collected) return collected;
+    if (!stopping_) {
+      if (Status streamed = stream(); !streamed) return streamed;
+    }
+    if (open_ && transaction_due()) {
+      if (Status closed = close_transaction(); !closed) return closed;
+      continue;
+    }
+    if (!open_ && (!sources_.has_ready() || stopping_)) {
+      if (Status settled = settle_store(); !settled) return settled;
+    }
+    if (finished()) return ok();
+    keep_alive();
+    wait_for_work();
+  }
+}
+
+// Idle offsets and transactional ids expire after seven days: this keeps ours.
+void Lane::keep_alive() {
+  if (open_ || !options_.exactly_once) return;
+  if (clock_.monotonic_ns() - last_commit_ns_ < kKeepAliveNs) return;
+  const Status kept = commit_confirmed_offset();
+  if (!kept) spdlog::warn("lane {}: {}", options_.lane.value, kept.error().message);
+  last_commit_ns_ = clock_.monotonic_ns();
+  if (const auto forgotten =
+          store_.forget_gone(options_.lane, clock_.wall_ns() - options_.retention_ns);
+      forgotten && forgotten.value() > 0) {
+    spdlog::info("lane {}: forgot {} sources whose files are gone", options_.lane.value,
+                 forgotten.value());
+  }
+}
+
+void Lane::wait_for_work() {
+  const int64_t now = clock_.monotonic_ns();
+  int64_t until = now + kIdleWaitNs;
+  const auto sooner = [&](int64_t at) {
+    if (at > 0) until = std::min(until, at);
+  };
+  sooner(sources_.next_recheck_ns());
+  // A parking that is over does not wake us again and again: unpark() has tried it by then.
+  if (const int64_t retry = destinations_.next_retry_ns(); retry > now) sooner(retry);
+  if (!unapplied_.empty()) sooner(now + kRetryMaxNs);
+  if (!open_ && sources_.any_drifted()) sooner(next_settle_ns_);
+  if (open_) sooner(opened_ns_ + options_.linger_ns);
+  if (open_ && !saturated_) sooner(next_read_ns_);
+  if (sources_.has_ready() && !saturated_) return;
+
+  // While a transaction gathers, what the watch loop says can wait for the next look.
+  pollfd waits[2];
+  nfds_t count = 0;
+  if (!open_ || now >= next_read_ns_) {
+    waits[count++] = {.fd = inbox_.wake_fd(), .events = POLLIN, .revents = 0};
+  }
+  if (saturated_) waits[count++] = {.fd = session_->report_fd(), .events = POLLIN, .revents = 0};
+  const int64_t wait_ns = std::max<int64_t>(until - now, 0);
+  const timespec wait{.tv_sec = wait_ns / 1'000'000'000, .tv_nsec = wait_ns % 1'000'000'000};
+  ::ppoll(waits, count, &wait, nullptr);
+}
+
+}  // namespace longshore::agent

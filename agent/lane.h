@@ -1,0 +1,137 @@
+// A lane ships its sources: reads them, streams their records into one open Kafka transaction, and
+// moves the checkpoint only by the delivery protocol (CONTRIBUTING.md).
+//
+//   watch loop --ToLane--> [ sources -> tail -> encoder -> chunk -> Session ] --> Kafka
+//                                  PREPARE (durable) -> offset -> commit -> confirmed
+//
+// Crash-only: whatever fails, the session is destroyed, the sources go back to their confirmed
+// positions, and the lane starts as after a kill -9.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agent/chunk_pool.h"
+#include "agent/destinations.h"
+#include "agent/lane_sources.h"
+#include "agent/mailbox.h"
+#include "agent/messages.h"
+#include "checkpoint/store.h"
+#include "config/clock.h"
+#include "shipper/kafka.h"
+
+namespace longshore::agent {
+
+enum class NewCluster : uint8_t { kRefuse, kContinue, kRestart };
+
+struct LaneOptions {
+  LaneId lane;
+  std::string host_id;
+  std::string default_topic;
+  bool exactly_once = true;
+  bool once = false;  ///< Ship all that is there, then stop.
+  bool create_topics = false;
+  int32_t topic_replicas = 1;
+  int64_t linger_ns = 1'000'000'000;
+  size_t batch_bytes = 128 << 20;
+  checkpoint::InDoubt in_doubt = checkpoint::InDoubt::kResend;
+  NewCluster new_cluster = NewCluster::kRefuse;
+  int64_t retention_ns = int64_t{7} * 24 * 3600 * 1'000'000'000;
+};
+
+/// What an observer may read at any time, from any thread.
+struct LaneProgress {
+  std::atomic<uint64_t> bytes_read{0};
+  std::atomic<uint64_t> bytes_total{0};
+  std::atomic<uint64_t> records_confirmed{0};
+  std::atomic<uint64_t> sources{0};
+};
+
+/// Thread: its own; run() is the thread's body. Talks to the rest through the two mailboxes only.
+class Lane {
+ public:
+  Lane(LaneOptions options, LaneSources& sources, Destinations& destinations,
+       checkpoint::Store& store, shipper::Kafka& kafka, const Clock& clock, Mailbox<ToLane>& inbox,
+       Mailbox<ToWatch>& outbox, LaneProgress& progress);
+  ~Lane();
+
+  /// Ships until told to stop or, with `once`, until all is shipped. Its last word is a
+  /// LaneStopped. Errors end it only when going on would break a promise.
+  void run();
+
+ private:
+  // lane.cc: the life of a session.
+  Status ship();
+  void rewind();
+  bool wait_before_retry();
+  void apply_messages();
+  bool finished() const;
+  void wait_for_work();
+  void keep_alive();
+  void note_failure(const Error& error);
+
+  // lane_transaction.cc: one transaction.
+  Status stream();
+  Status read_one(LaneSource& source, bool& produced);
+  Status produce(LaneSource& source, shipper::Chunk& chunk);
+  Status collect(int timeout_ms);
+  Status take_reports();
+  Status flush();
+  Status close_transaction();
+  Status prepare(std::vector<checkpoint::PreparedSource>& states, std::string& digest);
+  Status commit_offset(TransactionNumber number, const std::string& digest);
+  Status settle_store();
+  Status record_incidents(LaneSource& source);
+  bool find_destination(LaneSource& source);
+  bool transaction_due() const;
+
+  // lane_recovery.cc: the start of a session.
+  Status open_session();
+  Status check_cluster();
+  Status check_checkpoint_topic();
+  Result<checkpoint::CommittedOffset> committed_offset(bool stable);
+  Status take_over();
+  Status apply(const checkpoint::Recovery& recovery);
+  Status commit_confirmed_offset();
+  Status ledger_prepared(const std::string& reason, const std::string& detail);
+
+  const LaneOptions options_;
+  LaneSources& sources_;
+  Destinations& destinations_;
+  checkpoint::Store& store_;
+  shipper::Kafka& kafka_;
+  const Clock& clock_;
+  Mailbox<ToLane>& inbox_;
+  Mailbox<ToWatch>& outbox_;
+  LaneProgress& progress_;
+
+  ChunkPool pool_;
+  std::unique_ptr<shipper::Session> session_;
+  std::vector<shipper::Report> reports_;
+  std::vector<ToLane> unapplied_;  // Messages that wait for the store.
+  std::string group_;
+
+  bool stopping_ = false;
+  bool start_scanned_ = false;
+  bool saturated_ = false;        // Something is ready, but its partition or the memory is full.
+  TransactionNumber confirmed_;   // Delivered; perhaps not stored as confirmed yet.
+  bool confirm_pending_ = false;  // The store still says "prepared" of `confirmed_`.
+  bool open_ = false;             // A transaction is open.
+  bool any_report_ = false;       // It had a delivery.
+  int64_t opened_ns_ = 0;
+  uint64_t open_bytes_ = 0, open_records_ = 0;
+  size_t outstanding_ = 0;    // Records handed over and not reported.
+  int64_t next_read_ns_ = 0;  // While a transaction gathers: when to look at the sources again.
+  int64_t last_commit_ns_ = 0;
+  int64_t next_settle_ns_ = 0;  // When states that drifted are stored at the earliest.
+  size_t batch_bytes_now_;      // Halved after time-outs, grows back.
+  size_t session_batch_bytes_ = 1'000'000;
+  int64_t retry_ns_ = 0;  // The pause before the next session.
+  int failures_ = 0;
+  int64_t stop_by_ns_ = 0;  // When stopping: give the transaction up after this.
+};
+
+}  // namespace longshore::agent

@@ -1,0 +1,253 @@
+#include "agent/lane_sources.h"
+
+#include <cassert>
+
+#include "checkpoint/file_identity.h"
+
+namespace longshore::agent {
+namespace {
+
+shipper::Envelope envelope_of(const SourceSpec& spec, const std::string& host_name) {
+  return {.source = spec.id,
+          .format = spec.declaration.format,
+          .name = spec.declaration.name,
+          .path = spec.container_path,
+          .host_name = host_name,
+          .container_id = spec.container_id,
+          .container_name = spec.container_name,
+          .image = spec.image,
+          .labels = spec.declaration.tags};
+}
+
+const char* stream_name(Stream stream) {
+  switch (stream) {
+    case Stream::kStdout:
+      return "stdout";
+    case Stream::kStderr:
+      return "stderr";
+    case Stream::kFile:
+      break;
+  }
+  return "";
+}
+
+}  // namespace
+
+LaneSource::LaneSource(std::shared_ptr<const SourceSpec> source_spec, checkpoint::SourceState state,
+                       shipper::Envelope envelope, int64_t rotate_wait_ns)
+    : spec(std::move(source_spec)),
+      confirmed(std::move(state)),
+      tail(spec->declaration.stream, confirmed, rotate_wait_ns),
+      encoder(std::move(envelope)) {}
+
+LaneSources::LaneSources(LaneSourcesOptions options, checkpoint::Store& store, const Clock& clock)
+    : options_(std::move(options)), store_(store), clock_(clock) {}
+
+Status LaneSources::opened(const SourceOpened& message) {
+  const SourceSpec& spec = *message.spec;
+  auto found = sources_.find(spec.id);
+  if (found == sources_.end()) {
+    auto stored = store_.source(spec.id);
+    if (!stored) return stored.error();
+    checkpoint::SourceState state;
+    int64_t first_seen_ns = clock_.wall_ns();
+    if (stored.value()) {
+      state = stored.value()->state;
+      first_seen_ns = stored.value()->row.first_seen_ns;
+    }
+    new_rows_.push_back({.id = spec.id,
+                         .lane = spec.lane,
+                         .host_path = spec.host_path,
+                         .stream = stream_name(spec.declaration.stream),
+                         .name = spec.declaration.name,
+                         .container_id = spec.container_id,
+                         .container_name = spec.container_name,
+                         .first_seen_ns = first_seen_ns,
+                         .gone_ns = 0});
+    found =
+        sources_
+            .emplace(spec.id, std::make_unique<LaneSource>(message.spec, std::move(state),
+                                                           envelope_of(spec, options_.host_name),
+                                                           options_.rotate_wait_ns))
+            .first;
+  }
+  LaneSource& source = *found->second;
+  if (source.spec != message.spec) {
+    source.spec = message.spec;
+    source.encoder = shipper::RecordEncoder(envelope_of(spec, options_.host_name));
+    source.destination = nullptr;
+  }
+  source.released = false;
+  source.tail.set_ended(false);
+  if (message.file != nullptr) {
+    if (const auto facts = checkpoint::file_facts(message.file->fd.get())) {
+      source.end_bytes += facts.value().size_bytes;
+    }
+    source.tail.add(message.file, message.start_offset);
+  }
+  make_ready(source);
+  return ok();
+}
+
+void LaneSources::touched(const SourcesTouched& message) {
+  for (const SourceId id : message.sources) {
+    const auto found = sources_.find(id);
+    if (found != sources_.end()) make_ready(*found->second);
+  }
+}
+
+void LaneSources::ended(SourceId id) {
+  const auto found = sources_.find(id);
+  if (found == sources_.end()) return;
+  found->second->tail.set_ended(true);
+  make_ready(*found->second);
+}
+
+void LaneSources::released(SourceId id, bool deleted) {
+  const auto found = sources_.find(id);
+  if (found == sources_.end()) return;
+  found->second->tail.set_ended(true);
+  found->second->released = true;
+  found->second->deleted = deleted;
+  make_ready(*found->second);
+}
+
+void LaneSources::make_ready(LaneSource& source) {
+  if (source.ready) return;
+  source.ready = true;
+  ring_.push_back(&source);
+}
+
+LaneSource* LaneSources::next() {
+  if (ring_.empty()) return nullptr;
+  LaneSource* source = ring_.front();
+  ring_.pop_front();
+  source->ready = false;
+  return source;
+}
+
+void LaneSources::put_back(LaneSource& source) { make_ready(source); }
+
+void LaneSources::wait_for_recheck(LaneSource& source) {
+  if (source.tail.recheck_at_ns() > 0) {
+    rechecks_.push_back(source.spec->id);
+  } else if (source.released && !source.moved && !source.drifted) {
+    let_go(source);
+  }
+}
+
+void LaneSources::recheck(int64_t now_ns) {
+  std::vector<SourceId> later;
+  for (const SourceId id : rechecks_) {
+    const auto found = sources_.find(id);
+    if (found == sources_.end() || found->second->tail.recheck_at_ns() == 0) continue;
+    if (found->second->tail.recheck_at_ns() <= now_ns) {
+      make_ready(*found->second);
+    } else {
+      later.push_back(id);
+    }
+  }
+  rechecks_ = std::move(later);
+}
+
+int64_t LaneSources::next_recheck_ns() const {
+  int64_t next = 0;
+  for (const SourceId id : rechecks_) {
+    const auto found = sources_.find(id);
+    if (found == sources_.end()) continue;
+    const int64_t at = found->second->tail.recheck_at_ns();
+    if (at > 0 && (next == 0 || at < next)) next = at;
+  }
+  return next;
+}
+
+void LaneSources::unpark() {
+  for (const SourceId id : std::exchange(parked_, {})) {
+    const auto found = sources_.find(id);
+    if (found != sources_.end()) make_ready(*found->second);
+  }
+}
+
+Status LaneSources::store_new() {
+  if (new_rows_.empty()) return ok();
+  const Status stored = store_.put_sources(new_rows_);
+  if (stored) new_rows_.clear();
+  return stored;
+}
+
+void LaneSources::mark_moved(LaneSource& source) {
+  if (source.moved) return;
+  source.moved = true;
+  moved_.push_back(&source);
+}
+
+void LaneSources::mark_drifted(LaneSource& source) {
+  if (source.drifted || source.moved) return;
+  source.drifted = true;
+  drifted_.push_back(source.spec->id);
+}
+
+void LaneSources::drifted_join_moved() {
+  for (const SourceId id : std::exchange(drifted_, {})) {
+    const auto found = sources_.find(id);
+    if (found == sources_.end()) continue;
+    found->second->drifted = false;
+    mark_moved(*found->second);
+  }
+}
+
+void LaneSources::confirmed(const std::vector<checkpoint::PreparedSource>& states) {
+  assert(states.size() == moved_.size());
+  for (size_t i = 0; i < moved_.size(); ++i) {
+    LaneSource& source = *moved_[i];
+    source.moved = false;
+    source.confirmed = states[i].state;
+    source.tail.confirmed(source.confirmed);
+    // Its turn comes once more, so that a released source is let go when it is drained.
+    if (source.released) make_ready(source);
+  }
+  moved_.clear();
+}
+
+void LaneSources::rewind() {
+  for (LaneSource* source : moved_) source->moved = false;
+  moved_.clear();
+  drifted_.clear();
+  for (auto& [id, source] : sources_) {
+    source->drifted = false;
+    source->tail.rewind(source->confirmed);
+    source->destination = nullptr;
+    make_ready(*source);
+  }
+}
+
+Status LaneSources::reload() {
+  for (auto& [id, source] : sources_) {
+    auto stored = store_.source(id);
+    if (!stored) return stored.error();
+    source->confirmed = stored.value() ? stored.value()->state : checkpoint::SourceState{};
+    source->tail.confirmed(source->confirmed);
+  }
+  rewind();
+  return ok();
+}
+
+void LaneSources::let_go(LaneSource& source) {
+  const SourceSpec& spec = *source.spec;
+  if (source.deleted) {
+    // Through put_sources: the retention of a deleted file's state counts from here.
+    new_rows_.push_back({.id = spec.id,
+                         .lane = spec.lane,
+                         .host_path = spec.host_path,
+                         .stream = stream_name(spec.declaration.stream),
+                         .name = spec.declaration.name,
+                         .container_id = spec.container_id,
+                         .container_name = spec.container_name,
+                         .first_seen_ns = clock_.wall_ns(),
+                         .gone_ns = clock_.wall_ns()});
+  }
+  assert(!source.ready);
+  sources_.erase(spec.id);
+}
+
+}  // namespace longshore::agent

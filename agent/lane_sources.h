@@ -1,0 +1,109 @@
+// The sources of one lane: what the watch loop said about them, and whose turn it is.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "agent/destinations.h"
+#include "agent/messages.h"
+#include "agent/tail.h"
+#include "checkpoint/store.h"
+#include "config/clock.h"
+#include "shipper/record_encoder.h"
+
+namespace longshore::agent {
+
+/// One source in the lane's hands.
+struct LaneSource {
+  LaneSource(std::shared_ptr<const SourceSpec> spec, checkpoint::SourceState state,
+             shipper::Envelope envelope, int64_t rotate_wait_ns);
+
+  std::shared_ptr<const SourceSpec> spec;
+  checkpoint::SourceState confirmed;
+  Tail tail;
+  shipper::RecordEncoder encoder;
+  Destination* destination = nullptr;  ///< Null: to be found.
+  bool ready = false;                  ///< Stands in the ring.
+  bool moved = false;                  ///< Belongs to the open transaction.
+  bool drifted = false;                ///< Its state moved without a record and without one.
+  bool released = false;               ///< To be let go once all is confirmed.
+  bool deleted = false;
+  uint64_t end_bytes = 0;  ///< Size of its files when last asked: for the progress line.
+};
+
+struct LaneSourcesOptions {
+  std::string host_name;
+  int64_t rotate_wait_ns = 5'000'000'000;
+};
+
+/// Thread: its lane's.
+class LaneSources {
+ public:
+  LaneSources(LaneSourcesOptions options, checkpoint::Store& store, const Clock& clock);
+
+  /// Errors: those of the store; the message was not applied then, apply it again.
+  Status opened(const SourceOpened& message);
+  void touched(const SourcesTouched& message);
+  void ended(SourceId source);
+  void released(SourceId source, bool deleted);
+
+  /// The next source with something to read, taken out of the ring; null: none.
+  LaneSource* next();
+  void put_back(LaneSource& source);
+  bool has_ready() const { return !ring_.empty(); }
+
+  /// Sources whose generations wait to be closed come back into the ring.
+  void recheck(int64_t now_ns);
+  int64_t next_recheck_ns() const;
+  void wait_for_recheck(LaneSource& source);
+
+  /// Sources that wait for a parked topic.
+  void park(LaneSource& source) { parked_.push_back(source.spec->id); }
+  void unpark();
+
+  /// Writes what is new about sources to the store, before any of their records is produced.
+  Status store_new();
+
+  void mark_moved(LaneSource& source);
+  /// Its state moved, but there was nothing to ship: it goes along with the next transaction, or is
+  /// stored by itself.
+  void mark_drifted(LaneSource& source);
+  void drifted_join_moved();
+  bool any_drifted() const { return !drifted_.empty(); }
+  const std::vector<LaneSource*>& moved() const { return moved_; }
+  /// The open transaction is confirmed with these states, in the order of moved().
+  void confirmed(const std::vector<checkpoint::PreparedSource>& states);
+  /// Nothing since the last confirmation happened.
+  void rewind();
+  /// Back to what the store holds (after a step back).
+  Status reload();
+
+  /// Where a source of ours ships; null: unknown or not found yet.
+  Destination* destination_of(SourceId source) const {
+    const auto found = sources_.find(source);
+    return found == sources_.end() ? nullptr : found->second->destination;
+  }
+
+  size_t size() const { return sources_.size(); }
+  auto begin() const { return sources_.begin(); }
+  auto end() const { return sources_.end(); }
+
+ private:
+  void make_ready(LaneSource& source);
+  void let_go(LaneSource& source);
+
+  const LaneSourcesOptions options_;
+  checkpoint::Store& store_;
+  const Clock& clock_;
+  std::unordered_map<SourceId, std::unique_ptr<LaneSource>> sources_;
+  std::deque<LaneSource*> ring_;
+  std::vector<LaneSource*> moved_;
+  std::vector<SourceId> drifted_;
+  std::vector<SourceId> rechecks_;
+  std::vector<SourceId> parked_;
+  std::vector<checkpoint::SourceRow> new_rows_;
+};
+
+}  // namespace longshore::agent

@@ -1,0 +1,120 @@
+#include "agent/rotation.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <charconv>
+#include <memory>
+
+namespace longshore::agent {
+namespace {
+
+constexpr size_t kEntriesMax = 200'000;
+constexpr size_t kNumberDigitsMax = 5;
+
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+std::string_view without_compression(std::string_view name) {
+  for (const std::string_view suffix : {".gz", ".zst", ".bz2", ".xz"}) {
+    if (name.ends_with(suffix)) return name.substr(0, name.size() - suffix.size());
+  }
+  return name;
+}
+
+// "20261121", "2026-11-21", either with further numbers behind it.
+bool is_date(std::string_view text) {
+  size_t digits = 0;
+  for (const char c : text) {
+    if (is_digit(c)) {
+      ++digits;
+    } else if (c != '-' && c != '_' && c != 'T' && c != '.') {
+      return false;
+    }
+  }
+  return digits >= 8 && digits <= 20 && !text.empty() && is_digit(text.front());
+}
+
+// The rotation number of "x.log.7"; -1 where there is none.
+int rotation_number(std::string_view name) {
+  const size_t dot = name.rfind('.');
+  if (dot == std::string_view::npos) return -1;
+  const std::string_view digits = name.substr(dot + 1);
+  if (digits.empty() || digits.size() > kNumberDigitsMax) return -1;
+  int number = 0;
+  const auto [end, error] = std::from_chars(digits.begin(), digits.end(), number);
+  return error == std::errc() && end == digits.end() ? number : -1;
+}
+
+template <typename Visit>
+void for_each_file(const Fd& directory, Visit visit) {
+  const int fd = ::openat(directory.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return;
+  const std::unique_ptr<DIR, int (*)(DIR*)> entries(::fdopendir(fd), ::closedir);
+  if (entries == nullptr) {
+    ::close(fd);
+    return;
+  }
+  size_t seen = 0;
+  while (const dirent* entry = ::readdir(entries.get())) {
+    if (++seen > kEntriesMax) return;
+    if (entry->d_type != DT_REG && entry->d_type != DT_UNKNOWN) continue;
+    if (!visit(std::string(entry->d_name))) return;
+  }
+}
+
+std::optional<Sibling> regular_file(const Fd& directory, const std::string& name) {
+  const auto facts = checkpoint::file_facts_at(directory.get(), name.c_str());
+  if (!facts || !S_ISREG(facts.value().mode)) return std::nullopt;
+  return Sibling{name, facts.value()};
+}
+
+}  // namespace
+
+bool is_compressed(std::string_view file_name) {
+  return without_compression(file_name).size() != file_name.size();
+}
+
+std::optional<std::string> rotated_base(std::string_view file_name) {
+  const std::string_view name = without_compression(file_name);
+  if (rotation_number(name) >= 0) {
+    const std::string_view base = name.substr(0, name.rfind('.'));
+    if (!base.empty()) return std::string(base);
+  }
+  for (size_t at = 1; at < name.size(); ++at) {
+    if ((name[at] == '.' || name[at] == '-') && is_date(name.substr(at + 1))) {
+      return std::string(name.substr(0, at));
+    }
+  }
+  return std::nullopt;
+}
+
+std::vector<Sibling> rotated_siblings(const Fd& directory, const std::string& base) {
+  std::vector<Sibling> siblings;
+  for_each_file(directory, [&](const std::string& name) {
+    if (is_compressed(name) || rotated_base(name) != base) return true;
+    if (auto file = regular_file(directory, name)) siblings.push_back(std::move(*file));
+    return true;
+  });
+  std::sort(siblings.begin(), siblings.end(), [](const Sibling& a, const Sibling& b) {
+    const int left = rotation_number(a.file_name), right = rotation_number(b.file_name);
+    if (left >= 0 && right >= 0) return left > right;
+    return a.facts.identity.birth_ns < b.facts.identity.birth_ns;
+  });
+  return siblings;
+}
+
+std::optional<Sibling> find_identity(const Fd& directory,
+                                     const checkpoint::FileIdentity& identity) {
+  std::optional<Sibling> found;
+  for_each_file(directory, [&](const std::string& name) {
+    auto file = regular_file(directory, name);
+    if (!file || file->facts.identity != identity) return true;
+    found = std::move(file);
+    return false;
+  });
+  return found;
+}
+
+}  // namespace longshore::agent

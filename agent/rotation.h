@@ -1,0 +1,34 @@
+// Which files of a directory a rotated log was renamed to. Names say which files to look at;
+// device, inode and birth time say which one it is.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "checkpoint/file_identity.h"
+#include "config/fd.h"
+
+namespace longshore::agent {
+
+/// The name that `file_name` had before it was rotated: "x.log" for "x.log.1", "x.log-20261121",
+/// "x.log.2026-11-21-03"; empty for other names. Compressed files ("x.log.1.gz") are named too:
+/// they are generations, never sources.
+std::optional<std::string> rotated_base(std::string_view file_name);
+
+bool is_compressed(std::string_view file_name);
+
+struct Sibling {
+  std::string file_name;
+  checkpoint::FileFacts facts;
+};
+
+/// The uncompressed files in `directory` that `base` was rotated to, oldest first: by falling
+/// rotation number where names have one, else by birth.
+std::vector<Sibling> rotated_siblings(const Fd& directory, const std::string& base);
+
+/// The regular file in `directory` that is `identity`, under whatever name.
+std::optional<Sibling> find_identity(const Fd& directory, const checkpoint::FileIdentity& identity);
+
+}  // namespace longshore::agent

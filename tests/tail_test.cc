@@ -1,0 +1,300 @@
+// Goal: a tail reads every byte of a lineage once and in order, through rotations, truncations and
+// rewinds, and says so when it cannot.
+// Method: real files in a temporary directory; named cases, then random writers against the
+// expected lines.
+
+#include "agent/tail.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <simdjson.h>
+#include <sys/stat.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <random>
+
+namespace longshore::agent {
+namespace {
+
+namespace fs = std::filesystem;
+constexpr int64_t kWaitNs = 5'000'000'000;
+
+class TailTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    char name[] = "/tmp/longshore-tail-XXXXXX";
+    directory_ = ::mkdtemp(name);
+  }
+  void TearDown() override { fs::remove_all(directory_); }
+
+  std::string path(const std::string& name) const { return directory_ + "/" + name; }
+
+  void append(const std::string& name, const std::string& text) {
+    std::ofstream(path(name), std::ios::app | std::ios::binary) << text;
+  }
+
+  std::shared_ptr<const OpenFile> open(const std::string& name) {
+    Fd fd(::open(path(name).c_str(), O_RDONLY | O_CLOEXEC));
+    const auto facts = checkpoint::file_facts(fd.get());
+    EXPECT_TRUE(facts);
+    return std::make_shared<OpenFile>(OpenFile{std::move(fd), facts.value().identity});
+  }
+
+  // Everything that is there now, as lines; generations are closed as `now_ns_` allows.
+  std::vector<std::string> drain(Tail& tail) {
+    std::vector<std::string> lines;
+    for (int turn = 0; turn < 10'000; ++turn) {
+      shipper::Chunk chunk;
+      const auto filled = tail.fill(chunk, encoder_, now_ns_, now_ns_);
+      EXPECT_TRUE(filled);
+      if (!filled || filled.value() == FillOutcome::kDrained) return lines;
+      encoder_.finish(chunk);
+      for (const auto& message : chunk.messages) {
+        const simdjson::padded_string json(static_cast<const char*>(message.payload), message.len);
+        const simdjson::dom::element root = parser_.parse(json);
+        const uint64_t start = root["longshore"]["start"], end = root["longshore"]["end"];
+        EXPECT_EQ(start, at_);
+        EXPECT_GT(end, start);
+        at_ = end;
+        flags_ = root["longshore"]["flags"].error()
+                     ? ""
+                     : simdjson::minify(root["longshore"]["flags"].value());
+        lines.emplace_back(std::string_view(root["message"]));
+      }
+    }
+    ADD_FAILURE() << "the tail never drains";
+    return lines;
+  }
+
+  using Lines = std::vector<std::string>;
+  std::string directory_;
+  simdjson::dom::parser parser_;
+  shipper::RecordEncoder encoder_{
+      shipper::Envelope{.source = {7}, .format = RecordFormat::kText, .name = "n", .path = "/p"}};
+  int64_t now_ns_ = 1'000'000'000'000;
+  uint64_t at_ = 0;
+  std::string flags_;
+};
+
+TEST_F(TailTest, what_is_appended_comes_once) {
+  append("x", "a\nb\n");
+  Tail tail(Stream::kFile, {}, kWaitNs);
+  tail.add(open("x"), 0);
+  EXPECT_EQ(drain(tail), (Lines{"a", "b"}));
+  EXPECT_EQ(drain(tail), Lines{});
+  append("x", "c");
+  EXPECT_EQ(drain(tail), Lines{});
+  append("x", "d\n");
+  EXPECT_EQ(drain(tail), Lines{"cd"});
+}
+
+TEST_F(TailTest, it_begins_where_it_is_told_and_after_a_restart_where_it_stood) {
+  append("x", "old\nnew\n");
+  Tail tail(Stream::kFile, {}, kWaitNs);
+  tail.add(open("x"), 4);
+  at_ = 4;
+  EXPECT_EQ(drain(tail), Lines{"new"});
+  append("x", "more\n");
+  Tail restarted(Stream::kFile, tail.state(), kWaitNs);
+  restarted.add(open("x"), 0);
+  EXPECT_EQ(drain(restarted), Lines{"more"});
+}
+
+TEST_F(TailTest, rotations_in_a_row_are_read_oldest_first_and_each_to_its_end) {
+  append("x", "1\n");
+  Tail tail(Stream::kFile, {}, kWaitNs);
+  tail.add(open("x"), 0);
+  EXPECT_EQ(drain(tail), Lines{"1"});
+  append("x", "2\nrest");
+  for (int i = 0; i < 3; ++i) {
+    fs::rename(path("x"), path("x." + std::to_string(i)));
+    append("x", "gen" + std::to_string(i) + "\n");
+    tail.add(open("x"), 0);
+  }
+  EXPECT_EQ(drain(tail), (Lines{"2", "rest", "gen0", "gen1", "gen2"}));
+  EXPECT_EQ(tail.state().generation, 3u);
+  EXPECT_EQ(tail.state().closed.size(), 3u);
+}
+
+TEST_F(TailTest, a_rotated_file_with_a_writer_is_kept_until_it_is_quiet) {
+  append("x", "1\n");
+  Tail tail(Stream::kFile, {}, kWaitNs);
+  tail.add(open("x"), 0);
+  EXPECT_EQ(drain(tail), Lines{"1"});
+  std::ofstream writer(path("x"), std::ios::app | std::ios::binary);
+  fs::rename(path("x"), path("x.1"));
+  append("x", "next\n");
+  tail.add(open("x"), 0);
+  EXPECT_EQ(drain(tail), Lines{});
+  EXPECT_GT(tail.recheck_at_ns(), now_ns_);
+  writer << "late\n" << std::flush;
+  EXPECT_EQ(drain(tail), Lines{"late"});
+  now_ns_ += kWaitNs - 1;
+  EXPECT_EQ(drain(tail), Lines{});
+  now_ns_ += 1;
+  EXPECT_EQ(drain(tail), Lines{"next"});
+}
+
+TEST_F(TailTest, a_deleted_file_is_read_to_its_end) {
+  append("x", "1\n2\n");
+  Tail tail(Stream::kFile, {}, kWaitNs);
+  tail.add(open("x"), 0);
+  fs::remove(path("x"));
+  EXPECT_EQ(drain(tail), (Lines{"1", "2"}));
+}
+
+TEST_F(TailTest, truncation_is_noticed_flagged_and_read_from_its_beginning) {
+  append("x", "first\nsecond\n");
+  Tail tail(Stream::kFile, {}, kWaitNs);
+  tail.add(open("x"), 0);
+  EXPECT_EQ(drain(tail).size(), 2u);
+  ASSERT_EQ(::truncate(path("x").c_str(), 0), 0);
+  append("x", "new\n");
+  EXPECT_EQ(drain(tail), Lines{"new"});
+  EXPECT_EQ(flags_, "[\"gap_before\"]");
+  const auto incidents = tail.take_incidents();
+  ASSERT_EQ(incidents.size(), 1u);
+  EXPECT_EQ(incidents[0].reason, "truncated");
+}
+
+TEST_F(TailTest, a_file_truncated_and_refilled_beyond_its_position_is_noticed_too) {
+  append("x", "first\n");
+  Tail tail(Stream::kFile, {}, kWaitNs);
+  tail.add(open("x"), 0);
+  EXPECT_EQ(drain(tail).size(), 1u);
+  ASSERT_EQ(::truncate(path("x").c_str(), 0), 0);
+  append("x", "something that is longer\nthan before\n");
+  EXPECT_EQ(drain(tail), (Lines{"something that is longer", "than before"}));
+}
+
+TEST_F(TailTest, the_hole_of_a_writer_that_kept_its_offset_holds_no_line) {
+  std::ofstream writer(path("x"), std::ios::binary);
+  const std::string line(20'000, 'a');
+  writer << line << "\n" << std::flush;
+  Tail tail(Stream::kFile, {}, kWaitNs);
+  tail.add(open("x"), 0);
+  EXPECT_EQ(drain(tail).size(), 1u);
+  ASSERT_EQ(::truncate(path("x").c_str(), 0), 0);
+  writer << "after\n" << std::flush;
+  const Lines lines = drain(tail);
+  ASSERT_EQ(lines.size(), 1u);
+  EXPECT_EQ(lines[0].substr(lines[0].size() - 5), "after");
+  EXPECT_LT(lines[0].size(), 5000u);
+}
+
+TEST_F(TailTest, a_generation_that_vanished_unseen_is_a_flagged_gap) {
+  append("x", "1\n");
+  Tail tail(Stream::kFile, {}, kWaitNs);
+  tail.add(open("x"), 0);
+  EXPECT_EQ(drain(tail), Lines{"1"});
+  fs::remove(path("x"));
+  append("keep-the-inode-busy", "");
+  append("x", "2\n");
+  Tail restarted(Stream::kFile, tail.state(), kWaitNs);
+  restarted.add(open("x"), 0);
+  EXPECT_EQ(drain(restarted), Lines{"2"});
+  EXPECT_EQ(flags_, "[\"gap_before\"]");
+}
+
+TEST_F(TailTest, an_ended_source_gives_its_unterminated_line_and_goes_on_when_it_is_revived) {
+  append("x", "a\nend");
+  Tail tail(Stream::kFile, {}, kWaitNs);
+  tail.add(open("x"), 0);
+  EXPECT_EQ(drain(tail), Lines{"a"});
+  tail.set_ended(true);
+  EXPECT_EQ(drain(tail), Lines{"end"});
+  EXPECT_EQ(flags_, "[\"unterminated\"]");
+  tail.set_ended(false);
+  append("x", "again\n");
+  EXPECT_EQ(drain(tail), Lines{"again"});
+}
+
+TEST_F(TailTest, a_rewind_reads_the_same_lines_again_through_rotations_and_deletions) {
+  append("x", "1\n2\n");
+  Tail tail(Stream::kFile, {}, kWaitNs);
+  tail.add(open("x"), 0);
+  const auto confirmed = tail.state();
+  EXPECT_EQ(drain(tail).size(), 2u);
+  fs::rename(path("x"), path("x.1"));
+  append("x", "3\n");
+  tail.add(open("x"), 0);
+  EXPECT_EQ(drain(tail), Lines{"3"});
+  fs::remove(path("x.1"));
+  tail.rewind(confirmed);
+  at_ = 0;
+  EXPECT_EQ(drain(tail), (Lines{"1", "2", "3"}));
+  tail.confirmed(tail.state());
+  append("x", "4\n");
+  EXPECT_EQ(drain(tail), Lines{"4"});
+}
+
+TEST_F(TailTest, random_writers_rotations_restarts_and_rewinds_lose_and_repeat_nothing) {
+  int rounds = 0;
+  for (unsigned seed = 1; seed <= 40; ++seed, ++rounds) {
+    SCOPED_TRACE(seed);
+    std::mt19937 random(seed);
+    const std::string name = "r" + std::to_string(seed);
+    append(name, "");
+    auto tail = std::make_unique<Tail>(Stream::kFile, checkpoint::SourceState{}, kWaitNs);
+    std::vector<std::shared_ptr<const OpenFile>> files{open(name)};
+    tail->add(files[0], 0);
+    checkpoint::SourceState confirmed = tail->state();
+    Lines expected, got, unconfirmed;
+    uint64_t confirmed_at = 0;
+    at_ = 0;
+    const auto confirm = [&] {
+      confirmed = tail->state();
+      tail->confirmed(confirmed);
+      confirmed_at = at_;
+      got.insert(got.end(), unconfirmed.begin(), unconfirmed.end());
+      unconfirmed.clear();
+    };
+    for (int step = 0; step < 120; ++step) {
+      const unsigned what = random() % 10;
+      if (what < 5) {
+        std::string text;
+        for (unsigned i = 0; i < random() % 200; ++i) {
+          expected.push_back("line " + std::to_string(expected.size()) +
+                             std::string(random() % 300, 'x'));
+          text += expected.back() + "\n";
+        }
+        append(name, text);
+      } else if (what == 5) {
+        fs::rename(path(name), path(name + "." + std::to_string(step)));
+        append(name, "");
+        files.push_back(open(name));
+        tail->add(files.back(), 0);
+      } else if (what == 6) {
+        confirm();
+      } else if (what == 7) {
+        tail->rewind(confirmed);
+        at_ = confirmed_at;
+        unconfirmed.clear();
+      } else if (what == 8) {
+        // A restart: the watch loop opens the generation that was being read and those after it.
+        tail = std::make_unique<Tail>(Stream::kFile, confirmed, kWaitNs);
+        at_ = confirmed_at;
+        unconfirmed.clear();
+        bool from = confirmed.file == checkpoint::FileIdentity{};
+        for (const auto& file : files) {
+          from = from || file->identity == confirmed.file;
+          if (from) tail->add(file, 0);
+        }
+      } else {
+        const Lines lines = drain(*tail);
+        unconfirmed.insert(unconfirmed.end(), lines.begin(), lines.end());
+      }
+    }
+    const Lines lines = drain(*tail);
+    unconfirmed.insert(unconfirmed.end(), lines.begin(), lines.end());
+    confirm();
+    ASSERT_EQ(got.size(), expected.size());
+    ASSERT_EQ(got, expected);
+  }
+  EXPECT_EQ(rounds, 40);
+}
+
+}  // namespace
+}  // namespace longshore::agent
