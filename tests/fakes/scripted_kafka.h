@@ -1,0 +1,133 @@
+// A Kafka in memory behind the seam of shipper/kafka.h, with the faults that a test asks for.
+//
+//   lane --produce--> ScriptedSession --commit--> topics, group offsets in ScriptedKafka --> test
+//
+// What it keeps as a real broker does: records of a transaction and its offset appear together at
+// the commit or never; a session that goes aborts what it had open; init_transactions() fences the
+// group's older sessions; values are read when a message is delivered, not when it is produced, so
+// that bytes freed too early are found. It never waits and draws no random number.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "shipper/kafka.h"
+
+namespace longshore::fakes {
+
+using shipper::GroupOffset;
+using shipper::TopicPartition;
+using shipper::Trouble;
+
+enum class Call : uint8_t {
+  kOpen,
+  kInit,
+  kBegin,
+  kProduce,
+  kReports,
+  kSendOffset,
+  kCommit,
+  kFlush,
+  kCommitted,
+  kTopicPartitions,
+  kCreateTopic,
+  kClusterId,
+  kCount
+};
+
+/// One call that fails. With kNotFound from a session's call the session is gone, as kafka.h says.
+struct Fault {
+  Call call = Call::kCommit;
+  size_t nth = 1;    ///< Of this kind, counted from 1 over the life of the ScriptedKafka.
+  size_t times = 1;  ///< This many calls in a row.
+  ErrorCode code = ErrorCode::kNotFound;
+  Trouble trouble = Trouble::kBroker;
+  /// The broker did what was asked and only the answer was lost: a commit that "timed out".
+  bool done_anyway = false;
+};
+
+struct Record {
+  std::string key, value;
+  bool operator==(const Record&) const = default;
+};
+
+class ScriptedSession;
+
+/// Thread: any; the test's thread may look while a lane works. Outlives its sessions.
+class ScriptedKafka final : public shipper::Kafka {
+ public:
+  ScriptedKafka();
+
+  // The script.
+  void add_topic(const std::string& name, int32_t partitions);
+  void remove_topic(const std::string& name);  ///< With its records; later deliveries fail.
+  void forbid_topic(const std::string& name);  ///< Lookups: kInvalid; deliveries: kPartition.
+  void fail(const Fault& fault);
+  /// The next `records` records for `to` are refused.
+  void fail_deliveries(const TopicPartition& to, size_t records, Trouble trouble);
+  void set_away(bool away);          ///< Every query and session call fails, kRetryable or gone.
+  void set_unstable(bool unstable);  ///< Stable reads of offsets fail: a hanging transaction.
+  void set_cluster_id(std::string id);
+  void set_queue_records_max(size_t records);                     ///< Of one session.
+  void set_offset(const std::string& group, GroupOffset offset);  ///< Empty: expired.
+  /// What the broker acknowledged last is gone, records and offset: a hanging transaction that was
+  /// aborted by hand. REQUIRES: a commit has happened, and none was undone since.
+  void undo_last_commit();
+
+  // What came of it.
+  std::vector<Record> records(const TopicPartition& from) const;  ///< Committed ones, in order.
+  GroupOffset offset(const std::string& group) const;
+  size_t calls(Call call) const;
+  size_t commits() const;
+  size_t open_sessions() const;
+
+  Result<std::unique_ptr<shipper::Session>> open(const shipper::SessionOptions& options) override;
+  Result<GroupOffset> committed(const std::string& group, bool stable, int timeout_ms) override;
+  Result<int32_t> topic_partitions(const std::string& topic, int timeout_ms) override;
+  Status create_topic(const std::string& topic, int32_t partitions, int32_t replicas,
+                      int timeout_ms) override;
+  Result<std::string> cluster_id(int timeout_ms) override;
+
+ private:
+  friend class ScriptedSession;
+
+  struct Topic {
+    bool forbidden = false;
+    std::vector<std::vector<Record>> partitions;
+  };
+  struct Refusal {
+    size_t records = 0;
+    Trouble trouble = Trouble::kNone;
+  };
+  struct Undo {
+    std::map<TopicPartition, size_t> sizes;  // Before the commit.
+    std::string group;
+    GroupOffset offset;
+  };
+
+  // All of these: with mutex_ held.
+  const Fault* fault_of(Call call);  // Counts the call; null: it shall not fail.
+  Status query(Call call, const char* what);
+  Trouble refusal_of(const TopicPartition& to);
+  void append(const TopicPartition& to, Record record);
+
+  mutable std::mutex mutex_;
+  std::map<std::string, Topic> topics_;
+  std::map<std::string, GroupOffset> offsets_;
+  std::map<std::string, uint64_t> epochs_;  // A group's sessions below its epoch are fenced.
+  std::map<TopicPartition, Refusal> refusals_;
+  std::vector<Fault> faults_;
+  std::array<size_t, static_cast<size_t>(Call::kCount)> calls_{};
+  std::string cluster_id_ = "scripted";
+  Undo undo_;
+  size_t queue_records_max_ = 100'000;
+  size_t commits_ = 0, open_sessions_ = 0;
+  bool away_ = false, unstable_ = false;
+};
+
+}  // namespace longshore::fakes
