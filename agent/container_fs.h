@@ -16,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/host_mounts.h"
 #include "checkpoint/file_identity.h"
 #include "config/fd.h"
 #include "config/result.h"
@@ -63,30 +64,6 @@ struct ScanResult {
   std::vector<std::string>
       problems;            ///< One sentence each: refused symlink, not a regular file, file system.
   bool truncated = false;  ///< There were more files than the limit.
-};
-
-/// Which mounts of the host may be touched: /proc/self/mountinfo, read again when it changes.
-/// Thread: the watch loop.
-class HostMounts {
- public:
-  /// `allowed` are file system types beside the known local ones (ext*, xfs, btrfs, zfs, f2fs,
-  /// overlay, tmpfs). `mountinfo_path` is for tests.
-  explicit HostMounts(std::vector<std::string> allowed,
-                      std::string mountinfo_path = "/proc/self/mountinfo");
-
-  void refresh();
-  /// The type of the file system that `host_path` lies on, if it may be touched. Touches nothing.
-  /// Errors: kInvalid, naming type and mount point.
-  Result<std::string> admits(const std::string& host_path) const;
-
- private:
-  struct Entry {
-    std::string mount_point;
-    std::string type;
-  };
-  std::vector<std::string> allowed_;
-  std::string mountinfo_path_;
-  std::vector<Entry> entries_;
 };
 
 /// Thread: the watch loop. Holds no descriptor between calls.
