@@ -8,11 +8,8 @@
 // that bytes freed too early are found. It never waits and draws no random number.
 #pragma once
 
-#include <array>
 #include <cstdint>
-#include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
@@ -56,12 +53,13 @@ struct Record {
   bool operator==(const Record&) const = default;
 };
 
-class ScriptedSession;
+struct ScriptedBroker;
 
 /// Thread: any; the test's thread may look while a lane works. Outlives its sessions.
 class ScriptedKafka final : public shipper::Kafka {
  public:
   ScriptedKafka();
+  ~ScriptedKafka() override;
 
   // The script.
   void add_topic(const std::string& name, int32_t partitions);
@@ -94,40 +92,7 @@ class ScriptedKafka final : public shipper::Kafka {
   Result<std::string> cluster_id(int timeout_ms) override;
 
  private:
-  friend class ScriptedSession;
-
-  struct Topic {
-    bool forbidden = false;
-    std::vector<std::vector<Record>> partitions;
-  };
-  struct Refusal {
-    size_t records = 0;
-    Trouble trouble = Trouble::kNone;
-  };
-  struct Undo {
-    std::map<TopicPartition, size_t> sizes;  // Before the commit.
-    std::string group;
-    GroupOffset offset;
-  };
-
-  // All of these: with mutex_ held.
-  const Fault* fault_of(Call call);  // Counts the call; null: it shall not fail.
-  Status query(Call call, const char* what);
-  Trouble refusal_of(const TopicPartition& to);
-  void append(const TopicPartition& to, Record record);
-
-  mutable std::mutex mutex_;
-  std::map<std::string, Topic> topics_;
-  std::map<std::string, GroupOffset> offsets_;
-  std::map<std::string, uint64_t> epochs_;  // A group's sessions below its epoch are fenced.
-  std::map<TopicPartition, Refusal> refusals_;
-  std::vector<Fault> faults_;
-  std::array<size_t, static_cast<size_t>(Call::kCount)> calls_{};
-  std::string cluster_id_ = "scripted";
-  Undo undo_;
-  size_t queue_records_max_ = 100'000;
-  size_t commits_ = 0, open_sessions_ = 0;
-  bool away_ = false, unstable_ = false;
+  const std::unique_ptr<ScriptedBroker> broker_;
 };
 
 }  // namespace longshore::fakes

@@ -10,15 +10,15 @@ namespace longshore::fakes {
 using shipper::Chunk;
 using shipper::Report;
 
-ScriptedSession::ScriptedSession(ScriptedKafka& kafka, shipper::SessionOptions options)
-    : kafka_(kafka), options_(std::move(options)), wake_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+ScriptedSession::ScriptedSession(ScriptedBroker& broker, shipper::SessionOptions options)
+    : broker_(broker), options_(std::move(options)), wake_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
   assert(wake_);
 }
 
 // What is open goes with its members: nothing of it was ever visible.
 ScriptedSession::~ScriptedSession() {
-  const std::lock_guard lock(kafka_.mutex_);
-  --kafka_.open_sessions_;
+  const std::lock_guard lock(broker_.mutex);
+  --broker_.open_sessions;
 }
 
 Error ScriptedSession::gone(Trouble trouble, const std::string& message) {
@@ -28,12 +28,12 @@ Error ScriptedSession::gone(Trouble trouble, const std::string& message) {
 }
 
 std::optional<Error> ScriptedSession::refused(Call call, bool* done_anyway) {
-  const Fault* const fault = kafka_.fault_of(call);
+  const Fault* const fault = broker_.fault_of(call);
   if (gone_) return gone(trouble_, "The session is gone.");
-  if (epoch_ != 0 && epoch_ < kafka_.epochs_[options_.group]) {
+  if (epoch_ != 0 && epoch_ < broker_.epochs[options_.group]) {
     return gone(Trouble::kBroker, "A newer session has fenced this one.");
   }
-  if (kafka_.away_) {
+  if (broker_.away) {
     trouble_ = Trouble::kTimeout;
     return Error{ErrorCode::kRetryable, "Kafka is away."};
   }
@@ -45,18 +45,18 @@ std::optional<Error> ScriptedSession::refused(Call call, bool* done_anyway) {
 }
 
 Status ScriptedSession::init_transactions(int) {
-  const std::lock_guard lock(kafka_.mutex_);
+  const std::lock_guard lock(broker_.mutex);
   assert(options_.transactional);
   if (auto error = refused(Call::kInit)) return *error;
-  epoch_ = ++kafka_.epochs_[options_.group];
+  epoch_ = ++broker_.epochs[options_.group];
   return ok();
 }
 
 Status ScriptedSession::begin() {
-  const std::lock_guard lock(kafka_.mutex_);
+  const std::lock_guard lock(broker_.mutex);
   assert(options_.transactional && epoch_ != 0 && !in_transaction_);
   // librdkafka begins without asking a broker.
-  if (!kafka_.away_) {
+  if (!broker_.away) {
     if (auto error = refused(Call::kBegin)) return *error;
   }
   in_transaction_ = true;
@@ -65,14 +65,14 @@ Status ScriptedSession::begin() {
 }
 
 Result<size_t> ScriptedSession::produce(Chunk* chunk, size_t first, const TopicPartition& to) {
-  const std::lock_guard lock(kafka_.mutex_);
+  const std::lock_guard lock(broker_.mutex);
   assert(in_transaction_ || !options_.transactional);
   assert(first <= chunk->messages.size());
-  if (!kafka_.away_) {
+  if (!broker_.away) {
     if (auto error = refused(Call::kProduce)) return *error;
   }
   const size_t room =
-      kafka_.queue_records_max_ - std::min(kafka_.queue_records_max_, waiting_.size());
+      broker_.queue_records_max - std::min(broker_.queue_records_max, waiting_.size());
   const size_t taken = std::min(room, chunk->messages.size() - first);
   for (size_t i = first; i < first + taken; ++i) {
     assert(chunk->messages[i]._private == chunk);
@@ -90,7 +90,7 @@ void ScriptedSession::deliver(std::vector<Report>& out) {
     const rd_kafka_message_t& message = chunk->messages.at(index);
     Record record{.key = {static_cast<const char*>(message.key), message.key_len},
                   .value = {static_cast<const char*>(message.payload), message.len}};
-    const Trouble trouble = kafka_.refusal_of(to);
+    const Trouble trouble = broker_.refusal_of(to);
     if (poisoned_ == Trouble::kNone) poisoned_ = trouble;
     if (out.size() == old || out.back().chunk != chunk || out.back().trouble != trouble) {
       out.push_back({.chunk = chunk,
@@ -104,7 +104,7 @@ void ScriptedSession::deliver(std::vector<Report>& out) {
     if (options_.transactional) {
       open_records_.emplace_back(to, std::move(record));
     } else {
-      kafka_.append(to, std::move(record));
+      broker_.append(to, std::move(record));
     }
   }
   eventfd_t ignored = 0;
@@ -112,15 +112,15 @@ void ScriptedSession::deliver(std::vector<Report>& out) {
 }
 
 Status ScriptedSession::reports(int, std::vector<Report>& out) {
-  const std::lock_guard lock(kafka_.mutex_);
-  if (kafka_.away_) return ok();  // No answer is no report.
+  const std::lock_guard lock(broker_.mutex);
+  if (broker_.away) return ok();  // No answer is no report.
   if (auto error = refused(Call::kReports)) return *error;
   deliver(out);
   return ok();
 }
 
 Status ScriptedSession::send_offset(TransactionNumber number, const std::string& digest, int) {
-  const std::lock_guard lock(kafka_.mutex_);
+  const std::lock_guard lock(broker_.mutex);
   assert(in_transaction_);
   if (auto error = refused(Call::kSendOffset)) return *error;
   if (poisoned_ != Trouble::kNone) return gone(poisoned_, "A delivery failed.");
@@ -129,23 +129,23 @@ Status ScriptedSession::send_offset(TransactionNumber number, const std::string&
 }
 
 void ScriptedSession::take_effect() {
-  kafka_.undo_ = {.sizes = {}, .group = options_.group, .offset = kafka_.offsets_[options_.group]};
+  broker_.undo = {.sizes = {}, .group = options_.group, .offset = broker_.offsets[options_.group]};
   for (const auto& [to, record] : open_records_) {
-    const auto topic = kafka_.topics_.find(to.topic);
-    if (topic == kafka_.topics_.end()) continue;
-    kafka_.undo_.sizes.try_emplace(
+    const auto topic = broker_.topics.find(to.topic);
+    if (topic == broker_.topics.end()) continue;
+    broker_.undo.sizes.try_emplace(
         to, topic->second.partitions.at(static_cast<size_t>(to.partition)).size());
   }
-  for (auto& [to, record] : open_records_) kafka_.append(to, std::move(record));
-  if (open_offset_) kafka_.offsets_[options_.group] = *open_offset_;
+  for (auto& [to, record] : open_records_) broker_.append(to, std::move(record));
+  if (open_offset_) broker_.offsets[options_.group] = *open_offset_;
   open_records_.clear();
   open_offset_.reset();
   in_transaction_ = false;
-  ++kafka_.commits_;
+  ++broker_.commits;
 }
 
 Status ScriptedSession::commit(int, std::vector<Report>& out) {
-  const std::lock_guard lock(kafka_.mutex_);
+  const std::lock_guard lock(broker_.mutex);
   assert(in_transaction_ || committed_already_);
   bool done_anyway = false;
   const std::optional<Error> error = refused(Call::kCommit, &done_anyway);
@@ -158,7 +158,7 @@ Status ScriptedSession::commit(int, std::vector<Report>& out) {
 }
 
 Status ScriptedSession::flush(int, std::vector<Report>& out) {
-  const std::lock_guard lock(kafka_.mutex_);
+  const std::lock_guard lock(broker_.mutex);
   if (auto error = refused(Call::kFlush)) return *error;
   deliver(out);
   return ok();

@@ -8,14 +8,14 @@
 #include <vector>
 
 #include "config/fd.h"
-#include "tests/fakes/scripted_kafka.h"
+#include "tests/fakes/scripted_broker.h"
 
 namespace longshore::fakes {
 
 /// Thread: the lane's. Each call of reports() answers for all that was produced before it.
 class ScriptedSession final : public shipper::Session {
  public:
-  ScriptedSession(ScriptedKafka& kafka, shipper::SessionOptions options);
+  ScriptedSession(ScriptedBroker& broker, shipper::SessionOptions options);
   ~ScriptedSession() override;
 
   Status init_transactions(int timeout_ms) override;
@@ -35,13 +35,13 @@ class ScriptedSession final : public shipper::Session {
     TopicPartition to;
   };
 
-  // All of these: with the Kafka's mutex held.
+  // All of these: with the broker's mutex held.
   std::optional<Error> refused(Call call, bool* done_anyway = nullptr);
   Error gone(Trouble trouble, const std::string& message);
   void deliver(std::vector<shipper::Report>& out);
   void take_effect();
 
-  ScriptedKafka& kafka_;
+  ScriptedBroker& broker_;
   const shipper::SessionOptions options_;
   Fd wake_;  // eventfd(2), readable while messages wait for their report.
   std::deque<Waiting> waiting_;
