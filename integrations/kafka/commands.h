@@ -1,0 +1,11 @@
+// The commands that read Kafka, or stand in for it. argv[0] is the command's own name; the return
+// value is the exit status: 0 done, 1 found something wrong, 2 unusable settings.
+#pragma once
+
+namespace longshore::kafka {
+
+int run_audit(int argc, char** argv);
+int run_tap(int argc, char** argv);
+int run_broker(int argc, char** argv);
+
+}  // namespace longshore::kafka
