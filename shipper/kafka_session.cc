@@ -76,8 +76,11 @@ Status KafkaSession::ended(const std::string& what, KafkaError error) {
 }
 
 Status KafkaSession::init_transactions(int timeout_ms) {
-  return ended("take over the transactional id",
-               KafkaError(rd_kafka_init_transactions(handle_.get(), timeout_ms)));
+  Status status = ended("take over the transactional id",
+                        KafkaError(rd_kafka_init_transactions(handle_.get(), timeout_ms)));
+  // Smaller transactions would not help: none is open.
+  if (!status) trouble_ = Trouble::kBroker;
+  return status;
 }
 
 Status KafkaSession::begin() {
