@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/limits.h>
 #include <linux/openat2.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -146,19 +147,26 @@ Result<std::vector<ListedName>> list_names(const HostDir& directory, size_t name
   return names;
 }
 
-bool has_overlay_attribute(const Fd& path_fd, const std::string& name, const char* value) {
+OverlayMarks overlay_marks(const Fd& path_fd) {
   const std::string path = descriptor_path(path_fd);
-  for (const char* space : {"trusted.overlay.", "user.overlay."}) {
-    std::array<char, 8> found;
-    const std::string attribute = space + name;
-    const ssize_t size = ::getxattr(path.c_str(), attribute.c_str(), found.data(), found.size());
-    if (size < 0 && errno != ERANGE) continue;
-    if (value == nullptr) return true;
-    if (size >= 0 && std::string_view(found.data(), static_cast<size_t>(size)) == value) {
-      return true;
+  std::array<char, XATTR_LIST_MAX> listed;
+  const ssize_t size = ::listxattr(path.c_str(), listed.data(), listed.size());
+  OverlayMarks marks;
+  for (ssize_t at = 0; at < size;) {
+    const std::string_view name(listed.data() + at);
+    at += static_cast<ssize_t>(name.size()) + 1;
+    for (const std::string_view space : {"trusted.overlay.", "user.overlay."}) {
+      if (!name.starts_with(space)) continue;
+      const std::string_view mark = name.substr(space.size());
+      marks.is_redirected |= mark == "redirect";
+      marks.is_metacopy |= mark == "metacopy";
+      char value = 0;
+      if (mark == "opaque" && ::getxattr(path.c_str(), name.data(), &value, 1) == 1) {
+        marks.is_opaque |= value == 'y';
+      }
     }
   }
-  return false;
+  return marks;
 }
 
 bool is_whiteout(const OpenedName& opened) {

@@ -69,9 +69,13 @@ struct ListedName {
 /// At most `names_max` names, unsorted, without "." and "..". Errors: kRetryable.
 Result<std::vector<ListedName>> list_names(const HostDir& directory, size_t names_max);
 
-/// Whether the overlay attribute `name` ("opaque") of an O_PATH descriptor is set, as trusted. or
-/// user.; with `value` it has to be that.
-bool has_overlay_attribute(const Fd& path_fd, const std::string& name, const char* value = nullptr);
+/// What overlayfs noted at an entry of a layer, as trusted.overlay.* or user.overlay.*
+struct OverlayMarks {
+  bool is_opaque = false;      ///< A directory that hides those of the layers below.
+  bool is_redirected = false;  ///< A directory whose lower part has another name.
+  bool is_metacopy = false;    ///< A file whose data is in a lower layer.
+};
+OverlayMarks overlay_marks(const Fd& path_fd);
 
 /// Whether a character device is overlayfs's sign for a deleted name: device 0/0.
 bool is_whiteout(const OpenedName& opened);

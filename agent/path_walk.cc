@@ -68,15 +68,15 @@ PathWalk::PathWalk(const FsSpec& spec, const std::string& host_root, const HostM
       steps_left_(limits::kScanStepsMax) {}
 
 bool PathWalk::spend(size_t steps) {
-  if (steps_left_ >= steps) {
+  if (!is_exhausted_ && steps_left_ >= steps) {
     steps_left_ -= steps;
     return true;
   }
-  if (steps_left_ > 0) {
-    problem("The pattern makes a scan visit more than " + std::to_string(limits::kScanStepsMax) +
-            " names: the rest is not looked at.");
+  if (!is_exhausted_) {
+    notes_.problem("The pattern makes a scan visit more than " +
+                   std::to_string(limits::kScanStepsMax) + " names: the rest is not looked at.");
   }
-  steps_left_ = 0;
+  is_exhausted_ = true;
   return false;
 }
 
@@ -166,7 +166,7 @@ bool PathWalk::take_layer(Entry& entry, Place& child, const HostDir& layer, bool
   entry.is_collected = is_upper;
   entry.opened = std::move(opened);
   if (entry.kind != Entry::Kind::kFile || !is_upper || !child.is_overlay) return false;
-  if (has_overlay_attribute(entry.opened.fd, "metacopy")) {
+  if (overlay_marks(entry.opened.fd).is_metacopy) {
     problem(printable(entry.path) +
             " has its data in the image (overlay's metacopy): it is not collected.");
     entry.is_collected = false;
@@ -181,12 +181,14 @@ bool PathWalk::take_directory(Place& child, const HostDir& layer, bool is_upper,
   HostDir directory{.fd = std::make_shared<Fd>(std::move(opened.fd)),
                     .path = join_path(layer.path, name),
                     .tree = layer.tree};
-  bool goes_on = child.is_overlay;
-  if (goes_on && has_overlay_attribute(*directory.fd, "opaque", "y")) goes_on = false;
-  if (goes_on && has_overlay_attribute(*directory.fd, "redirect")) {
-    problem("The directory " + printable(child.path) +
-            " was renamed by overlay's redirect_dir: its image part is not followed.");
-    goes_on = false;
+  bool goes_on = false;
+  if (child.is_overlay) {
+    const OverlayMarks marks = overlay_marks(*directory.fd);
+    goes_on = !marks.is_opaque && !marks.is_redirected;
+    if (marks.is_redirected) {
+      problem("The directory " + printable(child.path) +
+              " was renamed by overlay's redirect_dir: its image part is not followed.");
+    }
   }
   if (is_upper) {
     child.upper = std::move(directory);
@@ -256,9 +258,9 @@ Entry PathWalk::resolve(PlacePtr from, const std::string& target, size_t& links_
 std::vector<PathWalk::Name> PathWalk::names_in(const Place& place) {
   std::map<std::string, bool> merged;  // The uppermost layer says what a name is.
   const auto add_layer = [&](const HostDir& layer) {
-    auto listed = list_names(layer, steps_left_);
+    auto listed = list_names(layer, steps_left_ + 1);
     if (!listed) return report(listed.error());
-    spend(listed->size() + 1);
+    if (!spend(listed->size())) return;
     for (const ListedName& each : *listed) merged.emplace(each.name, each.type == DT_REG);
   };
   if (place.upper) add_layer(*place.upper);

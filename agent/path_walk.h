@@ -88,7 +88,7 @@ class PathWalk {
   std::vector<Name> names_in(const Place& place);
 
   /// Opens and names taken from the scan's budget are gone: nothing more is found.
-  bool is_exhausted() const { return steps_left_ == 0; }
+  bool is_exhausted() const { return is_exhausted_; }
 
  private:
   struct Source {
@@ -122,6 +122,7 @@ class PathWalk {
   const HostMounts& mounts_;
   WalkNotes& notes_;
   size_t steps_left_;
+  bool is_exhausted_ = false;
   bool is_placing_ = false;  // Mounts that the pattern may not be about: nothing is noted.
   HostDir host_;
   std::vector<HostDir> chain_;  // The directories down to the source that was opened last.

@@ -22,10 +22,10 @@ inline constexpr size_t kPathBytesMax = 4096;
 inline constexpr size_t kSymlinksMax = 40;  ///< As the kernel's MAXSYMLINKS.
 
 // One scan for one declaration: what a hostile container can make the watch loop do at once.
-inline constexpr size_t kScanStepsMax = 300'000;      ///< Names listed and components opened.
-inline constexpr size_t kScanDirectoriesMax = 1'024;  ///< Watched, and held open by the result.
-inline constexpr size_t kScanDepthMax = 16;           ///< Directories below a `**`.
-inline constexpr size_t kScanProblemsMax = 20;        ///< Sentences kept.
+inline constexpr size_t kScanStepsMax = 200'000;        ///< Names listed and components opened.
+inline constexpr size_t kScanDirectoriesMax = 1'024;    ///< Watched, and held open by the result.
+inline constexpr size_t kScanDepthMax = 16;             ///< Directories below a `**`.
+inline constexpr size_t kScanProblemsMax = 20;          ///< Sentences kept.
 inline constexpr size_t kImageCompareBytes = 32 << 10;  ///< At each end of an image's part.
 
 // A chunk: what one turn of the scheduler hands to one partition.
