@@ -84,10 +84,14 @@ Status Lane::check_cluster() {
 Status Lane::check_checkpoint_topic() {
   const auto there = kafka_.topic_partitions(shipper::kCheckpointTopic, kCallTimeoutMs);
   if (there) return ok();
-  if (there.error().code != ErrorCode::kNotFound) return there.error();
+  if (there.error().code != ErrorCode::kNotFound) {
+    // Forbidden today may be allowed tomorrow: the lane waits, it does not end.
+    return Error{ErrorCode::kRetryable, there.error().message};
+  }
   if (options_.create_topics) {
-    return kafka_.create_topic(shipper::kCheckpointTopic, 1, options_.topic_replicas,
-                               kCallTimeoutMs * 3);
+    const Status created = kafka_.create_topic(shipper::kCheckpointTopic, 1,
+                                               options_.topic_replicas, kCallTimeoutMs * 3);
+    return created ? created : Error{ErrorCode::kRetryable, created.error().message};
   }
   return Error{ErrorCode::kRetryable,
                "Topic longshore-checkpoint does not exist: create it with 1 partition (nothing is "

@@ -18,8 +18,6 @@
 #include "checkpoint/source_state.h"
 #include "config/result.h"
 
-struct sqlite3;
-
 namespace longshore::checkpoint {
 
 /// An explicit, permanent statement that bytes are lost or may be doubled.
@@ -101,9 +99,12 @@ class Store {
   virtual Status set_value(const std::string& name, const std::string& value) = 0;
 };
 
+enum class StoreAccess : uint8_t { kWrite, kRead };
+
 /// Opens (and creates) `<state_dir>/checkpoint.db`. Errors: kInvalid with one sentence and the
 /// remedy: written by a newer major version, damaged, not writable, no space.
-Result<std::unique_ptr<Store>> open_store(const std::string& state_dir);
+Result<std::unique_ptr<Store>> open_store(const std::string& state_dir,
+                                          StoreAccess access = StoreAccess::kWrite);
 
 /// After a failed fsync the database file is not trusted: writes its rows to a fresh one beside it,
 /// synced, renamed over it, directory synced. REQUIRES: no connection is open.

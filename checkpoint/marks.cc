@@ -1,0 +1,150 @@
+#include "checkpoint/marks.h"
+
+#include <unistd.h>
+#include <xxhash.h>
+
+#include <algorithm>
+#include <cassert>
+#include <cerrno>
+#include <cstring>
+
+#include "config/limits.h"
+
+namespace longshore::checkpoint {
+namespace {
+
+constexpr size_t kWordBytes = sizeof(uint64_t);
+
+void put_u64(std::string& out, uint64_t value) {
+  for (size_t i = 0; i < kWordBytes; ++i) {
+    out.push_back(static_cast<char>(value & 0xff));
+    value >>= 8;
+  }
+}
+
+uint64_t get_u64(std::string_view bytes, size_t at) {
+  uint64_t value = 0;
+  for (size_t i = kWordBytes; i-- > 0;) {
+    value = value << 8 | static_cast<unsigned char>(bytes[at + i]);
+  }
+  return value;
+}
+
+}  // namespace
+
+std::string MarkList::encode() const {
+  std::string out;
+  out.reserve(kWordBytes * (1 + 2 * marks.size()));
+  put_u64(out, begin);
+  for (const Mark& mark : marks) {
+    put_u64(out, mark.end);
+    put_u64(out, mark.hash);
+  }
+  return out;
+}
+
+Result<MarkList> MarkList::decode(std::string_view bytes) {
+  if (bytes.empty()) return MarkList{};
+  const bool whole = bytes.size() % (2 * kWordBytes) == kWordBytes;
+  if (!whole || bytes.size() > kWordBytes * (1 + 2 * limits::kMarksMax)) {
+    return Error{ErrorCode::kCorrupt,
+                 "Marks of " + std::to_string(bytes.size()) + " bytes are not marks."};
+  }
+  MarkList list;
+  list.begin = get_u64(bytes, 0);
+  uint64_t before = list.begin;
+  for (size_t at = kWordBytes; at < bytes.size(); at += 2 * kWordBytes) {
+    const Mark mark{get_u64(bytes, at), get_u64(bytes, at + kWordBytes)};
+    if (mark.end <= before || mark.end - before > limits::kMarkSpanBytes) {
+      return Error{ErrorCode::kCorrupt, "Marks whose spans do not meet are not marks."};
+    }
+    before = mark.end;
+    list.marks.push_back(mark);
+  }
+  return list;
+}
+
+struct Marker::OpenSpan {
+  struct Free {
+    void operator()(XXH3_state_t* state) const { XXH3_freeState(state); }
+  };
+  OpenSpan() : state(XXH3_createState()) { XXH3_64bits_reset(state.get()); }
+  OpenSpan(const OpenSpan& other) : state(XXH3_createState()), bytes(other.bytes) {
+    XXH3_copyState(state.get(), other.state.get());
+  }
+  std::unique_ptr<XXH3_state_t, Free> state;
+  uint64_t bytes = 0;
+};
+
+Marker::Marker() = default;
+Marker::Marker(MarkList list) : list_(std::move(list)) {}
+Marker::~Marker() = default;
+Marker::Marker(Marker&&) noexcept = default;
+Marker& Marker::operator=(Marker&&) noexcept = default;
+
+Marker::Marker(const Marker& other)
+    : list_(other.list_),
+      open_(other.open_ == nullptr ? nullptr : std::make_unique<OpenSpan>(*other.open_)) {}
+
+Marker& Marker::operator=(const Marker& other) {
+  if (this != &other) *this = Marker(other);
+  return *this;
+}
+
+void Marker::reset(uint64_t offset) {
+  list_ = {.begin = offset, .marks = {}};
+  open_.reset();
+}
+
+uint64_t Marker::end() const { return list_.end() + (open_ == nullptr ? 0 : open_->bytes); }
+
+void Marker::add(std::string_view bytes) {
+  while (!bytes.empty()) {
+    if (open_ == nullptr) open_ = std::make_unique<OpenSpan>();
+    const size_t take = std::min<size_t>(bytes.size(), limits::kMarkSpanBytes - open_->bytes);
+    XXH3_64bits_update(open_->state.get(), bytes.data(), take);
+    open_->bytes += take;
+    bytes.remove_prefix(take);
+    if (open_->bytes == limits::kMarkSpanBytes) {
+      list_ = list();
+      open_.reset();
+    }
+  }
+}
+
+MarkList Marker::list() const {
+  MarkList all = list_;
+  if (open_ != nullptr) all.marks.push_back({end(), XXH3_64bits_digest(open_->state.get())});
+  if (all.marks.size() > limits::kMarksMax) {
+    const auto surplus = static_cast<std::ptrdiff_t>(all.marks.size() - limits::kMarksMax);
+    all.begin = all.marks[static_cast<size_t>(surplus) - 1].end;
+    all.marks.erase(all.marks.begin(), all.marks.begin() + surplus);
+  }
+  return all;
+}
+
+Result<uint64_t> proven_prefix(int fd, const MarkList& list) {
+  std::string span;
+  uint64_t proven = list.begin;
+  for (const Mark& mark : list.marks) {
+    assert(mark.end > proven);
+    span.resize(mark.end - proven);
+    size_t done = 0;
+    while (done < span.size()) {
+      const ssize_t got =
+          ::pread(fd, span.data() + done, span.size() - done, static_cast<off_t>(proven + done));
+      if (got < 0 && errno == EINTR) continue;
+      if (got < 0) {
+        return Error{ErrorCode::kRetryable,
+                     std::string("Comparing a file with its marks: ") + std::strerror(errno)};
+      }
+      if (got == 0) return proven;
+      done += static_cast<size_t>(got);
+    }
+    if (XXH3_64bits(span.data(), span.size()) != mark.hash) return proven;
+    proven = mark.end;
+  }
+  return proven;
+}
+
+}  // namespace longshore::checkpoint

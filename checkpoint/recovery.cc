@@ -1,0 +1,100 @@
+#include "checkpoint/recovery.h"
+
+namespace longshore::checkpoint {
+namespace {
+
+std::string number_of(const CommittedOffset& kafka) {
+  return kafka.number ? std::to_string(kafka.number->value) : "nothing";
+}
+
+Recovery refuse(const LaneRecord& lane, const CommittedOffset& kafka, const std::string& why) {
+  return {RecoveryAction::kRefuse,
+          "The checkpoint stands at transaction " + std::to_string(lane.confirmed.value) +
+              ", but Kafka holds " + number_of(kafka) + " of this lane: " + why +
+              " Nothing was changed. Either bring the right state directory back, or run "
+              "'longshore checkpoint adopt' (takes Kafka's number, keeps the local positions, and "
+              "says in the ledger what may be doubled)."};
+}
+
+Recovery in_doubt(InDoubt choice, RecoveryAction resend, RecoveryAction skip,
+                  const std::string& reason) {
+  switch (choice) {
+    case InDoubt::kHalt:
+      return {RecoveryAction::kHalt,
+              reason +
+                  " Stopped by --in-doubt=halt: start once with --in-doubt=resend (may "
+                  "double it) or --in-doubt=skip (may lose it)."};
+    case InDoubt::kSkip:
+      return {skip, reason};
+    case InDoubt::kResend:
+      break;
+  }
+  return {resend, reason};
+}
+
+// A PREPARE stands in the checkpoint: was it delivered?
+Recovery recover_prepared(const LaneRecord& lane, const CommittedOffset& kafka, InDoubt choice) {
+  const uint64_t prepared = lane.prepared->value;
+  const std::string which = "Transaction " + std::to_string(prepared) + " is in doubt: ";
+  if (!kafka.number) {
+    return in_doubt(choice, RecoveryAction::kResendPrepared, RecoveryAction::kSkipPrepared,
+                    which + "Kafka has no committed offset of this lane any more (expired?).");
+  }
+  const uint64_t number = kafka.number->value;
+  if (number > prepared) {
+    return refuse(lane, kafka,
+                  "this state is older than what was shipped (rolled back or cloned?).");
+  }
+  if (number == prepared) {
+    if (kafka.digest != lane.prepared_digest) {
+      return refuse(lane, kafka, "that transaction is another agent's.");
+    }
+    return {RecoveryAction::kConfirmPrepared,
+            "Transaction " + std::to_string(prepared) + " was delivered."};
+  }
+  if (number + 1 == prepared) {
+    if (kafka.digest != lane.confirmed_digest) {
+      return refuse(lane, kafka, "that transaction is another agent's.");
+    }
+    return {RecoveryAction::kDropPrepared,
+            "Transaction " + std::to_string(prepared) + " was aborted."};
+  }
+  return in_doubt(choice, RecoveryAction::kResendPrepared, RecoveryAction::kSkipPrepared,
+                  which + "Kafka went back to " + std::to_string(number) + ".");
+}
+
+}  // namespace
+
+Recovery recover(const LaneRecord& lane, const CommittedOffset& kafka, InDoubt choice) {
+  if (lane.prepared) return recover_prepared(lane, kafka, choice);
+  const uint64_t confirmed = lane.confirmed.value;
+  if (!kafka.number) {
+    return {RecoveryAction::kCommitOffsetFirst,
+            "Kafka has no committed offset of this lane: committing " + std::to_string(confirmed) +
+                " before any data."};
+  }
+  const uint64_t number = kafka.number->value;
+  if (number > confirmed) {
+    return refuse(lane, kafka,
+                  "this state is older than what was shipped (rolled back or cloned?).");
+  }
+  if (number == confirmed) {
+    if (kafka.digest != lane.confirmed_digest) {
+      return refuse(lane, kafka, "that transaction is another agent's.");
+    }
+    return {RecoveryAction::kContinue, "Kafka and the checkpoint agree."};
+  }
+  if (number + 1 == confirmed && !lane.previous_digest.empty()) {
+    if (kafka.digest != lane.previous_digest) {
+      return refuse(lane, kafka, "that transaction is another agent's.");
+    }
+    return in_doubt(
+        choice, RecoveryAction::kResendConfirmed, RecoveryAction::kSkipConfirmed,
+        "Kafka lost transaction " + std::to_string(confirmed) + ", which it had acknowledged.");
+  }
+  return {RecoveryAction::kRestoreOffset,
+          "Kafka went back from transaction " + std::to_string(confirmed) + " to " +
+              std::to_string(number) + "; what it lost of them is older than what is kept here."};
+}
+
+}  // namespace longshore::checkpoint

@@ -1,0 +1,166 @@
+// The rest of the SQLite store: sources, ledger, named values, and taking Kafka's number over.
+#include <sys/stat.h>
+
+#include <filesystem>
+
+#include "checkpoint/sqlite_store.h"
+#include "checkpoint/state_columns.h"
+#include "config/fd.h"
+
+namespace longshore::checkpoint {
+
+Status SqliteStore::put_sources(const std::vector<SourceRow>& rows) {
+  WriteTransaction transaction(*database_);
+  if (Status begun = transaction.begin(); !begun) return begun;
+  for (const SourceRow& row : rows) {
+    Statement statement = database_->prepare(
+        "INSERT OR REPLACE INTO source(" LONGSHORE_SOURCE_COLUMNS ") VALUES(?,?,?,?,?,?,?,?,?)");
+    bind_source(statement, row);
+    if (Status done = database_->finish(statement); !done) return done;
+  }
+  return transaction.commit();
+}
+
+Status SqliteStore::forget(const std::vector<SourceId>& sources) {
+  WriteTransaction transaction(*database_);
+  if (Status begun = transaction.begin(); !begun) return begun;
+  for (const SourceId source : sources) {
+    for (const char* sql :
+         {"DELETE FROM state WHERE source = ?", "DELETE FROM source WHERE id = ?"}) {
+      Statement statement = database_->prepare(sql);
+      statement.bind(source.value);
+      if (Status done = database_->finish(statement); !done) return done;
+    }
+  }
+  return transaction.commit();
+}
+
+Result<size_t> SqliteStore::forget_gone(LaneId lane, int64_t before_ns) {
+  std::vector<SourceId> gone;
+  {
+    Statement rows =
+        database_->prepare("SELECT id FROM source WHERE lane = ? AND gone_ns <> 0 AND gone_ns < ?");
+    rows.bind(int64_t{lane.value}).bind(before_ns);
+    int step = rows.step();
+    for (; step == SQLITE_ROW; step = rows.step()) gone.push_back({rows.bits(0)});
+    if (step != SQLITE_DONE) return database_->fail("The checkpoint cannot be read");
+  }
+  if (gone.empty()) return size_t{0};
+  if (Status forgotten = forget(gone); !forgotten) return forgotten.error();
+  return gone.size();
+}
+
+Status SqliteStore::advance(LaneId lane, const std::vector<PreparedSource>& sources) {
+  const auto record = this->lane(lane);
+  if (!record) return record.error();
+  WriteTransaction transaction(*database_);
+  if (Status begun = transaction.begin(); !begun) return begun;
+  for (const PreparedSource& source : sources) {
+    const Status put = put_state(lane, record.value().confirmed.value, source);
+    if (!put) return put;
+  }
+  return transaction.commit();
+}
+
+Status SqliteStore::adopt(LaneId lane, const CommittedOffset& kafka) {
+  if (!kafka.number) {
+    return Error{ErrorCode::kInvalid, "Kafka has no committed offset of this lane to adopt."};
+  }
+  const auto record = this->lane(lane);
+  if (!record) return record.error();
+  const uint64_t confirmed = record.value().confirmed.value;
+  WriteTransaction transaction(*database_);
+  if (Status begun = transaction.begin(); !begun) return begun;
+  // Every source keeps its confirmed state, tagged with Kafka's number. First out of the way, so
+  // that no two rows meet on their way to it.
+  const uint64_t number = kafka.number->value;
+  struct Change {
+    const char* sql;
+    uint64_t value;
+  };
+  for (const Change& change : {
+           Change{"DELETE FROM state WHERE lane = ?1 AND (number > ?2 OR number < (SELECT "
+                  "MAX(number) FROM state AS s WHERE s.source = state.source AND s.number <= ?2))",
+                  confirmed},
+           Change{"UPDATE state SET number = ?2 WHERE lane = ?1", number},
+           Change{"UPDATE lane SET confirmed = ?2, prepared = NULL, is_new = 0 WHERE id = ?1",
+                  number},
+           Change{"DELETE FROM batch WHERE lane = ?1 AND ?2 = ?2", number},
+       }) {
+    Statement statement = database_->prepare(change.sql);
+    statement.bind(int64_t{lane.value}).bind(change.value);
+    if (Status done = database_->finish(statement); !done) return done;
+  }
+  {
+    Statement batch = database_->prepare("INSERT INTO batch VALUES(?,?,?)");
+    batch.bind(int64_t{lane.value}).bind(number).bind_text(kafka.digest);
+    if (Status done = database_->finish(batch); !done) return done;
+  }
+  return transaction.commit();
+}
+
+Status SqliteStore::append_ledger(const std::vector<LedgerEntry>& entries) {
+  WriteTransaction transaction(*database_);
+  if (Status begun = transaction.begin(); !begun) return begun;
+  for (const LedgerEntry& entry : entries) {
+    Statement row = database_->prepare(
+        "INSERT INTO ledger(time_ns, source, lane, start_bytes, end_bytes, reason, detail) "
+        "VALUES(?,?,?,?,?,?,?)");
+    row.bind(entry.time_ns)
+        .bind(entry.source.value)
+        .bind(int64_t{entry.lane.value})
+        .bind(entry.start.bytes)
+        .bind(entry.end.bytes)
+        .bind_text(entry.reason)
+        .bind_text(entry.detail);
+    if (Status done = database_->finish(row); !done) return done;
+  }
+  return transaction.commit();
+}
+
+Result<std::vector<LedgerEntry>> SqliteStore::ledger() {
+  std::vector<LedgerEntry> entries;
+  Statement rows = database_->prepare(
+      "SELECT time_ns, source, lane, start_bytes, end_bytes, reason, detail FROM ledger ORDER BY "
+      "id");
+  int step = rows.step();
+  for (; step == SQLITE_ROW; step = rows.step()) {
+    entries.push_back({.time_ns = rows.number(0),
+                       .source = {rows.bits(1)},
+                       .lane = {static_cast<uint32_t>(rows.number(2))},
+                       .start = {rows.bits(3)},
+                       .end = {rows.bits(4)},
+                       .reason = rows.bytes(5),
+                       .detail = rows.bytes(6)});
+  }
+  if (step != SQLITE_DONE) return database_->fail("The checkpoint cannot be read");
+  return entries;
+}
+
+Result<std::string> SqliteStore::value(const std::string& name) {
+  Statement row = database_->prepare("SELECT value FROM meta WHERE name = ?");
+  row.bind_text(name);
+  const int step = row.step();
+  if (step == SQLITE_ROW) return row.bytes(0);
+  if (step == SQLITE_DONE) return std::string();
+  return database_->fail("The checkpoint cannot be read");
+}
+
+Status SqliteStore::set_value(const std::string& name, const std::string& value) {
+  Statement row = database_->prepare("INSERT OR REPLACE INTO meta VALUES(?,?)");
+  row.bind_text(name).bind_text(value);
+  return database_->finish(row);
+}
+
+Result<std::unique_ptr<Store>> open_store(const std::string& state_dir, StoreAccess access) {
+  const bool read_only = access == StoreAccess::kRead;
+  auto database = Database::open(state_dir + "/checkpoint.db", read_only);
+  if (!database) return database.error();
+  auto store = std::make_unique<SqliteStore>(std::move(database).value());
+  if (Status checked = store->check_schema(read_only); !checked) {
+    return Error{ErrorCode::kInvalid, checked.error().message};
+  }
+  return std::unique_ptr<Store>(std::move(store));
+}
+
+}  // namespace longshore::checkpoint

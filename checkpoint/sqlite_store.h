@@ -1,0 +1,64 @@
+// The Store of store.h in SQLite. Any operator can open the file; its tables:
+//
+//   lane(id, confirmed, prepared, is_new)              prepared is NULL when nothing is in doubt
+//   batch(lane, number, digest)                        the last three transactions
+//   source(id, lane, host_path, ...)                   what `checkpoint ls` shows
+//   state(source, number, lane, generation, ...)       a source's state as of transaction `number`
+//   ledger(id, time_ns, source, ...), meta(name, value)
+//
+// The state of a source as of transaction M is its row with the greatest number <= M. PREPARE N
+// keeps the rows that N-1 and N-2 rely on and deletes what is older.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "checkpoint/database.h"
+#include "checkpoint/store.h"
+
+namespace longshore::checkpoint {
+
+/// `PRAGMA user_version` is major * 1000 + minor. A newer major is refused; a newer minor only
+/// adds.
+inline constexpr int64_t kSchemaMajor = 1;
+inline constexpr int64_t kSchemaMinor = 0;
+
+class SqliteStore final : public Store {
+ public:
+  explicit SqliteStore(std::unique_ptr<Database> database) : database_(std::move(database)) {}
+
+  /// Makes the tables of a new database, or checks the version of an existing one.
+  Status check_schema(bool read_only);
+
+  Result<LaneRecord> lane(LaneId lane) override;
+  Result<std::vector<LaneId>> lanes() override;
+  Result<std::vector<StoredSource>> sources(LaneId lane) override;
+  Result<std::optional<StoredSource>> source(SourceId source) override;
+  Result<std::vector<PreparedSource>> prepared(LaneId lane) override;
+  Status put_sources(const std::vector<SourceRow>& rows) override;
+  Result<size_t> forget_gone(LaneId lane, int64_t before_ns) override;
+  Status forget(const std::vector<SourceId>& sources) override;
+  Result<std::string> prepare(const Prepare& prepare) override;
+  Status confirm(LaneId lane) override;
+  Status drop_prepared(LaneId lane) override;
+  Status step_back(LaneId lane) override;
+  Status offset_committed(LaneId lane) override;
+  Status adopt(LaneId lane, const CommittedOffset& kafka) override;
+  Status advance(LaneId lane, const std::vector<PreparedSource>& sources) override;
+  Status append_ledger(const std::vector<LedgerEntry>& entries) override;
+  Result<std::vector<LedgerEntry>> ledger() override;
+  Result<std::string> value(const std::string& name) override;
+  Status set_value(const std::string& name, const std::string& value) override;
+
+ private:
+  Status make_lane(LaneId lane);
+  Result<std::string> digest_of(LaneId lane, uint64_t number);
+  Status put_state(LaneId lane, uint64_t number, const PreparedSource& source);
+  /// One statement with one lane bound once per `?` in a transaction of its own.
+  Status change_lane(LaneId lane, std::initializer_list<const char*> statements);
+
+  std::unique_ptr<Database> database_;
+};
+
+}  // namespace longshore::checkpoint

@@ -1,0 +1,115 @@
+#include "checkpoint/state_columns.h"
+
+#include <cstring>
+
+namespace longshore::checkpoint {
+namespace {
+
+constexpr size_t kIdentityBytes = 24;
+
+// Identities as three little-endian 64-bit words each, as x86-64 and aarch64 hold them.
+std::string encode_closed(const std::vector<FileIdentity>& closed) {
+  std::string out;
+  for (const FileIdentity& identity : closed) {
+    const uint64_t words[] = {identity.device, identity.inode,
+                              static_cast<uint64_t>(identity.birth_ns)};
+    static_assert(sizeof words == kIdentityBytes);
+    out.append(reinterpret_cast<const char*>(words), sizeof words);
+  }
+  return out;
+}
+
+Result<std::vector<FileIdentity>> decode_closed(std::string_view bytes) {
+  if (bytes.size() % kIdentityBytes != 0) {
+    return Error{ErrorCode::kCorrupt, "The checkpoint's list of closed files is damaged."};
+  }
+  std::vector<FileIdentity> closed;
+  for (; !bytes.empty(); bytes.remove_prefix(kIdentityBytes)) {
+    uint64_t words[3];
+    std::memcpy(words, bytes.data(), sizeof words);
+    closed.push_back({words[0], words[1], static_cast<int64_t>(words[2])});
+  }
+  return closed;
+}
+
+}  // namespace
+
+void bind_state(Statement& statement, const SourceState& state) {
+  statement.bind(state.generation)
+      .bind(state.file.device)
+      .bind(state.file.inode)
+      .bind(state.file.birth_ns)
+      .bind(state.base.bytes)
+      .bind(state.offset)
+      .bind(state.covered.bytes)
+      .bind(int64_t{state.part})
+      .bind(int64_t{state.gap_pending})
+      .bind_text(state.topic)
+      .bind(int64_t{state.partition})
+      .bind_blob(state.tail)
+      .bind_blob(state.marks.encode())
+      .bind_blob(encode_closed(state.closed));
+}
+
+Result<SourceState> read_state(const Statement& statement, int column) {
+  SourceState state;
+  state.generation = statement.bits(column);
+  state.file = {statement.bits(column + 1), statement.bits(column + 2),
+                statement.number(column + 3)};
+  state.base.bytes = statement.bits(column + 4);
+  state.offset = statement.bits(column + 5);
+  state.covered.bytes = statement.bits(column + 6);
+  state.part = static_cast<uint32_t>(statement.number(column + 7));
+  state.gap_pending = statement.number(column + 8) != 0;
+  state.topic = statement.bytes(column + 9);
+  state.partition = state.topic.empty() ? -1 : static_cast<int32_t>(statement.number(column + 10));
+  state.tail = statement.bytes(column + 11);
+  auto marks = MarkList::decode(statement.bytes(column + 12));
+  if (!marks) return marks.error();
+  state.marks = std::move(marks).value();
+  auto closed = decode_closed(statement.bytes(column + 13));
+  if (!closed) return closed.error();
+  state.closed = std::move(closed).value();
+  return state;
+}
+
+void bind_source(Statement& statement, const SourceRow& row) {
+  statement.bind(row.id.value)
+      .bind(int64_t{row.lane.value})
+      .bind_text(row.host_path)
+      .bind_text(row.stream)
+      .bind_text(row.name)
+      .bind_text(row.container_id)
+      .bind_text(row.container_name)
+      .bind(row.first_seen_ns)
+      .bind(row.gone_ns);
+}
+
+SourceRow read_source(const Statement& statement) {
+  SourceRow row;
+  row.id = {statement.bits(0)};
+  row.lane = {static_cast<uint32_t>(statement.number(1))};
+  row.host_path = statement.bytes(2);
+  row.stream = statement.bytes(3);
+  row.name = statement.bytes(4);
+  row.container_id = statement.bytes(5);
+  row.container_name = statement.bytes(6);
+  row.first_seen_ns = statement.number(7);
+  row.gone_ns = statement.number(8);
+  return row;
+}
+
+std::string state_bytes(const PreparedSource& source) {
+  const SourceState& state = source.state;
+  std::string out;
+  for (const uint64_t word :
+       {source.source.value, state.generation, state.file.device, state.file.inode,
+        static_cast<uint64_t>(state.file.birth_ns), state.base.bytes, state.offset,
+        state.covered.bytes, uint64_t{state.part}, uint64_t{state.gap_pending}}) {
+    out.append(std::to_string(word)).append(1, ' ');
+  }
+  out.append(state.topic).append(1, ' ').append(std::to_string(state.partition));
+  return out.append(1, ' ').append(state.tail).append(state.marks.encode());
+}
+
+}  // namespace longshore::checkpoint

@@ -1,0 +1,27 @@
+// SourceState and SourceRow as columns of the database, in one place for writing and reading.
+#pragma once
+
+#include "checkpoint/database.h"
+#include "checkpoint/store.h"
+
+namespace longshore::checkpoint {
+
+/// The columns behind (source, number, lane) of table state, in the order of bind_state().
+#define LONGSHORE_STATE_COLUMNS                                                            \
+  "generation, device, inode, birth_ns, base, offset, covered, part, gap_pending, topic, " \
+  "partition, tail, marks, closed"
+#define LONGSHORE_STATE_PARAMETERS "?,?,?,?,?,?,?,?,?,?,?,?,?,?"
+#define LONGSHORE_SOURCE_COLUMNS \
+  "id, lane, host_path, stream, name, container_id, container_name, first_seen_ns, gone_ns"
+
+void bind_state(Statement& statement, const SourceState& state);
+/// Reads them from `column` on; NULLs give the default state. Errors: kCorrupt.
+Result<SourceState> read_state(const Statement& statement, int column);
+
+void bind_source(Statement& statement, const SourceRow& row);
+SourceRow read_source(const Statement& statement);
+
+/// The bytes that a digest is made of.
+std::string state_bytes(const PreparedSource& source);
+
+}  // namespace longshore::checkpoint
