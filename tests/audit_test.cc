@@ -55,7 +55,8 @@ TEST(Audit, a_hole_that_nothing_fills_is_a_gap) {
   EXPECT_EQ(feed.audit.counts().gaps, 1u);
   EXPECT_EQ(feed.audit.counts().gap_bytes, 5u);
   ASSERT_EQ(feed.audit.findings().size(), 1u);
-  EXPECT_EQ(feed.audit.findings()[0], "partition 0 offset 1: gap of 5 bytes [10, 15) before it");
+  EXPECT_EQ(feed.audit.findings()[0],
+            "partition 0 offset 1: 5 bytes [10, 15) are skipped before it");
 }
 
 TEST(Audit, a_hole_that_is_filled_later_is_a_reordering_and_no_gap) {

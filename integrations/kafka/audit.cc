@@ -27,8 +27,8 @@ void SourceAudit::add(const AuditedRecord& record, RecordPlace place) {
 
   if (record.start.bytes > end_) {
     if (!announced) {
-      note(place, fmt::format("gap of {} bytes [{}, {}) before it", record.start.bytes - end_, end_,
-                              record.start.bytes));
+      note(place, fmt::format("{} bytes [{}, {}) are skipped before it", record.start.bytes - end_,
+                              end_, record.start.bytes));
     }
     open_hole(end_, record.start.bytes, announced);
     in_split_ = record.split && record.part != 0;

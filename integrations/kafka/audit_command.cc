@@ -77,7 +77,7 @@ Status read_all(Reader& reader, TopicAudit& audit) {
   auto moved_at = steady_clock::now();
   uint64_t passed = 0;
   while (!reader.ended() && status) {
-    Status read = reader.poll(200, [&](const ReadRecord& record) {
+    Status read = reader.poll(20, [&](const ReadRecord& record) {
       if (!status) return;
       progress.add(record.key.size() + record.value.size());
       status = audit.add(record);

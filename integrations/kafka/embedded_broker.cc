@@ -10,6 +10,9 @@ namespace {
 
 constexpr int kPartitionsMax = 1000;
 
+// It would warn that it has no broker to connect to.
+void keep_quiet(const rd_kafka_t*, int, const char*, const char*) {}
+
 }  // namespace
 
 Result<TopicShape> parse_topic_shape(const std::string& text) {
@@ -33,6 +36,7 @@ Result<std::unique_ptr<EmbeddedBroker>> EmbeddedBroker::start(
     const std::vector<TopicShape>& topics) {
   char words[512];
   rd_kafka_conf_t* conf = rd_kafka_conf_new();
+  rd_kafka_conf_set_log_cb(conf, keep_quiet);
   rd_kafka_t* handle = rd_kafka_new(RD_KAFKA_PRODUCER, conf, words, sizeof words);
   if (!handle) {
     rd_kafka_conf_destroy(conf);

@@ -35,9 +35,9 @@ Result<rd_kafka_t*> make_consumer(const ReaderOptions& options, bool read_commit
   const shipper::KafkaSettings own = {
       {"isolation.level", read_committed ? "read_committed" : "read_uncommitted"},
       {"enable.partition.eof", "true"},
-      {"queued.max.messages.kbytes", "16384"},
-      {"queued.min.messages", "200000"},
-      {"fetch.message.max.bytes", "4194304"},
+      {"queued.max.messages.kbytes", "4096"},
+      {"queued.min.messages", "20000"},
+      {"fetch.message.max.bytes", "524288"},
       {"fetch.wait.max.ms", "100"},
       {"auto.offset.reset", "error"},
       {"topic.metadata.refresh.interval.ms", "10000"}};
@@ -185,11 +185,28 @@ Status Reader::poll(int timeout_ms, const std::function<void(const ReadRecord&)>
     rd_kafka_message_destroy(message);
   }
   if (!status) return status;
+  if (count < static_cast<ssize_t>(batch_.size())) nudge();
   // Not while messages of the batch are held: stopping waits for them.
   for (Partition& partition : partitions_) {
     if (!options_.follow && partition.next >= partition.end) close(partition);
   }
   return ok();
+}
+
+// Once a partition's queue was full, librdkafka's broker thread sleeps for up to a second although
+// the queue is empty again. A question to the partition's leader wakes it.
+void Reader::nudge() {
+  for (size_t i = 0; i < partitions_.size(); ++i) {
+    nudged_ = (nudged_ + 1) % partitions_.size();
+    const Partition& partition = partitions_[nudged_];
+    if (!partition.open || partition.next >= partition.end) continue;
+    int64_t low = 0, high = 0;
+    constexpr int kPatienceMs = 100;
+    // The answer does not matter.
+    static_cast<void>(rd_kafka_query_watermark_offsets(handle_, partition.topic_name.c_str(),
+                                                       partition.number, &low, &high, kPatienceMs));
+    return;
+  }
 }
 
 Status Reader::take(const rd_kafka_message_t& message,

@@ -41,7 +41,8 @@ struct HeldBack {
   int64_t records = 0;  ///< Offsets, control records included.
 };
 
-/// Thread: one. Memory: librdkafka's queue, at most about 32 MiB, and one batch.
+/// Thread: one. Memory: librdkafka's queues, about 4 MiB a partition and what one answer holds
+/// unpacked.
 class Reader {
  public:
   /// Asks for the partitions and their ends, and begins to fetch.
@@ -76,6 +77,7 @@ class Reader {
   Status find_partitions();
   Status find_ends();
   Status start();
+  void nudge();
   void close(Partition& partition);
   Partition* find(const rd_kafka_message_t& message);
   Status take(const rd_kafka_message_t& message,
@@ -86,6 +88,7 @@ class Reader {
   rd_kafka_queue_t* queue_ = nullptr;
   std::vector<rd_kafka_topic_t*> topics_;
   std::vector<Partition> partitions_;
+  size_t nudged_ = 0;
   size_t last_ = 0;  // Records come in runs of one partition.
   std::vector<rd_kafka_message_t*> batch_;
   std::vector<HeldBack> held_back_;
