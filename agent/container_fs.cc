@@ -24,39 +24,6 @@ const char* name_of_kind(uint32_t mode) {
   return "no regular file";
 }
 
-bool is_glob(const std::string& component) {
-  return component.find_first_of("*?[\\") != std::string::npos;
-}
-
-// Whole paths, component by component. As with `*` in a name, only the last `**` that was passed
-// can have to take more: no pattern makes this exponential.
-bool path_matches(const std::string& pattern, const std::string& path) {
-  if (pattern.find('/') == std::string::npos) {
-    return glob_match(pattern, path.substr(path.rfind('/') + 1));
-  }
-  const std::vector<std::string> wanted = split_path(pattern);
-  const std::vector<std::string> parts = split_path(path);
-  size_t at = 0;
-  size_t star = wanted.size();
-  size_t star_at = 0;
-  for (size_t i = 0; i < parts.size();) {
-    if (at < wanted.size() && wanted[at] == "**") {
-      star = at++;
-      star_at = i;
-    } else if (at < wanted.size() && glob_match(wanted[at], parts[i])) {
-      ++at;
-      ++i;
-    } else if (star < wanted.size()) {
-      at = star + 1;
-      i = ++star_at;
-    } else {
-      return false;
-    }
-  }
-  while (at < wanted.size() && wanted[at] == "**") ++at;
-  return at == wanted.size();
-}
-
 // "/a/**/**/b" -> a, **, b; a `**` at the end takes the files of all depths.
 std::vector<std::string> components_of(const std::string& pattern) {
   std::vector<std::string> components;
@@ -139,7 +106,7 @@ void Scan::expand(const PlacePtr& at, size_t index, size_t links_left, size_t de
   if (walk_.is_exhausted() || index == components_.size()) return;
   const std::string& component = components_[index];
   if (component == "**") return descend(at, index, links_left, depth);
-  if (!is_glob(component)) return visit(at, component, index, links_left, depth);
+  if (!has_wildcards(component)) return visit(at, component, index, links_left, depth);
   if (!watch(*at)) return;
   for (const PathWalk::Name& each : walk_.names_in(*at)) {
     if (!glob_match(component, each.name)) continue;
