@@ -33,7 +33,7 @@ Flags tap_flags() {
   add("from", text("PLACE"), "beginning or end (default: end; beginning with --no-follow)");
   add("follow", po::bool_switch(), "wait for more records (the default)");
   add("no-follow", po::bool_switch(), "end when all that is there was shown");
-  add("lines", po::value<uint64_t>()->value_name("N"), "end after N records");
+  add("lines", po::value<int64_t>()->value_name("N"), "end after N records");
   add("raw", po::bool_switch(), "print the messages alone, byte for byte unless on a terminal");
   add("json", po::bool_switch(), "print the values as they are, one a line");
   return flags;
@@ -75,7 +75,11 @@ Result<TapOptions> tap_options(const FlagValues& values) {
   if (!from.empty() && from != "beginning" && from != "end")
     return invalid("--from " + from + ": it is beginning or end.");
   options.reader.from_beginning = from.empty() ? no_follow : from == "beginning";
-  if (values.count("lines")) options.lines = values["lines"].as<uint64_t>();
+  if (values.count("lines")) {
+    const int64_t lines = values["lines"].as<int64_t>();
+    if (lines < 1) return invalid("--lines: give a number of records, 1 or more.");
+    options.lines = static_cast<uint64_t>(lines);
+  }
   return options;
 }
 
