@@ -46,8 +46,9 @@ struct FoundFile {
   std::shared_ptr<Fd> directory;  ///< O_PATH|O_DIRECTORY: the host directory that holds it.
   std::string file_name;          ///< Its name in there.
   checkpoint::FileFacts facts;
-  uint64_t image_bytes =
-      0;  ///< Size of the same file in the image's layers: that part is not a log.
+  /// Size of the same file in the image's layers, if the file still begins with those bytes: that
+  /// part is not a log. 0 for a file that was emptied or made anew in its place.
+  uint64_t image_bytes = 0;
 };
 
 /// A directory whose changes may change what a pattern finds (deepest existing ones included where
@@ -74,7 +75,9 @@ class ContainerFs {
 
   /// Expands `pattern` (absolute; `*`, `?`, `[...]` within a component, `**` as a whole component
   /// for any depth up to 16) and leaves out what `exclude` matches. Blocks on nothing but local
-  /// directories.
+  /// directories, and visits at most kScanStepsMax names: about half a second at worst, which a
+  /// hostile container can cause at each scan. `mounts` should be fresh: a mount that it does not
+  /// know yet is not entered.
   ScanResult scan(const std::string& pattern, const std::string& exclude) const;
 
   const FsSpec& spec() const { return spec_; }
@@ -85,9 +88,10 @@ class ContainerFs {
   const HostMounts& mounts_;
 };
 
-/// Opens `name` in `directory` for reading: O_NOFOLLOW|O_NONBLOCK|O_NOCTTY|O_CLOEXEC|O_NOATIME
-/// where allowed, and only if it is still the regular file `expected`. Errors: kNotFound (gone or
-/// another file now), kRetryable.
+/// Opens `name` in `directory` for reading: O_NONBLOCK|O_NOCTTY|O_CLOEXEC, O_NOATIME where allowed.
+/// It is held by O_PATH|O_NOFOLLOW first and opened through that descriptor only if it is still the
+/// regular file `expected`: a FIFO or device that took its place is never opened.
+/// Errors: kNotFound (gone or another file now), kRetryable.
 Result<Fd> open_found(const Fd& directory, const std::string& name,
                       const checkpoint::FileIdentity& expected);
 
