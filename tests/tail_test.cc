@@ -252,10 +252,10 @@ TEST_F(TailTest, random_writers_rotations_restarts_and_rewinds_lose_and_repeat_n
       unconfirmed.clear();
     };
     for (int step = 0; step < 120; ++step) {
-      const unsigned what = random() % 10;
+      const auto what = random() % 10;
       if (what < 5) {
         std::string text;
-        for (unsigned i = 0; i < random() % 200; ++i) {
+        for (auto i = random() % 200; i > 0; --i) {
           expected.push_back("line " + std::to_string(expected.size()) +
                              std::string(random() % 300, 'x'));
           text += expected.back() + "\n";
