@@ -1,0 +1,234 @@
+#!/usr/bin/env bash
+# A real Apache Kafka (KRaft) on 127.0.0.1 for tests; needs Java 17, Maven and Python 3.
+#
+#   kafka.sh fetch                     put the jars of kafka-pom.xml into the cache, once
+#   kafka.sh start DIR [1|3]           make a cluster in DIR or start the one there; prints host:port,...
+#   kafka.sh topic DIR NAME PARTITIONS REPLICAS [k=v...]
+#   kafka.sh kill|stopone DIR I        kill -9, or SIGTERM, node I (1..3)
+#   kafka.sh freeze|thaw DIR I         SIGSTOP, SIGCONT: hangs without closing its connections
+#   kafka.sh restart DIR I             start node I again and wait until it serves
+#   kafka.sh stop|wipe DIR             end all nodes; wipe deletes DIR as well
+#   kafka.sh status|bootstrap DIR
+#   kafka.sh tool CLASS ARGS...        for example org.apache.kafka.tools.TransactionsCommand
+#
+# A new cluster chooses free ports and keeps them in DIR/ports. KAFKA_HEAP: MB for a node (400);
+# KAFKA_EXTRA: more broker settings, "k=v k=v", read at each start; KAFKA_WAIT: seconds (120).
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+heap=${KAFKA_HEAP:-400} wait_s=${KAFKA_WAIT:-120}
+# Jars of two versions must never mix on one class path: the cache is named for the list.
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/longshore/kafka-$(cksum <"$here/kafka-pom.xml" | cut -d' ' -f1)
+
+die() { echo "kafka.sh: $*" >&2; exit 1; }
+
+run_java() {
+  java -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xshare:auto -Xmx128m \
+    -Dorg.slf4j.simpleLogger.defaultLogLevel=warn -cp "$cache/*" "$@"
+}
+
+fetch() {
+  [ ! -d "$cache" ] || return 0
+  command -v mvn >/dev/null || die "mvn is missing: run tests/services/packages.sh kafka"
+  local fresh try
+  mkdir -p "$(dirname "$cache")"
+  fresh=$(mktemp -d "$cache.XXXXXX")
+  for try in 1 2 3; do
+    if mvn -q -B -f "$here/kafka-pom.xml" dependency:copy-dependencies \
+      -DincludeScope=runtime -DoutputDirectory="$fresh" >&2; then
+      chmod 755 "$fresh"
+      mv -T "$fresh" "$cache" 2>/dev/null || rm -rf "$fresh"  # Another run was first.
+      return 0
+    fi
+    sleep $((try * 3))
+  done
+  rm -rf "$fresh"
+  die "Maven could not fetch the jars of $here/kafka-pom.xml"
+}
+
+pid_of() { cat "$dir/$1/pid" 2>/dev/null || true; }
+
+# A pid counts only while it is still our Java process: pids are reused.
+alive() {
+  local pid; pid=$(pid_of "$1")
+  [ -n "$pid" ] && grep -qsaF "$dir/$1/server.properties" "/proc/$pid/cmdline"
+}
+
+nodes() { cat "$dir/nodes" 2>/dev/null || die "no cluster in $dir: start it first"; }
+each_node() { seq 1 "$(nodes)"; }
+port() { sed -n "$1p" "$dir/ports"; }             # Of node $1 for clients;
+controller() { sed -n "$(($(nodes) + $1))p" "$dir/ports"; }  # among the nodes.
+
+bootstrap() {
+  local i list=
+  for i in $(each_node); do list+=${list:+,}127.0.0.1:$(port "$i"); done
+  echo "$list"
+}
+
+# Free ports below the range from which the system takes those of outgoing connections: a node that
+# was killed must find its port free again.
+free_ports() {
+  python3 - "$1" <<'P'
+import random, socket, sys
+held = []
+while len(held) < int(sys.argv[1]):
+    probe = socket.socket()
+    try:
+        probe.bind(("127.0.0.1", random.randrange(12000, 32000)))
+        held.append(probe)
+    except OSError:
+        probe.close()
+for probe in held:
+    print(probe.getsockname()[1])
+P
+}
+
+write_config() {
+  local i=$1 n isr=1 k voters= setting
+  n=$(nodes)
+  [ "$n" -lt 3 ] || isr=2
+  for k in $(each_node); do voters+=${voters:+,}$k@127.0.0.1:$(controller "$k"); done
+  mkdir -p "$dir/$i"
+  cat >"$dir/$i/server.properties" <<P
+process.roles=broker,controller
+node.id=$i
+controller.quorum.voters=$voters
+controller.listener.names=CONTROLLER
+listeners=PLAINTEXT://127.0.0.1:$(port "$i"),CONTROLLER://127.0.0.1:$(controller "$i")
+advertised.listeners=PLAINTEXT://127.0.0.1:$(port "$i")
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+log.dirs=$dir/$i/data
+auto.create.topics.enable=false
+default.replication.factor=$n
+min.insync.replicas=$isr
+offsets.topic.replication.factor=$n
+offsets.topic.num.partitions=4
+transaction.state.log.replication.factor=$n
+transaction.state.log.min.isr=$isr
+transaction.state.log.num.partitions=4
+share.coordinator.state.topic.replication.factor=$n
+share.coordinator.state.topic.min.isr=$isr
+group.initial.rebalance.delay.ms=0
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=500
+num.network.threads=2
+num.io.threads=4
+log.cleaner.dedupe.buffer.size=8388608
+P
+  for setting in ${KAFKA_EXTRA:-}; do echo "$setting"; done >>"$dir/$i/server.properties"
+}
+
+port_is_free() {
+  local try
+  for try in {1..50}; do  # A node just killed may hold its sockets for a moment.
+    (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null || return 0
+    sleep 0.1
+  done
+  return 1
+}
+
+launch() {
+  local i=$1 home=$dir/$1 p
+  alive "$i" && die "node $i runs already, pid $(pid_of "$i")"
+  for p in "$(port "$i")" "$(controller "$i")"; do
+    port_is_free "$p" || die "port $p was taken by another process"
+  done
+  [ -f "$home/data/meta.properties" ] ||
+    run_java kafka.tools.StorageTool format -t "$(cat "$dir/cluster.id")" \
+      -c "$home/server.properties" >"$home/format.log" 2>&1 ||
+    { tail -n 5 "$home/format.log" >&2; die "formatting node $i failed"; }
+  [ ! -f "$home/log" ] || mv "$home/log" "$home/log.before"
+  : >"$home/log"
+  # A session of its own: Ctrl-C in the caller's terminal is not for the broker. setsid does not
+  # fork here, so $! is Java's pid.
+  setsid java -Xms"${heap}m" -Xmx"${heap}m" -XX:+UseSerialGC -XX:MaxDirectMemorySize=128m \
+    -XX:TieredStopAtLevel="${KAFKA_TIER:-4}" -Djava.awt.headless=true \
+    -Dorg.slf4j.simpleLogger.defaultLogLevel=info -Dorg.slf4j.simpleLogger.showDateTime=true \
+    -Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS \
+    -cp "$cache/*" kafka.Kafka "$home/server.properties" >>"$home/log" 2>&1 </dev/null &
+  echo $! >"$home/pid"
+}
+
+show_errors() { grep -E 'ERROR|FATAL|Exception' "$dir/$1/log" | head -n 5 >&2 || true; }
+
+# Kafka prints this line once the broker is registered and serves.
+await() {
+  local i deadline=$((SECONDS + wait_s))
+  for i; do
+    until grep -q 'Kafka Server started' "$dir/$i/log"; do
+      alive "$i" || { show_errors "$i"; die "node $i died while starting; see $dir/$i/log"; }
+      [ $SECONDS -lt $deadline ] ||
+        { show_errors "$i"; die "node $i did not serve within $wait_s s; see $dir/$i/log"; }
+      sleep 0.1
+    done
+  done
+}
+
+end() {
+  local signal=$1 i try; shift
+  for i; do alive "$i" && kill -"$signal" "$(pid_of "$i")" || true; done
+  for i; do
+    for ((try = 0; try < 150; try++)); do alive "$i" || break; sleep 0.1; done
+    ! alive "$i" || kill -KILL "$(pid_of "$i")"
+    rm -f "$dir/$i/pid"
+  done
+}
+
+start() {
+  local n=${1:-1} i
+  [[ $n == [13] ]] || die "start DIR 1 or start DIR 3"
+  fetch
+  mkdir -p "$dir"
+  if [ ! -f "$dir/nodes" ]; then
+    echo "$n" >"$dir/nodes"
+    free_ports $((2 * n)) >"$dir/ports"
+    # Clusters of two runs that ever meet on a port must refuse each other.
+    head -c 16 /dev/urandom | base64 | tr '+/' 'AB' | cut -c1-22 >"$dir/cluster.id"
+  fi
+  for i in $(each_node); do write_config "$i"; launch "$i"; done
+  # shellcheck disable=SC2046
+  await $(each_node)
+  bootstrap
+}
+
+create_topic() {
+  local args=(--bootstrap-server "$(bootstrap)" --create --topic "$1" --partitions "$2"
+    --replication-factor "$3") setting
+  for setting in "${@:4}"; do args+=(--config "$setting"); done
+  run_java org.apache.kafka.tools.TopicCommand "${args[@]}" >&2
+}
+
+usage() { sed -n '2,/^set -/{/^#/p}' "$0" >&2; exit 2; }
+
+command=${1:-}
+case $command in
+  fetch) fetch; exit ;;
+  tool) shift; run_java "$@"; exit ;;
+  '') usage ;;
+esac
+[ $# -ge 2 ] || usage
+case $2 in /*) dir=$2 ;; *) dir=$PWD/$2 ;; esac
+shift 2
+case $command in
+  start) start "$@" ;;
+  topic) [ $# -ge 3 ] || usage; create_topic "$@" ;;
+  kill) end KILL "$1" ;;
+  stopone) end TERM "$1" ;;
+  freeze) kill -STOP "$(pid_of "$1")" ;;
+  thaw) kill -CONT "$(pid_of "$1")" ;;
+  restart) write_config "$1"; launch "$1"; await "$1" ;;
+  # shellcheck disable=SC2046
+  stop) end TERM $(each_node) ;;
+  # shellcheck disable=SC2046
+  wipe) [ ! -f "$dir/nodes" ] || { end KILL $(each_node); rm -rf "$dir"; } ;;
+  bootstrap) bootstrap ;;
+  status)
+    for i in $(each_node); do
+      if alive "$i"; then
+        echo "node $i: pid $(pid_of "$i"), port $(port "$i")," \
+          "$(awk '/VmRSS/ {print int($2 / 1024)}' "/proc/$(pid_of "$i")/status") MB"
+      else
+        echo "node $i: down"
+      fi
+    done ;;
+  *) usage ;;
+esac

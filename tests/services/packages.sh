@@ -1,0 +1,67 @@
+#!/usr/bin/env bash
+# Installs the Debian packages that a purpose needs; quick and quiet when all are there.
+#   packages.sh build | docker | kafka | test
+# This is the only list of packages; README.md points here.
+set -euo pipefail
+
+build=(g++ cmake ninja-build ccache pkg-config librdkafka-dev libuv1-dev libsimdjson-dev
+  libspdlog-dev libfmt-dev libsqlite3-dev libxxhash-dev libcurl4-openssl-dev libzstd-dev
+  zlib1g-dev libre2-dev libboost-program-options-dev)
+docker=(docker.io iptables busybox-static curl)
+kafka=(default-jre-headless maven ca-certificates python3)
+checks=(libgtest-dev libbenchmark-dev clang-format python3)
+
+wanted=()
+for purpose in "$@"; do
+  case $purpose in
+    build) wanted+=("${build[@]}") ;;
+    docker) wanted+=("${docker[@]}") ;;
+    kafka) wanted+=("${kafka[@]}") ;;
+    test) wanted+=("${build[@]}" "${docker[@]}" "${kafka[@]}" "${checks[@]}") ;;
+    *) echo "usage: $0 build|docker|kafka|test ..." >&2; exit 2 ;;
+  esac
+done
+
+missing=()
+for package in "${wanted[@]}"; do
+  state=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) || state=absent
+  [ "$state" = installed ] || missing+=("$package")
+done
+[ ${#missing[@]} -gt 0 ] || exit 0
+
+as_root=()
+if [ "$(id -u)" != 0 ]; then
+  if ! command -v sudo >/dev/null; then
+    echo "These packages are missing, and only root can install them; run as root:" >&2
+    echo "  apt-get install --no-install-recommends ${missing[*]}" >&2
+    exit 2
+  fi
+  as_root=(sudo)
+fi
+
+# Two runs at once wait for each other's apt. The policy keeps a fresh Docker package from starting
+# a service on this machine: the scripts start what they need themselves, and end it again.
+exec 9>"${TMPDIR:-/tmp}/longshore-packages.$(id -u).lock"
+flock 9
+policy=/usr/sbin/policy-rc.d
+made_policy=
+drop_policy() { [ -z "$made_policy" ] || "${as_root[@]}" rm -f "$policy"; }
+trap drop_policy EXIT
+if [ ! -e "$policy" ]; then
+  made_policy=1
+  printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee "$policy" >/dev/null
+  "${as_root[@]}" chmod 755 "$policy"
+fi
+
+echo "installing ${#missing[@]} packages: ${missing[*]}"
+log=$(mktemp "${TMPDIR:-/tmp}/longshore-packages.XXXXXX")
+apt() {
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=300 "$@" \
+    </dev/null >>"$log" 2>&1
+}
+if ! { apt update && apt install --no-install-recommends "${missing[@]}"; }; then
+  tail -n 20 "$log" >&2
+  echo "packages.sh: apt-get failed; all it said is in $log" >&2
+  exit 2
+fi
+rm -f "$log"
