@@ -41,18 +41,22 @@ void Lane::run() {
     Status status = open_session();
     if (status) status = ship();
     if (status) {
-      outbox_.post(LaneStopped{options_.lane, 0, ""});
+      session_.reset();
+      outbox_.post(LaneStopped{options_.lane, 0, "", false});
       return;
     }
     const ErrorCode code = status.error().code;
     if (code == ErrorCode::kInvalid || code == ErrorCode::kFatal) {
-      outbox_.post(LaneStopped{options_.lane, 2, status.error().message});
+      rewind();
+      outbox_.post(
+          LaneStopped{options_.lane, 2, status.error().message, code == ErrorCode::kFatal});
       return;
     }
     note_failure(status.error());
     rewind();
     if (!wait_before_retry()) {
-      outbox_.post(LaneStopped{options_.lane, 0, ""});
+      session_.reset();
+      outbox_.post(LaneStopped{options_.lane, 0, "", false});
       return;
     }
   }
@@ -130,6 +134,7 @@ void Lane::apply_messages() {
     }
   }
   progress_.sources = sources_.size();
+  progress_.bytes_total = sources_.bytes_seen();
 }
 
 bool Lane::finished() const {

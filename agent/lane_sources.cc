@@ -1,5 +1,6 @@
 #include "agent/lane_sources.h"
 
+#include <algorithm>
 #include <cassert>
 
 #include "checkpoint/file_identity.h"
@@ -81,7 +82,9 @@ Status LaneSources::opened(const SourceOpened& message) {
   source.tail.set_ended(false);
   if (message.file != nullptr) {
     if (const auto facts = checkpoint::file_facts(message.file->fd.get())) {
-      source.end_bytes += facts.value().size_bytes;
+      const bool resumed = source.confirmed.file == message.file->identity;
+      const uint64_t done = resumed ? source.confirmed.offset : message.start_offset;
+      bytes_seen_ += facts.value().size_bytes - std::min(done, facts.value().size_bytes);
     }
     source.tail.add(message.file, message.start_offset);
   }

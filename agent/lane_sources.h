@@ -30,7 +30,6 @@ struct LaneSource {
   bool drifted = false;                ///< Its state moved without a record and without one.
   bool released = false;               ///< To be let go once all is confirmed.
   bool deleted = false;
-  uint64_t end_bytes = 0;  ///< Size of its files when last asked: for the progress line.
 };
 
 struct LaneSourcesOptions {
@@ -87,6 +86,8 @@ class LaneSources {
   }
 
   size_t size() const { return sources_.size(); }
+  /// How many bytes stood before us in the files that were opened: for the progress line.
+  uint64_t bytes_seen() const { return bytes_seen_; }
   auto begin() const { return sources_.begin(); }
   auto end() const { return sources_.end(); }
 
@@ -104,6 +105,7 @@ class LaneSources {
   std::vector<SourceId> rechecks_;
   std::vector<SourceId> parked_;
   std::vector<checkpoint::SourceRow> new_rows_;
+  uint64_t bytes_seen_ = 0;
 };
 
 }  // namespace longshore::agent

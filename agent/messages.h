@@ -74,6 +74,7 @@ struct LaneStopped {
   LaneId lane;
   int exit_status = 0;
   std::string message;
+  bool restart = false;  ///< The checkpoint's handle is dead: start again with a fresh database.
 };
 
 using ToWatch = std::variant<LaneStopped>;

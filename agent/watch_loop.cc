@@ -86,7 +86,7 @@ void WatchLoop::start_handles() {
                 [](uv_poll_t* poll, int, int) { self(poll)->on_lane_messages(); });
   // The kernel signals a changed mount table as an exceptional condition; proc(5).
   uv_poll_start(&mounts_poll_, UV_PRIORITIZED,
-                [](uv_poll_t* poll, int, int) { self(poll)->mounts_.refresh(); });
+                [](uv_poll_t* poll, int, int) { self(poll)->mounts_changed_ = true; });
   const auto sweep_ms = static_cast<uint64_t>(options_.sweep_ms);
   uv_timer_start(
       &sweep_timer_,
@@ -120,7 +120,14 @@ void WatchLoop::close_handles() {
   }
 }
 
+// A mount that the table does not know is refused, so the table is read before anything is looked
+// at.
+void WatchLoop::refresh_mounts() {
+  if (std::exchange(mounts_changed_, false)) mounts_.refresh();
+}
+
 void WatchLoop::settle() {
+  refresh_mounts();
   const int64_t next = discovery_.settle();
   if (next == 0) return;
   const int64_t now = SystemClock().monotonic_ns();
@@ -202,6 +209,7 @@ void WatchLoop::on_container(const docker::Container& container) {
              "container " + container.name + ", " + wrong.name + ": " + wrong.message);
   }
   if (declarations.usable.empty()) return;
+  refresh_mounts();
   if (container.running) discovery_.revived(container.id);
   for (Declaration& declaration : declarations.usable) declare(container, std::move(declaration));
   // Found dead by the first full list: its last lines are complete.
@@ -210,6 +218,7 @@ void WatchLoop::on_container(const docker::Container& container) {
 }
 
 void WatchLoop::on_died(const std::string& container_id) {
+  refresh_mounts();
   discovery_.ended(container_id);
   settle();
 }

@@ -60,6 +60,7 @@ class WatchLoop final : private docker::Listener {
   void declare_host_sources();
   void start_handles();
   void close_handles();
+  void refresh_mounts();
   void settle();
   void on_lane_messages();
   void say_once(const std::string& key, const std::string& sentence);
@@ -78,6 +79,7 @@ class WatchLoop final : private docker::Listener {
   uv_timer_t sweep_timer_{}, settle_timer_{}, tick_timer_{};
   uv_signal_t sigterm_{}, sigint_{};
   Fd mountinfo_;
+  bool mounts_changed_ = true;
   std::unique_ptr<docker::Client> docker_;
   bool reconciled_ = false;
   std::unordered_set<std::string> said_;

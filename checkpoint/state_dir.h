@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "checkpoint/store.h"
 #include "config/fd.h"
 #include "config/result.h"
 
@@ -24,5 +25,8 @@ class StateDir {
   std::string path_;
   Fd lock_;
 };
+
+/// This host's id: a random UUID (RFC 4122, version 4), made once and kept in `store`.
+Result<std::string> host_id(Store& store);
 
 }  // namespace longshore::checkpoint

@@ -1,0 +1,21 @@
+// One run of the agent: wires state directory, lanes and watch loop together, and takes them apart.
+#pragma once
+
+#include <string>
+
+#include "config/settings.h"
+
+namespace longshore::agent {
+
+/// Why run_once() returned.
+struct AgentOutcome {
+  int exit_status = 0;
+  bool restart = false;  ///< The checkpoint was written anew after a failed fsync: run again.
+  std::string message;   ///< For an exit status other than 0: one sentence.
+};
+
+/// Runs until a signal, until `--once` is done, or until a lane cannot go on.
+/// Thread: the caller's becomes the watch loop.
+AgentOutcome run_agent_once(const AgentSettings& settings, const std::string& state_dir);
+
+}  // namespace longshore::agent

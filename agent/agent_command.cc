@@ -1,0 +1,62 @@
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <csignal>
+#include <cstdio>
+
+#include "agent/agent.h"
+#include "agent/commands.h"
+#include "checkpoint/state_dir.h"
+#include "checkpoint/store.h"
+#include "config/settings.h"
+#include "shipper/kafka_settings.h"
+
+namespace longshore::agent {
+namespace {
+
+constexpr int kUnusable = 2;
+
+int refuse(const std::string& sentence) {
+  std::fprintf(stderr, "longshore agent: %s\n", sentence.c_str());
+  return kUnusable;
+}
+
+// Its own log goes to standard error, one line an event; colours on a terminal only.
+void start_log(const std::string& level) {
+  auto log = spdlog::stderr_color_mt("longshore");
+  log->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %^%l%$ %v");
+  log->set_level(spdlog::level::from_str(level == "warn" ? "warning" : level));
+  log->flush_on(spdlog::level::debug);
+  spdlog::set_default_logger(std::move(log));
+}
+
+}  // namespace
+
+int run_agent(const std::vector<std::string>& arguments) {
+  const auto parsed = parse_agent_settings(arguments, process_environment());
+  if (!parsed) return refuse(parsed.error().message);
+  if (!parsed.value()) return 0;
+  const AgentSettings& settings = *parsed.value();
+  if (Status checked = shipper::check_kafka_settings(settings.kafka); !checked) {
+    return refuse(checked.error().message);
+  }
+  const auto state = checkpoint::StateDir::open(settings.state_dir, settings.ephemeral_state);
+  if (!state) return refuse(state.error().message);
+  start_log(settings.log_level);
+  // A lease that somebody breaks, or a reader that goes away, must not end us.
+  std::signal(SIGIO, SIG_IGN);
+  std::signal(SIGPIPE, SIG_IGN);
+  for (;;) {
+    const AgentOutcome outcome = run_agent_once(settings, state.value().path());
+    if (!outcome.restart) {
+      return outcome.exit_status == 0 ? 0 : refuse(outcome.message);
+    }
+    spdlog::error("{} Writing the checkpoint database anew; nothing is shipped meanwhile.",
+                  outcome.message);
+    if (Status rebuilt = checkpoint::rebuild_store(state.value().path()); !rebuilt) {
+      return refuse(rebuilt.error().message);
+    }
+  }
+}
+
+}  // namespace longshore::agent

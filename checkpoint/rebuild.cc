@@ -1,0 +1,51 @@
+// After a failed fsync the kernel may have thrown dirty pages away, so neither the file nor what a
+// read of it shows is trusted to be durable: its rows go into a new file, which is synced before it
+// takes the old one's name.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "checkpoint/database.h"
+#include "checkpoint/store.h"
+#include "config/fd.h"
+
+namespace longshore::checkpoint {
+namespace {
+
+Error failed(const std::string& what) {
+  return {ErrorCode::kInvalid, "The checkpoint cannot be written anew: " + what + ": " +
+                                   std::strerror(errno) +
+                                   ". Check the state directory's disk before starting again."};
+}
+
+Status sync_path(const std::string& path, int flags) {
+  const Fd fd(::open(path.c_str(), flags | O_CLOEXEC));
+  if (!fd || ::fsync(fd.get()) != 0) return failed("fsync of " + path);
+  return ok();
+}
+
+}  // namespace
+
+Status rebuild_store(const std::string& state_dir) {
+  const std::string path = state_dir + "/checkpoint.db", fresh = path + ".new";
+  ::unlink(fresh.c_str());
+  {
+    auto database = Database::open(path, false);
+    if (!database) return database.error();
+    Statement copy = database.value()->prepare("VACUUM INTO ?");
+    copy.bind_text(fresh);
+    if (Status copied = database.value()->finish(copy); !copied) {
+      return Error{ErrorCode::kInvalid, copied.error().message};
+    }
+  }
+  if (Status synced = sync_path(fresh, O_RDWR); !synced) return synced;
+  for (const char* suffix : {"-wal", "-shm"}) {
+    if (::unlink((path + suffix).c_str()) != 0 && errno != ENOENT) return failed("unlink");
+  }
+  if (::rename(fresh.c_str(), path.c_str()) != 0) return failed("rename to " + path);
+  return sync_path(state_dir, O_RDONLY | O_DIRECTORY);
+}
+
+}  // namespace longshore::checkpoint

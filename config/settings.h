@@ -1,0 +1,61 @@
+// What `longshore agent` was told to do: every setting checked, in its own unit.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "config/declaration.h"
+#include "config/options.h"
+#include "config/result.h"
+
+namespace longshore {
+
+enum class Delivery : uint8_t { kExactlyOnce, kAtLeastOnce };
+enum class DoubtChoice : uint8_t { kResend, kHalt, kSkip };
+enum class ClusterChoice : uint8_t { kRefuse, kContinue, kRestart };
+
+/// Immutable once parsed. Durations and sizes as their names say.
+struct AgentSettings {
+  std::string brokers;
+  std::string topic = "logs";
+  std::vector<std::string> allow_topic;  ///< Globs of topics that containers may choose.
+  std::string state_dir = "/var/lib/longshore";
+  std::string docker_socket;  ///< A path; empty: no Docker.
+  std::string host_root = "/";
+  std::string host_name;
+  std::vector<Declaration> sources;   ///< Of the host itself.
+  std::vector<std::string> prefixes;  ///< Of declaring variables.
+  Delivery delivery = Delivery::kExactlyOnce;
+  std::vector<std::pair<std::string, std::string>> kafka;
+  int64_t linger_ms = 1000;
+  uint64_t batch_bytes = 128 << 20;
+  uint32_t lanes = 1;
+  bool create_topics = false;
+  int32_t topic_partitions = 4;
+  int32_t topic_replicas = 1;
+  int32_t partitions_per_host = 4;
+  bool once = false;
+  DoubtChoice in_doubt = DoubtChoice::kResend;
+  ClusterChoice new_cluster = ClusterChoice::kRefuse;
+  bool ephemeral_state = false;
+  std::vector<std::string> allow_fs;
+  int64_t rotate_wait_ms = 5000;
+  StartAt first_start = StartAt::kBeginning;
+  int64_t retention_hours = 168;
+  int64_t sweep_ms = 5000;
+  std::string log_level = "info";
+};
+
+/// The settings, or nothing when the help was asked for and printed. Errors: kInvalid: one sentence
+/// with the remedy.
+Result<std::optional<AgentSettings>> parse_agent_settings(const std::vector<std::string>& arguments,
+                                                          const Environment& environment);
+
+/// A number of bytes: digits with an optional k, M, G (or Ki, Mi, Gi; all powers of 1024) and an
+/// optional B.
+std::optional<uint64_t> parse_bytes(std::string_view text);
+
+}  // namespace longshore
