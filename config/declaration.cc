@@ -6,6 +6,7 @@
 #include <set>
 
 #include "config/limits.h"
+#include "config/nearest.h"
 
 namespace longshore {
 namespace {
@@ -14,6 +15,9 @@ constexpr size_t kNameBytesMax = 64;
 constexpr size_t kTopicBytesMax = 249;  // Kafka's own limit.
 constexpr size_t kTagsMax = 32;
 constexpr size_t kTagBytesMax = 256;
+constexpr size_t kShownBytesMax = 100;
+constexpr char kNotCollected[] = " It is not collected.";
+constexpr char kAliyunPrefix[] = "aliyun_logs_";
 
 // What a declaration may say beside its path. `later` options are refused, for ignoring one would
 // ship something else than was declared.
@@ -33,8 +37,8 @@ bool printable(std::string_view text) {
                       [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
 }
 
-bool is_name(std::string_view text) {
-  return !text.empty() && text.size() <= kNameBytesMax &&
+bool is_word(std::string_view text, size_t bytes_max) {
+  return !text.empty() && text.size() <= bytes_max &&
          std::all_of(text.begin(), text.end(), [](char c) {
            return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
                   c == '_' || c == '-' || c == '.';
@@ -42,11 +46,22 @@ bool is_name(std::string_view text) {
 }
 
 bool is_topic(std::string_view text) {
-  return is_name(text.substr(0, std::min(text.size(), kNameBytesMax))) &&
-         text.size() <= kTopicBytesMax && text != "." && text != ".." &&
-         text.find_first_not_of(
-             "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") ==
-             std::string_view::npos;
+  return is_word(text, kTopicBytesMax) && text != "." && text != "..";
+}
+
+// What a container wrote, as it may stand in a line of the agent's log and on a terminal.
+std::string shown(std::string_view text) {
+  constexpr char kHex[] = "0123456789abcdef";
+  std::string out;
+  for (const char c : text.substr(0, kShownBytesMax)) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte >= 0x20 && byte < 0x7f) {
+      out += c;
+    } else {
+      out.append("\\x").append({kHex[byte >> 4], kHex[byte & 15]});
+    }
+  }
+  return text.size() > kShownBytesMax ? out + "..." : out;
 }
 
 // "//" and "/./" folded; empty for a path that is not absolute, has "..", or is too long.
@@ -69,48 +84,71 @@ std::string normalised(std::string_view path) {
 struct Draft {
   std::optional<std::string> path;
   std::map<std::string, std::string> options;
+  bool contradicts = false;  // One key was given twice, with different values.
 };
+
+std::string_view trimmed(std::string_view text) {
+  while (text.starts_with(' ')) text.remove_prefix(1);
+  while (text.ends_with(' ')) text.remove_suffix(1);
+  return text;
+}
+
+bool apply_tags(std::string_view value, Declaration& to) {
+  std::set<std::string_view> keys;
+  for (std::string_view rest = value; !rest.empty();) {
+    const size_t comma = rest.find(',');
+    const std::string_view tag = trimmed(rest.substr(0, comma));
+    rest.remove_prefix(comma == std::string_view::npos ? rest.size() : comma + 1);
+    if (tag.empty()) continue;
+    const size_t equals = tag.find('=');
+    if (equals == 0 || equals == std::string_view::npos || tag.size() > kTagBytesMax ||
+        !printable(tag) || !keys.insert(tag.substr(0, equals)).second || keys.size() > kTagsMax) {
+      return false;
+    }
+    to.tags.emplace_back(tag.substr(0, equals), tag.substr(equals + 1));
+  }
+  return true;
+}
+
+bool apply_format(std::string_view value, Declaration& to) {
+  if (value == "text") to.format = RecordFormat::kText;
+  if (value == "json") to.format = RecordFormat::kJson;
+  if (value == "raw") to.format = RecordFormat::kRaw;
+  return value == "text" || value == "json" || value == "raw";
+}
+
+// A glob over absolute paths is folded as they are; one without '/' is over file names.
+bool apply_exclude(const std::string& value, Declaration& to) {
+  const bool whole_path = value.find('/') != std::string::npos;
+  to.exclude = whole_path ? normalised(value) : value;
+  return value.size() <= limits::kPathBytesMax && printable(value) &&
+         to.exclude.empty() == value.empty();
+}
 
 // Applies an option; the sentence says what is wrong with it, empty when it is fine.
 std::string apply_option(const std::string& option, const std::string& value, Declaration& to) {
   const auto wrong = [&](const std::string& remedy) {
-    return "its " + option + " '" + value.substr(0, 100) + "' is not usable: " + remedy + ".";
+    return "its " + option + " '" + shown(value) + "' is not usable: " + remedy + ".";
   };
   if (contains(kLaterOptions, option)) {
     return "the option '" + option + "' is not supported by this version; remove it.";
   }
   if (option == "topic" || option == "target") {
-    if (!is_topic(value)) return wrong("a Kafka topic has 1 to 249 of a-z A-Z 0-9 . _ -");
     to.topic = value;
+    if (!is_topic(value)) return wrong("a Kafka topic has 1 to 249 of a-z A-Z 0-9 . _ -");
   } else if (option == "format") {
-    if (value == "text")
-      to.format = RecordFormat::kText;
-    else if (value == "json")
-      to.format = RecordFormat::kJson;
-    else if (value == "raw")
-      to.format = RecordFormat::kRaw;
-    else
-      return wrong("use text, json or raw");
+    if (!apply_format(value, to)) return wrong("use text, json or raw");
   } else if (option == "start") {
     if (value != "beginning" && value != "end") return wrong("use beginning or end");
     to.start = value == "end" ? StartAt::kEnd : StartAt::kBeginning;
     to.start_given = true;
   } else if (option == "exclude") {
-    if (value.size() > limits::kPathBytesMax || !printable(value)) return wrong("use a glob");
-    to.exclude = value;
+    if (!apply_exclude(value, to)) {
+      return wrong("give a glob of absolute paths without '..', or of file names without '/'");
+    }
   } else if (option == "tags") {
-    std::set<std::string_view> keys;
-    for (std::string_view rest = value; !rest.empty();) {
-      const size_t comma = rest.find(',');
-      const std::string_view tag = rest.substr(0, comma);
-      rest.remove_prefix(comma == std::string_view::npos ? rest.size() : comma + 1);
-      if (tag.empty()) continue;
-      const size_t equals = tag.find('=');
-      if (equals == 0 || equals == std::string_view::npos || tag.size() > kTagBytesMax ||
-          !printable(tag) || !keys.insert(tag.substr(0, equals)).second || keys.size() > kTagsMax) {
-        return wrong("write k=v,k=v with each key once, at most 32 tags of 256 bytes");
-      }
-      to.tags.emplace_back(tag.substr(0, equals), tag.substr(equals + 1));
+    if (!apply_tags(value, to)) {
+      return wrong("write k=v,k=v with each key once, at most 32 tags of 256 bytes");
     }
   }
   return {};
@@ -119,80 +157,143 @@ std::string apply_option(const std::string& option, const std::string& value, De
 // log-pilot's `format` names parsers; only what has a meaning here is taken over.
 std::string aliyun_format(const std::string& value) { return value == "json" ? "json" : "text"; }
 
-void finish(const std::string& name, const Draft& draft, bool aliyun, Declarations& out) {
-  Declaration declaration;
-  declaration.name = name;
-  if (!is_name(name)) {
-    out.wrong.push_back({name.substr(0, kNameBytesMax),
-                         "a name has 1 to 64 of a-z A-Z 0-9 _ - . ; it is not collected."});
-    return;
+// Sets the stream or the path; the sentence says what is wrong, empty when it is fine.
+std::string apply_path(const std::string& path, Declaration& to) {
+  if (path == "stdout" || path == "stderr") {
+    to.stream = path == "stdout" ? Stream::kStdout : Stream::kStderr;
+    return {};
   }
-  const std::string& path = *draft.path;
-  if (path == "stdout") {
-    declaration.stream = Stream::kStdout;
-  } else if (path == "stderr") {
-    declaration.stream = Stream::kStderr;
-  } else {
-    declaration.path = normalised(path);
-    if (declaration.path.empty()) {
-      out.wrong.push_back({name, "'" + path.substr(0, 100) +
-                                     "' is not usable: give an absolute path or glob without "
-                                     "'..', or stdout or stderr. It is not collected."});
-      return;
-    }
+  to.path = normalised(path);
+  if (to.path.empty()) {
+    return "'" + shown(path) +
+           "' is not usable: give an absolute path or glob without '..' and of "
+           "at most 4096 bytes, or stdout or stderr.";
   }
+  if (path.ends_with('/') || path.ends_with("/.")) {
+    return "'" + shown(path) + "' is a directory: name its files, as in " + shown(to.path) +
+           "/*.log.";
+  }
+  return {};
+}
+
+// Whether `option` has a meaning here: of log-pilot's, most have none.
+bool has_meaning(const std::string& option, bool aliyun) {
+  return !aliyun || option == "tags" || option == "target" || option == "format";
+}
+
+// Makes the declaration of `draft`; the sentence says what is wrong, empty when it is fine.
+std::string finish(const std::string& name, const Draft& draft, bool aliyun, Declaration& to) {
+  to.name = name;
+  if (!is_word(name, kNameBytesMax)) return "a name has 1 to 64 of a-z A-Z 0-9 _ - .";
+  if (draft.contradicts) return "it is given twice, with different values; keep one.";
+  std::string sentence = apply_path(*draft.path, to);
   for (const auto& [option, value] : draft.options) {
-    const bool silent = aliyun && option != "tags" && option != "target" && option != "format";
-    if (silent) continue;
-    const std::string sentence = apply_option(
-        option, aliyun && option == "format" ? aliyun_format(value) : value, declaration);
-    if (!sentence.empty()) {
-      out.wrong.push_back({name, sentence + " It is not collected."});
-      return;
-    }
+    if (!sentence.empty()) break;
+    if (!has_meaning(option, aliyun)) continue;
+    sentence =
+        apply_option(option, aliyun && option == "format" ? aliyun_format(value) : value, to);
   }
-  out.usable.push_back(std::move(declaration));
+  return sentence;
 }
 
-// The longest declared name that `key` continues with `separator` and an option.
-struct Split {
-  std::string name, option;
+// What a container can make us keep and say is bounded.
+void add_wrong(WrongDeclaration wrong, Declarations& to) {
+  if (to.wrong.size() + 1 < limits::kDeclarationsPerContainerMax) {
+    to.wrong.push_back(std::move(wrong));
+  } else if (to.wrong.size() < limits::kDeclarationsPerContainerMax) {
+    to.wrong.push_back({"(others)", "more than 64 declarations are wrong; correct those first."});
+  }
+}
+
+// A key behind its prefix.
+struct Key {
+  std::string name, option;  // option empty: it declares the name.
+  bool ignored = false;      // An option of log-pilot's parsers, which have no meaning here.
 };
-std::optional<Split> split_option(const std::string& key, char separator,
-                                  const std::vector<std::string>& options) {
-  const size_t at = key.rfind(separator);
-  if (at == std::string::npos || at == 0) return std::nullopt;
-  const std::string option = key.substr(at + 1);
-  if (!contains(options, option)) return std::nullopt;
-  return Split{key.substr(0, at), option};
-}
 
-// `pairs` are what stands behind the prefix. A key that is <declared name><separator><option> is
+// The grammar of one prefix, over the keys that one container wrote.
+struct Grammar {
+  char separator;
+  bool aliyun;
+  std::set<std::string, std::less<>> keys;
+
+  std::vector<std::string> options() const {
+    std::vector<std::string> all = aliyun ? kAliyunOptions : kOptions;
+    if (!aliyun) all.insert(all.end(), kLaterOptions.begin(), kLaterOptions.end());
+    return all;
+  }
+
+  // No option holds a separator, so what stands before the last one is the longest name there is.
+  Key split(const std::string& key) const {
+    if (aliyun) {
+      const size_t parser = key.find("_format_");
+      if (parser != std::string::npos && keys.contains(key.substr(0, parser)))
+        return {{}, {}, true};
+    }
+    const size_t at = key.rfind(separator);
+    if (at == std::string::npos || at == 0) return {key, {}};
+    const std::string option = key.substr(at + 1);
+    if (!contains(options(), option)) return {key, {}};
+    return {key.substr(0, at), option};
+  }
+
+  // What the writer of an unusable `key` may have meant, as a further sentence.
+  std::string hint(const std::string& key) const {
+    const size_t at = key.rfind(separator);
+    if (at == std::string::npos || !keys.contains(key.substr(0, at))) return {};
+    const std::string near = nearest(key.substr(at + 1), options());
+    return near.empty() ? near : " Did you mean its option " + key.substr(0, at + 1) + near + "?";
+  }
+};
+
+using Drafts = std::map<std::string, Draft>;
+
+// Sorts `pairs` by the names they speak of. A key that is <declared name><separator><option> is
 // that option; any other is a declaration.
-Declarations parse(const std::vector<KeyValue>& pairs, char separator, bool aliyun) {
-  std::vector<std::string> options = aliyun ? kAliyunOptions : kOptions;
-  if (!aliyun) options.insert(options.end(), kLaterOptions.begin(), kLaterOptions.end());
-  std::set<std::string> keys;
-  for (const auto& [key, value] : pairs) keys.insert(key);
-  std::map<std::string, Draft> drafts;
-  Declarations out;
+Drafts gather(const std::vector<KeyValue>& pairs, const Grammar& grammar, Declarations& out) {
+  Drafts drafts;
   for (const auto& [key, value] : pairs) {
-    const auto split = split_option(key, separator, options);
-    if (split && keys.contains(split->name)) {
-      drafts[split->name].options[split->option] = value;
-    } else if (split && !value.starts_with('/') && value != "stdout" && value != "stderr") {
-      out.wrong.push_back({split->name.substr(0, kNameBytesMax),
-                           "its option " + split->option + " stands alone: declare '" +
-                               split->name.substr(0, kNameBytesMax) + "' with a path too."});
-    } else if (drafts.size() < limits::kDeclarationsPerContainerMax || drafts.contains(key)) {
-      drafts[key].path = value;
+    const Key split = grammar.split(key);
+    if (split.ignored) continue;
+    const bool is_place = value.starts_with('/') || value == "stdout" || value == "stderr";
+    if (!split.option.empty() && grammar.keys.contains(split.name)) {
+      Draft& draft = drafts[split.name];
+      const auto [given, first] = draft.options.emplace(split.option, value);
+      draft.contradicts = draft.contradicts || (!first && given->second != value);
+    } else if (!split.option.empty() && !is_place) {
+      add_wrong({shown(split.name), "its option " + split.option + " stands alone: declare '" +
+                                        shown(split.name) + "' with a path too."},
+                out);
     } else {
-      out.wrong.push_back({key.substr(0, kNameBytesMax),
-                           "one container may declare at most 64 logs. It is not collected."});
+      Draft& draft = drafts[key];
+      draft.contradicts = draft.contradicts || (draft.path && *draft.path != value);
+      draft.path = value;
     }
   }
+  return drafts;
+}
+
+// `pairs` are what stands behind the prefix.
+Declarations parse(const std::vector<KeyValue>& pairs, char separator, bool aliyun) {
+  Grammar grammar{.separator = separator, .aliyun = aliyun, .keys = {}};
+  for (const auto& [key, value] : pairs) grammar.keys.insert(key);
+  Declarations out;
+  const Drafts drafts = gather(pairs, grammar, out);
   for (const auto& [name, draft] : drafts) {
-    if (draft.path) finish(name, draft, aliyun, out);
+    if (!draft.path) continue;
+    Declaration declaration;
+    const std::string sentence = finish(name, draft, aliyun, declaration);
+    if (!sentence.empty()) {
+      add_wrong({shown(name), sentence + grammar.hint(name) + kNotCollected}, out);
+      continue;
+    }
+    out.usable.push_back(declaration);
+    // What log-pilot calls stdout is all that the container prints.
+    if (aliyun && declaration.stream == Stream::kStdout && !drafts.contains(name + ".stderr")) {
+      declaration.name += ".stderr";
+      declaration.stream = Stream::kStderr;
+      out.usable.push_back(std::move(declaration));
+    }
   }
   return out;
 }
@@ -208,29 +309,43 @@ std::vector<KeyValue> behind(const std::vector<KeyValue>& all, std::string_view 
 }  // namespace
 
 Declarations merge(Declarations first, Declarations second) {
-  for (Declaration& declaration : second.usable) {
-    const auto same = [&](const Declaration& other) { return other.name == declaration.name; };
-    if (std::none_of(first.usable.begin(), first.usable.end(), same)) {
-      first.usable.push_back(std::move(declaration));
+  std::set<std::string> taken;
+  for (const Declaration& declaration : first.usable) taken.insert(declaration.name);
+  for (const WrongDeclaration& wrong : first.wrong) taken.insert(wrong.name);
+  Declarations both;
+  const auto take = [&both](Declaration& declaration) {
+    if (both.usable.size() < limits::kDeclarationsPerContainerMax) {
+      both.usable.push_back(std::move(declaration));
+    } else {
+      add_wrong({declaration.name, std::string("a container declares at most 64 logs, the first by "
+                                               "name.") +
+                                       kNotCollected},
+                both);
     }
+  };
+  for (Declaration& declaration : first.usable) take(declaration);
+  for (Declaration& declaration : second.usable) {
+    if (!taken.contains(declaration.name)) take(declaration);
   }
-  std::sort(first.usable.begin(), first.usable.end(),
+  for (WrongDeclaration& wrong : first.wrong) add_wrong(std::move(wrong), both);
+  for (WrongDeclaration& wrong : second.wrong) add_wrong(std::move(wrong), both);
+  std::sort(both.usable.begin(), both.usable.end(),
             [](const Declaration& a, const Declaration& b) { return a.name < b.name; });
-  std::move(second.wrong.begin(), second.wrong.end(), std::back_inserter(first.wrong));
-  return first;
+  return both;
 }
 
 Declarations parse_environment(const std::vector<KeyValue>& variables,
                                const std::vector<std::string>& prefixes) {
   Declarations all;
   for (const std::string& prefix : prefixes) {
-    if (!prefix.empty()) all = merge(std::move(all), parse(behind(variables, prefix), '_', false));
+    if (prefix.empty() || prefix == kAliyunPrefix) continue;
+    all = merge(std::move(all), parse(behind(variables, prefix), '_', false));
   }
-  return merge(std::move(all), parse(behind(variables, "aliyun_logs_"), '_', true));
+  return merge(std::move(all), parse(behind(variables, kAliyunPrefix), '_', true));
 }
 
 Declarations parse_labels(const std::vector<KeyValue>& labels) {
-  return parse(behind(labels, "longshore.logs."), '.', false);
+  return merge({}, parse(behind(labels, "longshore.logs."), '.', false));
 }
 
 Declarations parse_sources(const std::vector<std::string>& arguments) {
@@ -239,19 +354,20 @@ Declarations parse_sources(const std::vector<std::string>& arguments) {
   for (const std::string& argument : arguments) {
     const size_t equals = argument.find('=');
     if (equals == std::string::npos) {
-      refused.wrong.push_back({argument, "write --source name=/path/of/a.log."});
-      continue;
+      add_wrong({shown(argument), "write --source name=/path/of/a.log."}, refused);
+    } else {
+      pairs.emplace_back(argument.substr(0, equals), argument.substr(equals + 1));
     }
-    const std::string value = argument.substr(equals + 1);
-    if (value == "stdout" || value == "stderr") {
-      refused.wrong.push_back(
-          {argument.substr(0, equals), "the host has no " + value + " to collect; give a path."});
-      continue;
-    }
-    pairs.emplace_back(argument.substr(0, equals), value);
   }
   Declarations all = parse(pairs, '_', false);
-  std::move(refused.wrong.begin(), refused.wrong.end(), std::back_inserter(all.wrong));
+  std::erase_if(all.usable, [&refused](const Declaration& declaration) {
+    if (declaration.stream == Stream::kFile) return false;
+    add_wrong(
+        {declaration.name, "the host itself has no stdout or stderr to collect; give a path."},
+        refused);
+    return true;
+  });
+  for (WrongDeclaration& wrong : refused.wrong) add_wrong(std::move(wrong), all);
   return all;
 }
 
