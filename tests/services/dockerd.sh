@@ -2,7 +2,8 @@
 # A private dockerd for tests, from Debian's packages, without systemd; needs root.
 #
 #   dockerd.sh start DIR    start it (again) and wait until it serves; prints its unix:// address
-#   dockerd.sh image DIR [NAME]  import an image made of the static busybox (longshore-test)
+#   dockerd.sh image DIR [NAME [unix://...]]  import an image made of the static busybox, named
+#                           longshore-test, into this dockerd or another
 #   dockerd.sh stop DIR     SIGTERM: containers end too, unless DOCKER_LIVE_RESTORE=1 at the start
 #   dockerd.sh kill DIR     kill -9 of dockerd alone
 #   dockerd.sh status DIR
@@ -55,6 +56,7 @@ start() {
 
 image() {
   local root=$dir/rootfs applet
+  [ -z "${2:-}" ] || DOCKER_HOST=$2
   rm -rf "$root"
   mkdir -p "$root"/{bin,tmp,etc,proc,sys,dev,app/logs,var/log}
   cp /bin/busybox "$root/bin/"

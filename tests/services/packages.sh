@@ -6,10 +6,10 @@ set -euo pipefail
 
 build=(g++ cmake ninja-build ccache pkg-config librdkafka-dev libuv1-dev libsimdjson-dev
   libspdlog-dev libfmt-dev libsqlite3-dev libxxhash-dev libcurl4-openssl-dev libzstd-dev
-  zlib1g-dev libre2-dev libboost-program-options-dev)
+  zlib1g-dev libre2-dev libboost-program-options-dev libgtest-dev libbenchmark-dev)
 docker=(docker.io iptables busybox-static curl)
 kafka=(default-jre-headless maven ca-certificates python3)
-checks=(libgtest-dev libbenchmark-dev clang-format python3)
+checks=(clang-format procps python3)
 
 wanted=()
 for purpose in "$@"; do

@@ -1,0 +1,206 @@
+#!/usr/bin/env python3
+"""Goal: a rotated log is one stream: each generation is read to its end, in order, once.
+Method: files of the host are rotated as logrotate and log libraries do it, with the agent up and
+down; the stream is compared byte for byte with the generations, oldest first.
+"""
+
+import random
+import shutil
+import time
+
+import harness
+from harness import audit, check, check_clean, messages, numbered_lines, say, wait_for_records
+
+LINES = 500
+
+
+def rotate(path, kept):
+    """path -> path.1 -> path.2 ... as logrotate does."""
+    for i in range(kept, 0, -1):
+        older = path.with_name(f"{path.name}.{i}")
+        if older.exists():
+            older.rename(path.with_name(f"{path.name}.{i + 1}"))
+    path.rename(path.with_name(f"{path.name}.1"))
+
+
+def generations(path):
+    """The files of a stream, oldest first."""
+    numbered = sorted(path.parent.glob(path.name + ".*"), key=lambda p: -int(p.suffix[1:]))
+    return numbered + ([path] if path.exists() else [])
+
+
+class Stream:
+    """One declared file in a folder and a topic of its own."""
+
+    def __init__(self, lab, kafka, name, declared=None):
+        self.folder = lab.dir / name
+        self.folder.mkdir()
+        self.path = self.folder / "app.log"
+        self.name, self.kafka, self.written = name, kafka, 0
+        kafka.topic(name, 4)
+        self.agent = lab.agent(kafka.brokers, topic=name, name=f"agent-{name}",
+                               sources={name: declared or self.path},
+                               flags=["--linger-ms", 50, "--rotate-wait-ms", 300])
+
+    def write(self, count=LINES):
+        numbered_lines(self.path, self.written, count)
+        self.written += count
+
+    def arrived(self):
+        wait_for_records(self.kafka.brokers, self.written, 60, self.name)
+        self.agent.check_running()
+
+    def verify(self):
+        self.arrived()
+        files = [(self.name, path) for path in generations(self.path)]
+        check_clean(audit(self.kafka.brokers, self.name, files), self.written, 1, 1)
+        self.agent.stop()
+        say(f"{self.name}: {self.written} lines in {len(files)} generations")
+
+
+def rotations_under_watch(lab, kafka):
+    stream = Stream(lab, kafka, "watched")
+    stream.write()
+    stream.agent.start()
+    for _ in range(5):
+        stream.arrived()
+        rotate(stream.path, 9)
+        stream.write()
+    stream.verify()
+
+
+def several_in_a_row(lab, kafka):
+    stream = Stream(lab, kafka, "inarow")
+    stream.write()
+    stream.agent.start()
+    stream.arrived()
+    for _ in range(6):
+        stream.write(50)
+        rotate(stream.path, 20)
+    stream.write(50)
+    stream.verify()
+
+
+def while_the_agent_is_down(lab, kafka):
+    stream = Stream(lab, kafka, "down")
+    stream.write()
+    stream.agent.start()
+    stream.arrived()
+    stream.agent.kill()
+    for _ in range(3):
+        stream.write()
+        rotate(stream.path, 9)
+    stream.write()
+    stream.agent.start()
+    stream.verify()
+
+
+def under_full_load(lab, kafka):
+    stream = Stream(lab, kafka, "load")
+    stream.write(10)
+    stream.agent.start()
+    moments = random.Random(7)
+    for _ in range(12):
+        stream.write(4000)
+        rotate(stream.path, 20)
+        time.sleep(moments.uniform(0, 0.3))
+    stream.write(10)
+    stream.verify()
+
+
+def a_writer_that_goes_on_in_the_old_file(lab, kafka):
+    stream = Stream(lab, kafka, "oldhand")
+    stream.write()
+    stream.agent.start()
+    stream.arrived()
+    with open(stream.path, "ab", buffering=0) as old:
+        rotate(stream.path, 9)
+        old.write(b"written after the rename\n")
+    stream.written += 1
+    stream.write()
+    stream.verify()
+
+
+def a_glob_that_names_rotated_files(lab, kafka):
+    stream = Stream(lab, kafka, "glob", lab.dir / "glob" / "*.log*")
+    stream.write()
+    stream.agent.start()
+    for _ in range(3):
+        stream.arrived()
+        rotate(stream.path, 9)
+        stream.write()
+    stream.arrived()
+    time.sleep(1)
+    found = messages(kafka.brokers, "glob")
+    check(len(found) == len(set(found)) == stream.written,
+          f"{len(found)} records, {len(set(found))} different, of {stream.written} lines")
+    stream.agent.stop()
+    say(f"glob: {stream.written} lines once, although the glob names the rotated files too")
+
+
+def copy_and_truncate(lab, kafka):
+    stream = Stream(lab, kafka, "truncate")
+    stream.write()
+    stream.agent.start()
+    for i in range(3):
+        stream.arrived()
+        shutil.copyfile(stream.path, stream.folder / f"app.log.{i + 1}")
+        with open(stream.path, "r+b") as file:
+            file.truncate(0)
+        stream.write()
+    stream.arrived()
+    found = messages(kafka.brokers, "truncate")
+    check(len(set(found)) == len(found) == stream.written,
+          f"{len(found)} records, {len(set(found))} different, of {stream.written} lines")
+    report = audit(kafka.brokers, "truncate")["totals"]
+    check(report["duplicates"] == 0 and report["reordered"] == 0, f"copytruncate: {report}")
+    stream.agent.stop()
+    say(f"truncate: {stream.written} lines once through 3 truncations")
+
+
+def a_line_in_pieces(lab, kafka):
+    stream = Stream(lab, kafka, "pieces")
+    stream.agent.start()
+    whole = []
+    for i in range(5):
+        with open(stream.path, "ab", buffering=0) as file:
+            file.write(b"first half %d, " % i)
+            time.sleep(0.7)
+            file.write(b"second half %d\n" % i)
+        whole.append(f"first half {i}, second half {i}")
+    stream.written = len(whole)
+    stream.arrived()
+    found = messages(kafka.brokers, "pieces")
+    check(found == whole, f"lines written in pieces came as {found}")
+    stream.verify()
+
+
+def files_that_appear_later(lab, kafka):
+    stream = Stream(lab, kafka, "later", lab.dir / "later" / "deep" / "*" / "x-*.log")
+    stream.agent.start()
+    time.sleep(1)
+    files = []
+    for i in range(3):
+        folder = stream.folder / "deep" / f"d{i}"
+        folder.mkdir(parents=True)
+        files.append(folder / f"x-{i}.log")
+        numbered_lines(files[-1], 1000 * i, 100)
+        stream.written += 100
+        time.sleep(0.3)
+    stream.arrived()
+    check_clean(audit(kafka.brokers, "later"), 300, 3)
+    stream.agent.stop()
+    say("later: three files in folders that did not exist at the start")
+
+
+def test(lab):
+    kafka = lab.kafka()
+    for part in (rotations_under_watch, several_in_a_row, while_the_agent_is_down,
+                 under_full_load, a_writer_that_goes_on_in_the_old_file,
+                 a_glob_that_names_rotated_files, copy_and_truncate, a_line_in_pieces,
+                 files_that_appear_later):
+        part(lab, kafka)
+
+
+if __name__ == "__main__":
+    harness.main(test)
