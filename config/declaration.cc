@@ -1,6 +1,7 @@
 #include "config/declaration.h"
 
 #include <algorithm>
+#include <cstring>
 #include <map>
 #include <optional>
 #include <set>
@@ -43,10 +44,6 @@ bool is_word(std::string_view text, size_t bytes_max) {
            return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
                   c == '_' || c == '-' || c == '.';
          });
-}
-
-bool is_topic(std::string_view text) {
-  return is_word(text, kTopicBytesMax) && text != "." && text != "..";
 }
 
 // What a container wrote, as it may stand in a line of the agent's log and on a terminal.
@@ -135,7 +132,7 @@ std::string apply_option(const std::string& option, const std::string& value, De
   }
   if (option == "topic" || option == "target") {
     to.topic = value;
-    if (!is_topic(value)) return wrong("a Kafka topic has 1 to 249 of a-z A-Z 0-9 . _ -");
+    if (!is_topic_name(value)) return wrong("a Kafka topic has 1 to 249 of a-z A-Z 0-9 . _ -");
   } else if (option == "format") {
     if (!apply_format(value, to)) return wrong("use text, json or raw");
   } else if (option == "start") {
@@ -308,6 +305,10 @@ std::vector<KeyValue> behind(const std::vector<KeyValue>& all, std::string_view 
 
 }  // namespace
 
+bool is_topic_name(std::string_view text) {
+  return is_word(text, kTopicBytesMax) && text != "." && text != "..";
+}
+
 Declarations merge(Declarations first, Declarations second) {
   std::set<std::string> taken;
   for (const Declaration& declaration : first.usable) taken.insert(declaration.name);
@@ -360,6 +361,12 @@ Declarations parse_sources(const std::vector<std::string>& arguments) {
     }
   }
   Declarations all = parse(pairs, '_', false);
+  // The agent does not start with a wrong one: nothing is left out.
+  for (WrongDeclaration& wrong : all.wrong) {
+    if (wrong.message.ends_with(kNotCollected)) {
+      wrong.message.resize(wrong.message.size() - std::strlen(kNotCollected));
+    }
+  }
   std::erase_if(all.usable, [&refused](const Declaration& declaration) {
     if (declaration.stream == Stream::kFile) return false;
     add_wrong(

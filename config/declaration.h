@@ -53,7 +53,10 @@ using KeyValue = std::pair<std::string, std::string>;
 
 /// Parses what stands behind the prefixes in `variables` (a container's environment). Others are
 /// passed over. `aliyun_logs_` is always among the prefixes and keeps its own options (_tags,
-/// _target = topic, _format); its other well-known options are accepted without effect.
+/// _target = topic, _format); its other well-known options are accepted without effect, and its
+/// `stdout` is both streams: the second is declared as <name>.stderr. A name that stands behind two
+/// prefixes is taken from the first, and from `aliyun_logs_` last. One key with two values is
+/// wrong.
 Declarations parse_environment(const std::vector<KeyValue>& variables,
                                const std::vector<std::string>& prefixes);
 
@@ -63,7 +66,11 @@ Declarations parse_labels(const std::vector<KeyValue>& labels);
 /// The same for the operator's `--source <name>[_<option>]=<value>`; streams are refused there.
 Declarations parse_sources(const std::vector<std::string>& arguments);
 
-/// One list of both; the environment wins where a name is declared in both.
+/// One list of both; the environment wins where a name is declared in both, also when it is wrong
+/// there. Holds kDeclarationsPerContainerMax usable and as many wrong ones at most.
 Declarations merge(Declarations environment, Declarations labels);
+
+/// Kafka's rule for the names of topics.
+bool is_topic_name(std::string_view text);
 
 }  // namespace longshore

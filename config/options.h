@@ -4,8 +4,12 @@
 //   flag --linger-ms=50   beats   LONGSHORE_LINGER_MS=50   beats   linger-ms = 50 (file)
 //
 // A repeatable option is given again on the command line and in the file; in the environment its
-// values are separated by newlines. Variables that begin with LONGSHORE_LOGS_ are declarations of
-// containers and never options.
+// values are separated by newlines. What is beaten counts for nothing: lists are not joined. An
+// empty variable is none. Variables that begin with LONGSHORE_LOGS_ are declarations of containers
+// and never options; of the other unknown ones those that resemble an option are refused.
+//
+// The file: one `name = value` a line; a line that begins with `#` or `;` is a comment, within a
+// value they are as any other character.
 #pragma once
 
 #include <boost/program_options/options_description.hpp>

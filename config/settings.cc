@@ -12,6 +12,7 @@ namespace {
 
 namespace po = boost::program_options;
 using Strings = std::vector<std::string>;
+constexpr unsigned kHelpColumns = 100;
 
 const CommandHelp kHelp = {
     "agent", "Collects the logs that containers and the operator declare, and ships them to Kafka.",
@@ -26,9 +27,7 @@ struct Texts {
   Strings sources, prefixes, kafka;
 };
 
-auto list(Strings* into, const char* name) {
-  return po::value<Strings>(into)->composing()->value_name(name);
-}
+auto list(Strings* into, const char* name) { return po::value<Strings>(into)->value_name(name); }
 
 auto text(std::string* into, const char* name) {
   return po::value<std::string>(into)->default_value(*into)->value_name(name);
@@ -94,7 +93,8 @@ void describe_state(AgentSettings& to, po::options_description& all) {
       "accept a state directory that may vanish (tmpfs, overlay, network)");
   add("in-doubt", word("resend|halt|skip", "resend"),
       "when Kafka forgot whether the last transaction was delivered");
-  add("new-cluster", word("continue|restart", ""),
+  add("new-cluster",
+      po::value<std::string>()->default_value("", "refuse")->value_name("continue|restart"),
       "accept another Kafka cluster than the state directory knows");
   add("retention-hours", number(to.retention_hours),
       "how long a deleted file's position is remembered");
@@ -187,6 +187,10 @@ Status take_lists(const Texts& texts, AgentSettings& to) {
                  first.message.substr(0, first.message.find_last_not_of('.') + 1));
   }
   to.sources = std::move(declared.usable);
+  for (const std::string& prefix : texts.prefixes) {
+    if (prefix.empty())
+      return wrong("declaration-prefix", "", "every variable would begin with it");
+  }
   to.prefixes = {"LONGSHORE_LOGS_"};
   to.prefixes.insert(to.prefixes.end(), texts.prefixes.begin(), texts.prefixes.end());
   for (const std::string& setting : texts.kafka) {
@@ -221,6 +225,11 @@ Status check_texts(const Texts& texts, AgentSettings& to) {
     return wrong("batch-bytes", texts.batch_bytes, "give a size of 1 to 16G, such as 128M");
   }
   to.batch_bytes = *bytes;
+  if (!is_topic_name(to.topic)) {
+    return wrong("topic", to.topic, "a Kafka topic has 1 to 249 of a-z A-Z 0-9 . _ -");
+  }
+  if (to.state_dir.empty()) return wrong("state-dir", "", "give a directory");
+  if (to.host_name.empty()) return wrong("host-name", "", "give the name that records shall carry");
   if (!to.host_root.starts_with('/')) {
     return wrong("host-root", to.host_root, "give an absolute path");
   }
@@ -253,10 +262,14 @@ Result<std::optional<AgentSettings>> parse_agent_settings(const Strings& argumen
   AgentSettings settings;
   settings.host_name = own_host_name();
   Texts texts;
-  po::options_description all("Options", 100);
-  describe_collecting(settings, texts, all);
-  describe_shipping(settings, texts, all);
-  describe_state(settings, all);
+  po::options_description collecting("What is collected", kHelpColumns);
+  po::options_description shipping("Where it goes", kHelpColumns);
+  po::options_description state("State, and the agent itself", kHelpColumns);
+  describe_collecting(settings, texts, collecting);
+  describe_shipping(settings, texts, shipping);
+  describe_state(settings, state);
+  po::options_description all("Options", kHelpColumns);
+  all.add(shipping).add(collecting).add(state);
   const auto parsed = parse_options(kHelp, all, arguments, environment);
   if (!parsed) return parsed.error();
   if (parsed.value().help_wanted) return std::optional<AgentSettings>();
