@@ -20,8 +20,10 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SERVICES = ROOT / "tests" / "services"
-BINARY = os.environ.get("LONGSHORE_BIN", str(ROOT / "build" / "longshore"))
-LONG = os.environ.get("LONGSHORE_LONG") == "1"
+# Taken out of the environment: longshore reads variables of this prefix as its own settings.
+BINARY = os.environ.pop("LONGSHORE_BIN", str(ROOT / "build" / "longshore"))
+LONG = os.environ.pop("LONGSHORE_LONG", "") == "1"
+KEEP = os.environ.pop("LONGSHORE_KEEP", "") == "1"
 IMAGE = "longshore-test"
 STARTED = time.monotonic()
 
@@ -251,7 +253,7 @@ class Lab:
                 service.close()
             except (Failure, subprocess.SubprocessError) as trouble:
                 say(f"could not end a service: {trouble}")
-        if os.environ.get("LONGSHORE_KEEP") == "1":
+        if KEEP:
             say(f"kept: {self.dir}")
         else:
             shutil.rmtree(self.dir, ignore_errors=True)

@@ -124,6 +124,8 @@ case $command in
   stop) end TERM ;;
   kill) end KILL ;;
   wipe) wipe ;;
-  status) if ready; then echo "ready, pid $(pid_of "$dir/docker.pid")"; else echo down; exit 1; fi ;;
+  status)
+    ready || { echo down; exit 1; }
+    echo "ready, pid $(pid_of "$dir/docker.pid")" ;;
   *) usage ;;
 esac

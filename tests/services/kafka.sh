@@ -2,7 +2,8 @@
 # A real Apache Kafka (KRaft) on 127.0.0.1 for tests; needs Java 17, Maven and Python 3.
 #
 #   kafka.sh fetch                     put the jars of kafka-pom.xml into the cache, once
-#   kafka.sh start DIR [1|3]           make a cluster in DIR or start the one there; prints host:port,...
+#   kafka.sh start DIR [1|3]           make a cluster in DIR, or start the one there; prints
+#                                      127.0.0.1:PORT,...
 #   kafka.sh topic DIR NAME PARTITIONS REPLICAS [k=v...]
 #   kafka.sh kill|stopone DIR I        kill -9, or SIGTERM, node I (1..3)
 #   kafka.sh freeze|thaw DIR I         SIGSTOP, SIGCONT: hangs without closing its connections
@@ -17,7 +18,8 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 heap=${KAFKA_HEAP:-400} wait_s=${KAFKA_WAIT:-120}
 # Jars of two versions must never mix on one class path: the cache is named for the list.
-cache=${XDG_CACHE_HOME:-$HOME/.cache}/longshore/kafka-$(cksum <"$here/kafka-pom.xml" | cut -d' ' -f1)
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/longshore
+cache+=/kafka-$(cksum <"$here/kafka-pom.xml" | cut -d' ' -f1)
 
 die() { echo "kafka.sh: $*" >&2; exit 1; }
 
