@@ -1,0 +1,190 @@
+#include "checkpoint/state_dir.h"
+
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+
+namespace longshore::checkpoint {
+namespace {
+
+constexpr size_t kProbeBytes = 64 << 10;  // What a first database and its log need.
+
+Error invalid(std::string sentence) { return {ErrorCode::kInvalid, std::move(sentence)}; }
+
+// The file systems that forget on a reboot or with their container, or whose locks and syncs do not
+// hold what a local disk's do. The numbers that linux/magic.h lacks are in statfs(2).
+const char* unfit_file_system(uint64_t magic) {
+  switch (magic) {
+    case OVERLAYFS_SUPER_MAGIC:
+      return "overlay (a container's own, gone with it)";
+    case TMPFS_MAGIC:
+      return "tmpfs (memory, gone after a reboot)";
+    case RAMFS_MAGIC:
+      return "ramfs (memory, gone after a reboot)";
+    case NFS_SUPER_MAGIC:
+      return "nfs (a network file system)";
+    case SMB_SUPER_MAGIC:
+    case CIFS_SUPER_MAGIC:
+    case SMB2_SUPER_MAGIC:
+      return "cifs (a network file system)";
+    case CEPH_SUPER_MAGIC:
+      return "ceph (a network file system)";
+    case V9FS_MAGIC:
+      return "9p (a network file system)";
+    case FUSE_SUPER_MAGIC:
+      return "fuse (a network file system, or one in a process)";
+    case AFS_SUPER_MAGIC:
+    case AFS_FS_MAGIC:
+      return "afs (a network file system)";
+    case CODA_SUPER_MAGIC:
+      return "coda (a network file system)";
+    case 0x0bd00bd0:
+      return "lustre (a network file system)";
+    case 0x01161970:
+      return "gfs2 (a network file system)";
+    case OCFS2_SUPER_MAGIC:
+      return "ocfs2 (a network file system)";
+    default:
+      return nullptr;
+  }
+}
+
+Error not_writable(const std::string& path, const std::string& what) {
+  const int error = errno;
+  const bool full = error == ENOSPC || error == EDQUOT;
+  return invalid("The state directory " + path +
+                 (full ? " has no space left" : " is not writable") + ": " + what + ": " +
+                 std::strerror(error) +
+                 (full ? ". Free some space on its file system, or give another --state-dir."
+                       : ". Give the agent write access to it, or give another --state-dir."));
+}
+
+Status check_file_system(const std::string& path, const std::string& checked) {
+  struct statfs facts {};
+  if (::statfs(checked.c_str(), &facts) != 0) {
+    return invalid("The state directory " + path + " cannot be examined: " + std::strerror(errno) +
+                   ". Give another --state-dir.");
+  }
+  const char* unfit = unfit_file_system(static_cast<uint32_t>(facts.f_type));
+  if (unfit == nullptr) return ok();
+  return invalid("The state directory " + path + " is on " + unfit +
+                 ", where checkpoints do not last: give a --state-dir on a local disk (in a "
+                 "container: mount one from the host), or accept duplicates after a restart with "
+                 "--ephemeral-state.");
+}
+
+// Makes a directory that is missing, after its parent's file system was checked.
+Status make_dir(const std::string& path, bool ephemeral_allowed) {
+  struct stat facts {};
+  const bool there = ::stat(path.c_str(), &facts) == 0;
+  if (!there && errno != ENOENT) {
+    return invalid("The state directory " + path + " cannot be opened: " + std::strerror(errno) +
+                   ". Give another --state-dir.");
+  }
+  if (there && !S_ISDIR(facts.st_mode)) {
+    return invalid("The state directory " + path +
+                   " is not a directory: give another --state-dir.");
+  }
+  const std::filesystem::path whole = std::filesystem::absolute(path).lexically_normal();
+  const std::string parent =
+      (whole.has_filename() ? whole : whole.parent_path()).parent_path().string();
+  if (!there && ::access(parent.c_str(), F_OK) != 0) {
+    return invalid("The state directory " + path + " does not exist, and neither does " + parent +
+                   ": create it, or give another --state-dir.");
+  }
+  if (!ephemeral_allowed) {
+    if (Status fit = check_file_system(path, there ? path : parent); !fit) return fit;
+  }
+  if (there || ::mkdir(path.c_str(), 0700) == 0 || errno == EEXIST) return ok();
+  return not_writable(path, "mkdir");
+}
+
+// "pid 17 (longshore agent --once)": what holds the lock, as far as it can be known.
+std::string holder_of(int lock_fd) {
+  char digits[16] = {};
+  const ssize_t got = ::pread(lock_fd, digits, sizeof digits - 1, 0);
+  const long pid = got > 0 ? std::strtol(digits, nullptr, 10) : 0;
+  if (pid <= 0) return "another process";
+  std::string holder = "pid " + std::to_string(pid);
+  const Fd file(
+      ::open(("/proc/" + std::to_string(pid) + "/cmdline").c_str(), O_RDONLY | O_CLOEXEC));
+  char command[120];
+  const ssize_t length = file ? ::read(file.get(), command, sizeof command) : 0;
+  std::string words(command, length > 0 ? static_cast<size_t>(length) : 0);
+  while (!words.empty() && words.back() == '\0') words.pop_back();
+  for (char& c : words) {
+    if (static_cast<unsigned char>(c) < ' ' || c == 0x7f) c = ' ';
+  }
+  return words.empty() ? holder : holder + " (" + words + ")";
+}
+
+// Only a write that reached the disk shows that there is room, and that the disk takes it.
+Status probe(const std::string& path) {
+  const std::string name = path + "/probe";
+  Status probed = ok();
+  {
+    const Fd file(::open(name.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+    if (!file) return not_writable(path, "open of a file");
+    const std::string bytes(kProbeBytes, 'x');
+    for (size_t done = 0; probed && done < bytes.size();) {
+      const ssize_t put = ::write(file.get(), bytes.data() + done, bytes.size() - done);
+      if (put < 0 && errno != EINTR) probed = not_writable(path, "write");
+      if (put > 0) done += static_cast<size_t>(put);
+    }
+    if (probed && ::fsync(file.get()) != 0) probed = not_writable(path, "fsync");
+  }
+  ::unlink(name.c_str());
+  return probed;
+}
+
+}  // namespace
+
+Result<StateDir> StateDir::open(const std::string& path, bool ephemeral_allowed) {
+  if (path.empty()) return invalid("The state directory has no name: give a --state-dir.");
+  if (Status made = make_dir(path, ephemeral_allowed); !made) return made.error();
+  Fd lock(::open((path + "/lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!lock) return not_writable(path, "open of its lock");
+  if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK) return not_writable(path, "flock");
+    return invalid("The state directory " + path + " is in use by " + holder_of(lock.get()) +
+                   ": stop it first, or give another --state-dir.");
+  }
+  if (Status probed = probe(path); !probed) return probed.error();
+  const std::string pid = std::to_string(::getpid()) + "\n";
+  if (::ftruncate(lock.get(), 0) != 0 ||
+      ::pwrite(lock.get(), pid.data(), pid.size(), 0) != static_cast<ssize_t>(pid.size())) {
+    return not_writable(path, "write of its lock");
+  }
+  return StateDir(path, std::move(lock));
+}
+
+Result<std::string> host_id(Store& store) {
+  auto stored = store.value("host_id");
+  if (!stored || !stored.value().empty()) return stored;
+  unsigned char bytes[16];
+  if (::getrandom(bytes, sizeof bytes, 0) != sizeof bytes) {
+    return Error{ErrorCode::kInvalid, "The kernel gives no random bytes for this host's id."};
+  }
+  bytes[6] = static_cast<unsigned char>((bytes[6] & 0x0f) | 0x40);  // Version 4,
+  bytes[8] = static_cast<unsigned char>((bytes[8] & 0x3f) | 0x80);  // variant of RFC 4122.
+  std::string id;
+  for (size_t i = 0; i < sizeof bytes; ++i) {
+    if (i == 4 || i == 6 || i == 8 || i == 10) id.push_back('-');
+    char hex[3];
+    std::snprintf(hex, sizeof hex, "%02x", bytes[i]);
+    id += hex;
+  }
+  if (Status put = store.set_value("host_id", id); !put) return put.error();
+  return id;
+}
+
+}  // namespace longshore::checkpoint
