@@ -99,12 +99,14 @@ std::optional<int64_t> Database::pragma(const char* sql) {
 
 Error Database::fail(const std::string& what) const {
   const int code = sqlite3_extended_errcode(handle_);
-  const bool sync_failed = code == SQLITE_IOERR_FSYNC || code == SQLITE_IOERR_DIR_FSYNC ||
-                           code == SQLITE_CORRUPT || code == SQLITE_NOTADB;
+  const bool sync_failed = code == SQLITE_IOERR_FSYNC || code == SQLITE_IOERR_DIR_FSYNC;
   const bool full = (code & 0xff) == SQLITE_FULL;
-  return {sync_failed ? ErrorCode::kFatal : ErrorCode::kRetryable,
+  const bool damaged = (code & 0xff) == SQLITE_CORRUPT || code == SQLITE_NOTADB;
+  return {sync_failed || damaged ? ErrorCode::kFatal : ErrorCode::kRetryable,
           what + ": " + sqlite3_errmsg(handle_) +
-              (full ? "; free space on its file system, delivery waits." : ".")};
+              (full      ? "; free space on its file system, delivery waits."
+               : damaged ? "; restore it, or remove it (every file is then sent again)."
+                         : ".")};
 }
 
 WriteTransaction::~WriteTransaction() {

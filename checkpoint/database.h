@@ -60,7 +60,8 @@ class Database {
   Status finish(Statement& statement);
   std::optional<int64_t> pragma(const char* sql);
 
-  /// The connection's last error as ours: kFatal when an fsync failed, else kRetryable.
+  /// The connection's last error as ours: kFatal when an fsync failed or the file is
+  /// damaged, else kRetryable.
   Error fail(const std::string& what) const;
 
  private:

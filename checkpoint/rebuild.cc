@@ -1,6 +1,11 @@
 // After a failed fsync the kernel may have thrown dirty pages away, so neither the file nor what a
 // read of it shows is trusted to be durable: its rows go into a new file, which is synced before it
 // takes the old one's name.
+//
+//   checkpoint.db --copy--> .new --synced, complete--> .rebuilt --old log removed--> checkpoint.db
+//
+// The old write-ahead log must be gone before the new file has its name, or it would be replayed
+// into it. A crash in between leaves `.rebuilt`, with which the next opening goes on.
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -26,10 +31,26 @@ Status sync_path(const std::string& path, int flags) {
   return ok();
 }
 
+// REQUIRES: a complete and durable `.rebuilt` stands there.
+Status put_in_place(const std::string& state_dir) {
+  const std::string path = state_dir + "/checkpoint.db";
+  for (const char* suffix : {"-wal", "-shm"}) {
+    if (::unlink((path + suffix).c_str()) != 0 && errno != ENOENT) return failed("unlink");
+  }
+  if (::rename((path + ".rebuilt").c_str(), path.c_str()) != 0) return failed("rename to " + path);
+  return sync_path(state_dir, O_RDONLY | O_DIRECTORY);
+}
+
 }  // namespace
+
+Status finish_rebuild(const std::string& state_dir) {
+  if (::access((state_dir + "/checkpoint.db.rebuilt").c_str(), F_OK) != 0) return ok();
+  return put_in_place(state_dir);
+}
 
 Status rebuild_store(const std::string& state_dir) {
   const std::string path = state_dir + "/checkpoint.db", fresh = path + ".new";
+  if (Status finished = finish_rebuild(state_dir); !finished) return finished;
   ::unlink(fresh.c_str());
   {
     auto database = Database::open(path, false);
@@ -41,11 +62,9 @@ Status rebuild_store(const std::string& state_dir) {
     }
   }
   if (Status synced = sync_path(fresh, O_RDWR); !synced) return synced;
-  for (const char* suffix : {"-wal", "-shm"}) {
-    if (::unlink((path + suffix).c_str()) != 0 && errno != ENOENT) return failed("unlink");
-  }
-  if (::rename(fresh.c_str(), path.c_str()) != 0) return failed("rename to " + path);
-  return sync_path(state_dir, O_RDONLY | O_DIRECTORY);
+  if (::rename(fresh.c_str(), (path + ".rebuilt").c_str()) != 0) return failed("rename");
+  if (Status synced = sync_path(state_dir, O_RDONLY | O_DIRECTORY); !synced) return synced;
+  return put_in_place(state_dir);
 }
 
 }  // namespace longshore::checkpoint

@@ -12,9 +12,9 @@ namespace longshore::checkpoint {
 
 /// What the checkpoint holds of one lane.
 struct LaneRecord {
-  TransactionNumber confirmed;                ///< 0: nothing was ever confirmed.
-  std::string confirmed_digest;               ///< Of PREPARE `confirmed`; empty when 0.
-  std::string previous_digest;                ///< Of PREPARE `confirmed` - 1; empty when unknown.
+  TransactionNumber confirmed;   ///< 0: nothing was ever confirmed.
+  std::string confirmed_digest;  ///< Of PREPARE `confirmed`; never empty: 0 has a random one.
+  std::string previous_digest;   ///< Of PREPARE `confirmed` - 1; empty when unknown.
   std::optional<TransactionNumber> prepared;  ///< confirmed + 1 when a PREPARE stands in doubt.
   std::string prepared_digest;
   bool is_new = true;  ///< No offset of this lane was ever committed.

@@ -154,6 +154,9 @@ Status SqliteStore::set_value(const std::string& name, const std::string& value)
 
 Result<std::unique_ptr<Store>> open_store(const std::string& state_dir, StoreAccess access) {
   const bool read_only = access == StoreAccess::kRead;
+  if (!read_only) {
+    if (Status finished = finish_rebuild(state_dir); !finished) return finished.error();
+  }
   auto database = Database::open(state_dir + "/checkpoint.db", read_only);
   if (!database) return database.error();
   auto store = std::make_unique<SqliteStore>(std::move(database).value());

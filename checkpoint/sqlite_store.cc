@@ -62,7 +62,8 @@ Status SqliteStore::check_schema(bool read_only) {
   if (!version || !application) {
     return Error{ErrorCode::kInvalid, "The checkpoint database cannot be read: it is damaged."};
   }
-  if (*version == 0 && *application == 0 && !read_only) {
+  const bool empty = database_->pragma("SELECT COUNT(*) FROM sqlite_schema") == 0;
+  if (*version == 0 && *application == 0 && empty && !read_only) {
     WriteTransaction transaction(*database_);
     if (Status begun = transaction.begin(); !begun) return begun;
     if (Status made = database_->run(kSchema); !made) return made;
@@ -229,7 +230,8 @@ Result<std::string> SqliteStore::prepare(const Prepare& prepare) {
   if (Status begun = transaction.begin(); !begun) return begun.error();
   {
     Statement lane = database_->prepare(
-        "UPDATE lane SET confirmed = ?2 - 1, prepared = ?2 WHERE id = ?1 AND "
+        "UPDATE lane SET confirmed = ?2 - 1, is_new = (is_new AND prepared IS NULL), prepared = ?2 "
+        "WHERE id = ?1 AND "
         "(prepared = ?2 - 1 OR (prepared IS NULL AND confirmed = ?2 - 1)) RETURNING id");
     lane.bind(int64_t{prepare.lane.value}).bind(number);
     const int step = lane.step();

@@ -110,4 +110,7 @@ Result<std::unique_ptr<Store>> open_store(const std::string& state_dir,
 /// synced, renamed over it, directory synced. REQUIRES: no connection is open.
 Status rebuild_store(const std::string& state_dir);
 
+/// Ends a rebuild that a crash interrupted, if there was one; open_store() does it first.
+Status finish_rebuild(const std::string& state_dir);
+
 }  // namespace longshore::checkpoint
