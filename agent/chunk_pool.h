@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "config/limits.h"
@@ -29,12 +30,16 @@ class ChunkPool {
     return chunk;
   }
 
-  /// `chunk` is with the broker now: its memory counts.
-  void lent(shipper::Chunk& chunk) { lent_bytes_ += chunk.memory_bytes(); }
+  /// All of `chunk` is with the broker now: its memory counts.
+  void lent(shipper::Chunk& chunk) {
+    chunk.lent_bytes = chunk.memory_bytes();
+    lent_bytes_ += chunk.lent_bytes;
+  }
 
-  /// Every record of it was answered for, or its session is gone.
+  /// Every record of it was answered for. Only the first call counts: several reports may name it.
   void give_back(shipper::Chunk& chunk) {
-    lent_bytes_ -= chunk.memory_bytes();
+    if (chunk.lent_bytes == 0) return;
+    lent_bytes_ -= std::exchange(chunk.lent_bytes, 0);
     free_.push_back(&chunk);
   }
 
@@ -44,7 +49,10 @@ class ChunkPool {
   /// The session is gone: nothing is lent any more.
   void reset() {
     free_.clear();
-    for (const auto& chunk : all_) free_.push_back(chunk.get());
+    for (const auto& chunk : all_) {
+      chunk->lent_bytes = 0;
+      free_.push_back(chunk.get());
+    }
     lent_bytes_ = 0;
   }
 

@@ -20,7 +20,7 @@ int64_t longer_park(int64_t park_ns) { return std::clamp(park_ns * 2, kParkMinNs
 }  // namespace
 
 bool Destination::has_room() const {
-  return records_out < limits::kPartitionRecordsFree && bytes_out < limits::kPartitionBytesFree;
+  return records_out < limits::kBatchRecords && bytes_out < limits::kBatchBytes;
 }
 
 Destinations::Destinations(DestinationOptions options, shipper::Kafka& kafka)

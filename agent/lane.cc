@@ -15,6 +15,7 @@ constexpr int64_t kRetryMinNs = 100 * kMs;
 constexpr int64_t kRetryMaxNs = 5'000 * kMs;
 constexpr int64_t kKeepAliveNs = int64_t{12} * 3600 * 1000 * kMs;
 constexpr int64_t kStopGraceNs = 3'500 * kMs;
+constexpr int64_t kSaturatedWaitNs = 200 * kMs;
 constexpr int64_t kIdleWaitNs = 60'000 * kMs;
 
 }  // namespace
@@ -192,6 +193,7 @@ void Lane::wait_for_work() {
   sooner(sources_.next_recheck_ns());
   // A parking that is over does not wake us again and again: unpark() has tried it by then.
   if (const int64_t retry = destinations_.next_retry_ns(); retry > now) sooner(retry);
+  if (saturated_) sooner(now + kSaturatedWaitNs);
   if (!unapplied_.empty()) sooner(now + kRetryMaxNs);
   if (!open_ && sources_.any_drifted()) sooner(next_settle_ns_);
   if (open_) sooner(opened_ns_ + options_.linger_ns);

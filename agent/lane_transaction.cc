@@ -130,7 +130,6 @@ Status Lane::record_incidents(LaneSource& source) {
 
 Status Lane::produce(LaneSource& source, shipper::Chunk& chunk) {
   source.encoder.finish(chunk);
-  pool_.lent(chunk);
   if (!open_) {
     if (Status stored = sources_.store_new(); !stored) return stored;
     if (options_.exactly_once) {
@@ -158,6 +157,9 @@ Status Lane::produce(LaneSource& source, shipper::Chunk& chunk) {
       if (Status waited = collect(kCallTimeoutMs); !waited) return waited;
     }
   }
+  // Only now may reports give it back, and perhaps all of them came already.
+  pool_.lent(chunk);
+  if (chunk.unreported == 0) pool_.give_back(chunk);
   return ok();
 }
 

@@ -32,11 +32,11 @@ inline constexpr size_t kImageCompareBytes = 32 << 10;  ///< At each end of an i
 inline constexpr size_t kChunkRecordsMax = 3500;
 inline constexpr size_t kChunkBytesMax = 850'000;  ///< Encoded; one longer record may exceed it.
 
-// A partition is fed so that it never holds a full batch behind the one in flight: librdkafka's
-// broker thread would spin (batch.num.messages=4000, batch.size=1000000; two chunks stay below two
-// batches).
-inline constexpr size_t kPartitionRecordsFree = 3500;   ///< Outstanding records that admit a chunk.
-inline constexpr size_t kPartitionBytesFree = 900'000;  ///< Outstanding bytes that admit a chunk.
+// librdkafka's batches, and how a partition is fed: it takes another chunk while what is outstanding
+// is less than one full batch. So a full batch is always on its way (none waits for linger.ms), and
+// none is ready behind the one in flight (the broker thread would spin, CONTRIBUTING.md).
+inline constexpr size_t kBatchRecords = 4000;       ///< batch.num.messages
+inline constexpr size_t kBatchBytes = 1'000'000;    ///< batch.size
 
 // Memory of one lane: raw and encoded bytes handed to the producer and not yet reported.
 inline constexpr size_t kLaneBytesInFlightMax = 24 << 20;

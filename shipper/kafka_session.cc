@@ -192,6 +192,8 @@ void KafkaSession::run_serving(const std::function<void()>& call, std::vector<Re
   });
   while (!done) serve(kServeMs, out);
   running.wait();
+  // The first look may be cut short by the yield, and what stays in the queue wakes nobody.
+  serve(0, out);
   serve(0, out);
 }
 
