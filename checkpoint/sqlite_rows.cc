@@ -92,7 +92,7 @@ Status SqliteStore::adopt(LaneId lane, const CommittedOffset& kafka) {
     if (Status done = database_->finish(statement); !done) return done;
   }
   {
-    Statement batch = database_->prepare("INSERT INTO batch VALUES(?,?,?)");
+    Statement batch = database_->prepare("INSERT INTO batch(lane, number, digest) VALUES(?,?,?)");
     batch.bind(int64_t{lane.value}).bind(number).bind_text(kafka.digest);
     if (Status done = database_->finish(batch); !done) return done;
   }
@@ -147,7 +147,7 @@ Result<std::string> SqliteStore::value(const std::string& name) {
 }
 
 Status SqliteStore::set_value(const std::string& name, const std::string& value) {
-  Statement row = database_->prepare("INSERT OR REPLACE INTO meta VALUES(?,?)");
+  Statement row = database_->prepare("INSERT OR REPLACE INTO meta(name, value) VALUES(?,?)");
   row.bind_text(name).bind_text(value);
   return database_->finish(row);
 }

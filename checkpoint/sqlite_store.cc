@@ -60,7 +60,9 @@ Status SqliteStore::check_schema(bool read_only) {
   const auto version = database_->pragma("PRAGMA user_version");
   const auto application = database_->pragma("PRAGMA application_id");
   if (!version || !application) {
-    return Error{ErrorCode::kInvalid, "The checkpoint database cannot be read: it is damaged."};
+    return Error{ErrorCode::kInvalid,
+                 "The checkpoint database cannot be read: it is damaged. Restore it, or remove it "
+                 "(every file is then sent again)."};
   }
   const bool empty = database_->pragma("SELECT COUNT(*) FROM sqlite_schema") == 0;
   if (*version == 0 && *application == 0 && empty && !read_only) {
@@ -81,6 +83,14 @@ Status SqliteStore::check_schema(bool read_only) {
                      std::to_string(kSchemaMajor) +
                      "): run that version, or give another --state-dir. Nothing was changed."};
   }
+  const auto tables = database_->pragma(
+      "SELECT COUNT(*) FROM sqlite_schema WHERE type = 'table' AND name IN "
+      "('meta', 'lane', 'batch', 'source', 'state', 'ledger')");
+  if (tables != 6) {
+    return Error{ErrorCode::kInvalid,
+                 "The checkpoint database is damaged: its tables cannot be read. Restore it, or "
+                 "remove it (every file is then sent again)."};
+  }
   return ok();
 }
 
@@ -88,10 +98,12 @@ Status SqliteStore::make_lane(LaneId lane) {
   WriteTransaction transaction(*database_);
   if (Status begun = transaction.begin(); !begun) return begun;
   {
-    Statement row = database_->prepare("INSERT OR IGNORE INTO lane VALUES(?, 0, NULL, 1)");
+    Statement row = database_->prepare(
+        "INSERT OR IGNORE INTO lane(id, confirmed, prepared, is_new) VALUES(?, 0, NULL, 1)");
     row.bind(int64_t{lane.value});
     if (Status done = database_->finish(row); !done) return done;
-    Statement batch = database_->prepare("INSERT OR IGNORE INTO batch VALUES(?, 0, ?)");
+    Statement batch =
+        database_->prepare("INSERT OR IGNORE INTO batch(lane, number, digest) VALUES(?, 0, ?)");
     batch.bind(int64_t{lane.value}).bind_text("0:" + random_hex());
     if (Status done = database_->finish(batch); !done) return done;
   }
@@ -247,7 +259,8 @@ Result<std::string> SqliteStore::prepare(const Prepare& prepare) {
     Statement old = database_->prepare("DELETE FROM batch WHERE lane = ?1 AND number < ?2 - 2");
     old.bind(int64_t{prepare.lane.value}).bind(number);
     if (Status done = database_->finish(old); !done) return done.error();
-    Statement batch = database_->prepare("INSERT OR REPLACE INTO batch VALUES(?,?,?)");
+    Statement batch =
+        database_->prepare("INSERT OR REPLACE INTO batch(lane, number, digest) VALUES(?,?,?)");
     batch.bind(int64_t{prepare.lane.value}).bind(number).bind_text(digest);
     if (Status done = database_->finish(batch); !done) return done.error();
   }
