@@ -6,13 +6,13 @@
 #include <limits>
 #include <utility>
 
+#include "integrations/docker/answers.h"
+
 namespace longshore::docker {
 namespace {
 
 using simdjson::dom::element;
 using Found = simdjson::simdjson_result<element>;
-
-constexpr size_t kIdDigits = 64;
 
 Error corrupt(const std::string& what) {
   return {ErrorCode::kCorrupt, "Docker's description of a container is unusable: " + what};
@@ -30,12 +30,6 @@ std::string text(const Found& found) {
 // No file name holds a NUL, and a relative one would be taken from the agent's own directory.
 bool is_absolute_path(std::string_view path) {
   return path.starts_with('/') && path.find('\0') == std::string_view::npos;
-}
-
-bool is_container_id(std::string_view id) {
-  return id.size() == kIdDigits && std::all_of(id.begin(), id.end(), [](char c) {
-           return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
-         });
 }
 
 Status read_environment(const Found& found, Container& container) {
