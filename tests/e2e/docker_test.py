@@ -111,6 +111,16 @@ def streams(host):
     say("another log driver is said, and nothing worse")
 
 
+def a_topic_that_is_not_admitted(host):
+    host.kafka.topic("private", 1)
+    host.run("t-denied", "/app/logs/a.log", shell=numbers(">>/app/logs/a.log"), x_topic="private")
+    host.agent.wait_for_log("private")
+    time.sleep(1)
+    host.agent.check_running()
+    check(not messages(host.kafka.brokers, "private"), "a container chose a forbidden topic")
+    say("a topic that the operator does not admit is not written")
+
+
 def a_container_that_starts_again(host):
     topic = host.topic("t-again")
     host.run(topic, "/app/logs/a.log", shell=numbers(">>/app/logs/a.log") + "; sleep 0.2; " +
@@ -193,24 +203,33 @@ def hostile_containers(host):
     say(f"{len(cases)} hostile containers: nothing of the host was read, nothing blocked")
 
 
+def a_restart_of_dockerd(host):
+    a_dockerd_that_restarts(host, "t-restart", live_restore=False)
+
+
+def a_restart_with_live_restore(host):
+    live = Host(host.lab, host.kafka, "agent-live", live_restore=True)
+    a_dockerd_that_restarts(live, "t-live", live_restore=True)
+    live.agent.stop()
+
+
+def no_docker_yet(host):
+    lab = host.lab
+    early = lab.agent(host.kafka.brokers, docker=f"unix://{lab.dir}/none.sock", name="early")
+    early.start()
+    early.wait_for_log("(?i)docker.*(none.sock|wait)")
+    early.stop()
+    say("without Docker's socket the agent waits and says so")
+
+
 def test(lab):
     kafka = lab.kafka()
     kafka.topic("logs", 4)
     host = Host(lab, kafka, "agent")
-    ways_to_keep_logs(host)
-    streams(host)
-    a_container_that_starts_again(host)
-    hostile_containers(host)
-    a_dockerd_that_restarts(host, "t-restart", live_restore=False)
+    harness.run_parts((ways_to_keep_logs, streams, a_topic_that_is_not_admitted,
+                       a_container_that_starts_again, hostile_containers, a_restart_of_dockerd,
+                       a_restart_with_live_restore, no_docker_yet), host)
     host.agent.stop()
-    live = Host(lab, kafka, "agent-live", live_restore=True)
-    a_dockerd_that_restarts(live, "t-live", live_restore=True)
-    live.agent.stop()
-
-    early = lab.agent(kafka.brokers, docker=f"unix://{lab.dir}/none.sock", name="early").start()
-    early.wait_for_log("(?i)docker.*(none.sock|wait)")
-    early.stop()
-    say("without Docker's socket the agent waits and says so")
 
 
 if __name__ == "__main__":

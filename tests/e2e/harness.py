@@ -154,7 +154,7 @@ class Agent:
 
     def __init__(self, lab, brokers, topic="logs", docker="off", sources=None, flags=(),
                  state=None, name="agent"):
-        self.log_path = lab.dir / f"{name}.log"
+        self.log_path = lab.dir / f"{name}.agent-log"
         self.state_dir = pathlib.Path(state) if state else lab.dir / f"{name}-state"
         self.state_dir.mkdir(parents=True, exist_ok=True)
         self.words = ["--brokers", brokers, "--topic", topic, "--docker", docker,
@@ -381,6 +381,16 @@ def numbered_lines(path, first, count, head=""):
     shuffle = random.Random(first)
     with open(path, "ab") as file:
         file.write("".join(log_line(first + i, shuffle, head) for i in range(count)).encode())
+
+
+def run_parts(parts, *arguments):
+    """Runs functions one after the other: all, or those that the command line names."""
+    wanted = sys.argv[1:]
+    for name in wanted:
+        check(name in [part.__name__ for part in parts], f"there is no part {name}")
+    for part in parts:
+        if not wanted or part.__name__ in wanted:
+            part(*arguments)
 
 
 def main(test, seconds=900):

@@ -117,20 +117,6 @@ def missing_topics(lab, kafka):
     say("a missing topic parks its own sources only, until it exists")
 
 
-def forbidden_topics(lab, kafka):
-    path = lab.dir / "forbidden.log"
-    numbered_lines(path, 0, 50)
-    agent = lab.agent(kafka.brokers, topic="here", name="forbidden",
-                      sources={"f": path, "f_topic": "formats"}).start()
-    agent.wait_for_log("(?i)allow-topic|formats")
-    time.sleep(1)
-    agent.check_running()
-    names = {r["longshore"]["name"] for r in tap(kafka.brokers, "formats")}
-    check("f" not in names, "a topic that --allow-topic does not admit was written")
-    agent.stop()
-    say("a topic that the operator does not admit is not written")
-
-
 def made_topics(lab, kafka):
     path = lab.dir / "made.log"
     numbered_lines(path, 0, 300)
@@ -158,9 +144,8 @@ def test(lab):
     kafka = lab.kafka()
     for topic in ("once", "alo", "formats", "raw", "long", "here", "env"):
         kafka.topic(topic, 4 if topic != "raw" else 1)
-    for part in (once, at_least_once, formats, long_lines, missing_topics, forbidden_topics,
-                 made_topics, one_setting_everywhere):
-        part(lab, kafka)
+    harness.run_parts((once, at_least_once, formats, long_lines, missing_topics, made_topics,
+                       one_setting_everywhere), lab, kafka)
 
 
 if __name__ == "__main__":

@@ -195,11 +195,10 @@ def files_that_appear_later(lab, kafka):
 
 def test(lab):
     kafka = lab.kafka()
-    for part in (rotations_under_watch, several_in_a_row, while_the_agent_is_down,
-                 under_full_load, a_writer_that_goes_on_in_the_old_file,
-                 a_glob_that_names_rotated_files, copy_and_truncate, a_line_in_pieces,
-                 files_that_appear_later):
-        part(lab, kafka)
+    harness.run_parts((rotations_under_watch, several_in_a_row, while_the_agent_is_down,
+                       under_full_load, a_writer_that_goes_on_in_the_old_file,
+                       a_glob_that_names_rotated_files, copy_and_truncate, a_line_in_pieces,
+                       files_that_appear_later), lab, kafka)
 
 
 if __name__ == "__main__":

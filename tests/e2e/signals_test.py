@@ -33,7 +33,7 @@ def sigterm_under_load(lab, kafka):
     say(f"SIGTERM: at most {longest:.1f} s under load, and nothing lost or doubled")
 
 
-def sigterm_without_kafka(lab):
+def sigterm_without_kafka(lab, _):
     path = lab.dir / "alone.log"
     numbered_lines(path, 0, 1000)
     agent = lab.agent("127.0.0.1:9", sources={"a": path}, name="alone").start()
@@ -45,7 +45,8 @@ def a_second_agent(lab, kafka):
     first = lab.agent(kafka.brokers, name="first", sources={"a": lab.dir / "a.log"}).start()
     first.wait_for_log(".")
     time.sleep(1)
-    second = lab.agent(kafka.brokers, name="second", state=first.state_dir).start()
+    second = lab.agent(kafka.brokers, name="second", state=first.state_dir,
+                       sources={"a": lab.dir / "a.log"}).start()
     status = second.wait(20)
     check(status == 2, f"a second agent exited with {status}")
     check(str(first.process.pid) in second.log(), f"it does not name the holder: {second.log()}")
@@ -65,7 +66,7 @@ def wrong_settings(lab, kafka):
     state = lab.dir / "wrong-state"
     state.mkdir()
     right = {"--brokers": kafka.brokers, "--topic": "logs", "--state-dir": str(state),
-             "--docker": "off"}
+             "--docker": "off", "--source": f"right={lab.dir}/right.log"}
 
     def words(*more, drop=None, **change):
         given = {**right, **{f"--{key.replace('_', '-')}": v for key, v in change.items()}}
@@ -132,11 +133,12 @@ class SmallDisk:
 def a_full_disk_at_start(lab, kafka):
     disk = SmallDisk(lab, "full", 4)
     disk.fill()
-    agent = lab.agent(kafka.brokers, state=disk.path, name="full-start",
+    sources = {"a": lab.dir / "a.log"}
+    agent = lab.agent(kafka.brokers, state=disk.path, name="full-start", sources=sources,
                       flags=["--ephemeral-state"]).start()
     status = agent.wait(20)
     check(status == 2, f"a full disk at the start: status {status}")
-    temporary = lab.agent(kafka.brokers, state=disk.path, name="on-tmpfs").start()
+    temporary = lab.agent(kafka.brokers, state=disk.path, name="on-tmpfs", sources=sources).start()
     status = temporary.wait(20)
     check(status == 2 and "ephemeral-state" in temporary.log(),
           f"a state directory on tmpfs was taken: {status}")
@@ -168,7 +170,7 @@ def a_disk_that_fills_up(lab, kafka):
     say(f"the disk filled up and was freed: {written} lines, once each")
 
 
-def the_other_commands(lab):
+def the_other_commands(*_):
     for words, status in ((["--help"], 0), (["agent", "--help"], 0), (["nonsense"], 2), ([], 2)):
         done = subprocess.run([BINARY, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                               stdin=subprocess.DEVNULL, timeout=20, check=False)
@@ -182,14 +184,9 @@ def test(lab):
     kafka = lab.kafka()
     for topic in ("logs", "load", "full"):
         kafka.topic(topic, 4)
-    the_other_commands(lab)
-    wrong_settings(lab, kafka)
-    sigterm_under_load(lab, kafka)
-    sigterm_without_kafka(lab)
-    a_second_agent(lab, kafka)
-    a_newer_database(lab, kafka)
-    a_full_disk_at_start(lab, kafka)
-    a_disk_that_fills_up(lab, kafka)
+    harness.run_parts((the_other_commands, wrong_settings, sigterm_under_load,
+                       sigterm_without_kafka, a_second_agent, a_newer_database,
+                       a_full_disk_at_start, a_disk_that_fills_up), lab, kafka)
 
 
 if __name__ == "__main__":
