@@ -1,10 +1,9 @@
-#include <fmt/format.h>
-
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
 #include <limits>
 
+#include "agent/checkpoint_adopt.h"
 #include "agent/checkpoint_list.h"
 #include "agent/commands.h"
 #include "checkpoint/state_dir.h"
@@ -20,8 +19,6 @@ namespace po = boost::program_options;
 using Words = std::vector<std::string>;
 
 constexpr int kUnusable = 2;
-constexpr int kCallTimeoutMs = 5000;
-constexpr int kCallTries = 6;
 
 constexpr char kUsage[] =
     "Usage: longshore checkpoint ls|adopt|forget [options]\n\n"
@@ -198,93 +195,6 @@ Result<Adoption> adoption_of(const po::variables_map& values) {
   return adoption;
 }
 
-// Asks a few times: a broker may be electing, a transaction may still be pending.
-template <typename Ask>
-auto ask_patiently(const Ask& ask) {
-  auto answer = ask();
-  for (int tries = 1; !answer && answer.error().code == ErrorCode::kRetryable; ++tries) {
-    if (tries == kCallTries) break;
-    answer = ask();
-  }
-  return answer;
-}
-
-Result<checkpoint::CommittedOffset> ask_kafka(const Adoption& adoption, checkpoint::Store& store) {
-  const auto host = store.value("host_id");
-  if (!host) return host.error();
-  const auto cluster = store.value("cluster_id");
-  if (!cluster) return cluster.error();
-  const auto kafka = shipper::make_kafka_client(adoption.brokers, adoption.kafka);
-  const auto there = ask_patiently([&] { return kafka->cluster_id(kCallTimeoutMs); });
-  if (!there) return invalid("Kafka gives no answer: " + there.error().message);
-  if (!cluster.value().empty() && cluster.value() != there.value()) {
-    return invalid("The checkpoint belongs to the Kafka cluster " + cluster.value() +
-                   ", these brokers are of cluster " + there.value() +
-                   ": give the right --brokers, or start the agent with --new-cluster=continue or "
-                   "--new-cluster=restart. Nothing was changed.");
-  }
-  const std::string group =
-      "longshore-agent." + host.value() + "." + std::to_string(adoption.lane.value);
-  const auto offset = ask_patiently([&] { return kafka->committed(group, true, kCallTimeoutMs); });
-  if (!offset) return invalid("Kafka gives no answer: " + offset.error().message);
-  checkpoint::CommittedOffset committed;
-  if (offset.value().known) committed.number = offset.value().number;
-  committed.digest = offset.value().digest;
-  return committed;
-}
-
-// One entry a source, before anything changes: what lies behind its position may be in Kafka
-// already.
-Status ledger_adoption(checkpoint::Store& store, LaneId lane, const std::string& detail) {
-  const auto sources = store.sources(lane);
-  if (!sources) return sources.error();
-  const int64_t now_ns = SystemClock().wall_ns();
-  std::vector<checkpoint::LedgerEntry> entries;
-  const auto add = [&](SourceId source, Position from) {
-    entries.push_back({.time_ns = now_ns,
-                       .source = source,
-                       .lane = lane,
-                       .start = from,
-                       .end = from,
-                       .reason = "possible duplicates",
-                       .detail = detail});
-  };
-  for (const auto& source : sources.value()) add(source.row.id, source.state.covered);
-  if (entries.empty()) add(SourceId{}, Position{});
-  return store.append_ledger(entries);
-}
-
-Result<std::string> adopt(const Adoption& adoption, checkpoint::Store& store) {
-  const auto lanes = store.lanes();
-  if (!lanes) return lanes.error();
-  bool known = false;
-  for (const LaneId lane : lanes.value()) known = known || lane == adoption.lane;
-  if (!known) {
-    return invalid(
-        fmt::format("The checkpoint has no lane {}: 'longshore checkpoint ls' lists them.",
-                    adoption.lane.value));
-  }
-  const auto record = store.lane(adoption.lane);
-  if (!record) return record.error();
-  const auto kafka = ask_kafka(adoption, store);
-  if (!kafka) return kafka.error();
-  const auto recovery =
-      checkpoint::recover(record.value(), kafka.value(), checkpoint::InDoubt::kResend);
-  if (recovery.action != checkpoint::RecoveryAction::kRefuse) {
-    return fmt::format("Lane {} needs no adoption: {} Start the agent. Nothing was changed.\n",
-                       adoption.lane.value, recovery.reason);
-  }
-  const std::string detail =
-      fmt::format("adopted Kafka's transaction {} in place of {}", kafka.value().number->value,
-                  record.value().confirmed.value);
-  if (Status noted = ledger_adoption(store, adoption.lane, detail); !noted) return noted.error();
-  if (Status taken = store.adopt(adoption.lane, kafka.value()); !taken) return taken.error();
-  return fmt::format(
-      "Lane {}: {}. Its sources go on at their local positions; what may be doubled by that is in "
-      "the ledger ('longshore checkpoint ls --ledger').\n",
-      adoption.lane.value, detail);
-}
-
 int run_adopt(const Words& arguments) {
   po::options_description options = common_options();
   options.add_options()("lane", po::value<int64_t>()->value_name("L")->required(),
@@ -301,7 +211,8 @@ int run_adopt(const Words& arguments) {
   if (!adoption) return refuse(adoption.error().message);
   auto opened = open_existing(state_dir_of(parsed.value()), checkpoint::StoreAccess::kWrite);
   if (!opened) return refuse(opened.error().message);
-  const auto said = adopt(adoption.value(), *opened.value().store);
+  const auto kafka = shipper::make_kafka_client(adoption.value().brokers, adoption.value().kafka);
+  const auto said = adopt_lane(adoption.value().lane, *opened.value().store, *kafka, SystemClock());
   if (!said) return refuse(said.error().message);
   std::fputs(said.value().c_str(), stdout);
   return 0;
