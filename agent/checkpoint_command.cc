@@ -159,7 +159,7 @@ int run_forget(const Words& arguments) {
   checkpoint::Store& store = *opened.value().store;
   const auto count = gone ? forget_all_gone(store) : forget_named(store, words);
   if (!count) return refuse(count.error().message);
-  std::printf("Forgot %zu sources.\n", count.value());
+  std::printf("Forgot %zu source%s.\n", count.value(), count.value() == 1 ? "" : "s");
   return 0;
 }
 

@@ -1,11 +1,6 @@
 // The rest of the SQLite store: sources, ledger, named values, and taking Kafka's number over.
-#include <sys/stat.h>
-
-#include <filesystem>
-
 #include "checkpoint/sqlite_store.h"
 #include "checkpoint/state_columns.h"
-#include "config/fd.h"
 
 namespace longshore::checkpoint {
 

@@ -165,7 +165,7 @@ TEST(CheckpointCommand, changes_are_refused_while_an_agent_holds_the_directory) 
 TEST(CheckpointCommand, forget_takes_ids_or_all_that_is_gone) {
   const fakes::TemporaryDir dir;
   fill(*open(dir));
-  EXPECT_EQ(run({"forget", "--gone", "--state-dir", dir.path()}).out, "Forgot 1 sources.\n");
+  EXPECT_EQ(run({"forget", "--gone", "--state-dir", dir.path()}).out, "Forgot 1 source.\n");
   EXPECT_EQ(open(dir)->sources(kLane).value().size(), 2u);
   EXPECT_EQ(run({"forget", "0000000000000001", "--state-dir", dir.path()}).status, 0);
   ASSERT_EQ(open(dir)->sources(kLane).value().size(), 1u);
