@@ -27,8 +27,8 @@ class Listener {
   /// Inspected: after create, start, rename, and by reconciliation. May come again, changed or not.
   /// `running` from its start on until its on_died(), which may already be known: pid is 0 then.
   virtual void on_container(const Container& container) = 0;
-  /// It has died (it may be started again): called straight from the event, nothing awaited. For a
-  /// container whose inspect is under way it follows that inspect's on_container().
+  /// It has died (it may be started again): called straight from the event, nothing awaited. Only
+  /// where the listener does not know that it lived is it inspected first: on_container() precedes.
   virtual void on_died(const std::string& container_id) = 0;
   /// It was removed, or is not in the full list any more.
   virtual void on_gone(const std::string& container_id) = 0;

@@ -56,40 +56,38 @@ size_t EventSplitter::feed(std::string_view data,
                            const std::function<void(std::string_view)>& on_object) {
   size_t skipped = 0;
   for (const char c : data) {
-    if (c == '\n') {
-      // Of an object that is whole nothing is left here; handed on, a damaged one is said.
-      if (!object_.empty()) on_object(object_);
-      reset();
-      continue;
-    }
-    if (depth_ == 0 && c != '{') {
-      if (c != ' ' && c != '\t' && c != '\r' && !skipping_) add(c);
-      continue;
-    }
-    add(c);
-    if (in_text_) {
-      in_text_ = escaped_ || c != '"';
-      escaped_ = !escaped_ && c == '\\';
-    } else if (c == '"') {
-      in_text_ = true;
-    } else if (c == '{') {
-      ++depth_;
-    } else if (c == '}' && --depth_ == 0) {
-      if (!skipping_) on_object(object_);
-      reset();
-    }
-    if (object_.size() > kEventBytesMax) {
-      ++skipped;
-      object_.clear();
-      object_.shrink_to_fit();
-      skipping_ = true;
-    }
+    // Of an object that is whole nothing is left at its newline; handed on, a damaged one is said.
+    const bool ends = c == '\n' || closes_object(c);
+    if (c != '\n' && !add(c)) ++skipped;
+    if (!ends) continue;
+    if (!object_.empty()) on_object(object_);
+    reset();
   }
   return skipped;
 }
 
-void EventSplitter::add(char c) {
-  if (!skipping_) object_.push_back(c);
+bool EventSplitter::closes_object(char c) {
+  if (in_text_) {
+    in_text_ = escaped_ || c != '"';
+    escaped_ = !escaped_ && c == '\\';
+  } else if (c == '{') {
+    ++depth_;
+  } else if (depth_ > 0 && c == '"') {
+    in_text_ = true;
+  } else if (depth_ > 0 && c == '}') {
+    return --depth_ == 0;
+  }
+  return false;
+}
+
+bool EventSplitter::add(char c) {
+  const bool between = object_.empty() && (c == ' ' || c == '\t' || c == '\r');
+  if (skipping_ || between) return true;
+  object_.push_back(c);
+  if (object_.size() <= kEventBytesMax) return true;
+  object_ = std::string();
+  skipping_ = true;
+  return false;
 }
 
 }  // namespace longshore::docker

@@ -36,7 +36,8 @@ class EventSplitter {
   void reset();
 
  private:
-  void add(char c);
+  bool closes_object(char c);
+  bool add(char c);  // False once for an object, where it becomes too large.
 
   std::string object_;
   size_t depth_ = 0;

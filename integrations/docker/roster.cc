@@ -71,30 +71,35 @@ void Roster::want_inspect(const std::string& id, Entry& entry, Step step) {
   }
 }
 
-// The scan at a container's end is urgent: its files vanish within milliseconds. So nothing is
-// awaited, unless the container would be unknown otherwise.
+// The scan at a container's end is urgent: its files vanish within milliseconds, and Docker answers
+// an inspect that was asked for at its start only after that. So an inspect is awaited only where
+// the listener would not know what ended.
 void Roster::died(const std::string& id, Entry& entry) {
-  const bool awaited = entry.under_way || (!entry.told && (entry.queued || entry.failed));
-  if (awaited) {
+  const bool known = entry.told && !entry.ended;
+  if (entry.under_way && !known) {
     while (!entry.steps.empty() && entry.steps.back() != Step::kDied) entry.steps.pop_back();
     if (entry.steps.empty()) entry.steps.push_back(Step::kDied);
     return;
   }
   if (!entry.told) {
-    entry.steps.push_back(Step::kDied);
+    entry.steps = {Step::kDied};
     enqueue(id, entry, true);
     return;
   }
+  entry.outdated = entry.under_way;
+  entry.steps.clear();
   if (!entry.backlog) dequeue(entry);
   if (!entry.ended || entry.started) tell_died(id, entry);
 }
 
 void Roster::removed(const std::string& id, Entry& entry) {
-  if (entry.under_way) {
+  if (entry.under_way && !entry.told) {
     if (entry.steps.empty() || entry.steps.back() != Step::kGone)
       entry.steps.push_back(Step::kGone);
     return;
   }
+  if (entry.told && !entry.steps.empty() && entry.steps.front() == Step::kDied)
+    tell_died(id, entry);
   erase(id);
 }
 
@@ -164,6 +169,11 @@ void Roster::on_inspected(Container container) {
   Entry& entry = found->second;
   entry.under_way = false;
   entry.failures = 0;
+  if (std::exchange(entry.outdated, false)) {
+    finish_backlog(entry);
+    run_steps(id);
+    return;
+  }
   // Inspect may be ahead of the events: a container that started and ended meanwhile runs until its
   // on_died(), which follows.
   if (entry.started) container.running = true;
@@ -217,7 +227,7 @@ bool Roster::on_failed(const std::string& id, bool try_again) {
   const auto found = entries_.find(id);
   if (found == entries_.end()) return false;
   Entry& entry = found->second;
-  entry.under_way = false;
+  entry.under_way = entry.outdated = false;
   finish_backlog(entry);
   entry.failed = try_again && ++entry.failures <= kFailuresMax;
   const bool retried = entry.failed;
@@ -243,7 +253,7 @@ void Roster::on_disconnected() {
   for (auto& [id, entry] : entries_) {
     const std::vector<Step> steps = std::exchange(entry.steps, {});
     entry.queued.reset();
-    entry.under_way = entry.failed = entry.backlog = entry.listed_ended = false;
+    entry.under_way = entry.outdated = entry.failed = entry.backlog = entry.listed_ended = false;
     entry.failures = 0;
     // The list that follows the next connection tells of the others.
     if (entry.told && !steps.empty() && steps.front() == Step::kDied) tell_died(id, entry);

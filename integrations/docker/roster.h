@@ -63,7 +63,8 @@ class Roster {
     bool listed_ended = false;
     bool backlog = false;  // The list is not worked off without it.
     bool under_way = false;
-    bool failed = false;  // Waits for retry_failed().
+    bool outdated = false;  // What is under way was overtaken by its end.
+    bool failed = false;    // Waits for retry_failed().
     int failures = 0;
     std::optional<int64_t> queued;  // Its key in queue_.
     std::vector<Step> steps;
