@@ -12,6 +12,7 @@ namespace {
 
 constexpr int64_t kParkMinNs = 5'000'000'000;
 constexpr int64_t kParkMaxNs = 120'000'000'000;
+constexpr int64_t kAskAgainNs = 500'000'000;  // No broker answered.
 constexpr int kMetadataTimeoutMs = 5000;
 constexpr int kFailuresMax = 2;
 
@@ -31,7 +32,10 @@ Status Destinations::look_up(const std::string& name, Topic& topic, int64_t now_
   if (!count && count.error().code == ErrorCode::kNotFound && options_.create_topics) {
     const Status created = kafka_.create_topic(name, options_.topic_partitions,
                                                options_.topic_replicas, kMetadataTimeoutMs);
-    if (!created) return created.error();
+    if (!created) {
+      topic.parked_until_ns = now_ns + kAskAgainNs;
+      return created.error();
+    }
     spdlog::info("created topic {} with {} partitions", name, options_.topic_partitions);
     count = kafka_.topic_partitions(name, kMetadataTimeoutMs);
   }
@@ -40,7 +44,10 @@ Status Destinations::look_up(const std::string& name, Topic& topic, int64_t now_
     topic.parked_until_ns = topic.park_ns = 0;
     return ok();
   }
-  if (count.error().code == ErrorCode::kRetryable) return count.error();
+  if (count.error().code == ErrorCode::kRetryable) {
+    topic.parked_until_ns = now_ns + kAskAgainNs;
+    return count.error();
+  }
   topic.park_ns = longer_park(topic.park_ns);
   topic.parked_until_ns = now_ns + topic.park_ns;
   spdlog::warn("topic {} cannot be used, its sources wait: {} Trying again in {} s.", name,

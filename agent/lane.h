@@ -28,9 +28,9 @@ namespace longshore::agent {
 enum class NewCluster : uint8_t { kRefuse, kContinue, kRestart };
 
 struct LaneOptions {
-  LaneId lane;
-  std::string host_id;
-  std::string default_topic;
+  LaneId lane = {};
+  std::string host_id = {};
+  std::string default_topic = {};
   bool exactly_once = true;
   bool once = false;  ///< Ship all that is there, then stop.
   bool create_topics = false;

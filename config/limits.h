@@ -32,11 +32,12 @@ inline constexpr size_t kImageCompareBytes = 32 << 10;  ///< At each end of an i
 inline constexpr size_t kChunkRecordsMax = 3500;
 inline constexpr size_t kChunkBytesMax = 850'000;  ///< Encoded; one longer record may exceed it.
 
-// librdkafka's batches, and how a partition is fed: it takes another chunk while what is outstanding
-// is less than one full batch. So a full batch is always on its way (none waits for linger.ms), and
-// none is ready behind the one in flight (the broker thread would spin, CONTRIBUTING.md).
-inline constexpr size_t kBatchRecords = 4000;       ///< batch.num.messages
-inline constexpr size_t kBatchBytes = 1'000'000;    ///< batch.size
+// librdkafka's batches, and how a partition is fed: it takes another chunk while what is
+// outstanding is less than one full batch. So a full batch is always on its way (none waits for
+// linger.ms), and none is ready behind the one in flight (the broker thread would spin,
+// CONTRIBUTING.md).
+inline constexpr size_t kBatchRecords = 4000;     ///< batch.num.messages
+inline constexpr size_t kBatchBytes = 1'000'000;  ///< batch.size
 
 // Memory of one lane: raw and encoded bytes handed to the producer and not yet reported.
 inline constexpr size_t kLaneBytesInFlightMax = 24 << 20;

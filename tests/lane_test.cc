@@ -1,0 +1,292 @@
+// Goal: whatever call fails and however Kafka forgets, every line of every source stands in Kafka
+// once and in order, or the lane refuses and says so.
+// Method: a real lane with real files and a real checkpoint database against a scripted Kafka;
+// every call fails at every early occasion, answered and unanswered, then each row of the recovery
+// table.
+
+#include "agent/lane.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <map>
+#include <thread>
+
+#include "tests/fakes/scripted_kafka.h"
+#include "tests/fakes/temporary_dir.h"
+
+namespace longshore::agent {
+namespace {
+
+using fakes::Call;
+using fakes::Fault;
+using Lines = std::vector<std::string>;
+
+constexpr char kGroup[] = "longshore-agent.host.0";
+
+// One host: files, checkpoint and a Kafka, which lanes live and die on.
+struct Host {
+  Host() {
+    kafka_.add_topic("logs", 4);
+    kafka_.add_topic(shipper::kCheckpointTopic, 1);
+  }
+
+  std::string path(const std::string& name) const { return directory_.path() + "/" + name; }
+
+  void append(const std::string& name, int lines) {
+    std::ofstream file(path(name), std::ios::app | std::ios::binary);
+    for (int i = 0; i < lines; ++i) {
+      written_[name].push_back(name + " " + std::to_string(written_[name].size()));
+      file << written_[name].back() << "\n";
+    }
+  }
+
+  SourceOpened opened(const std::string& name, const std::string& topic = "") {
+    auto spec = std::make_shared<SourceSpec>();
+    spec->id = make_source_id("host", path(name), "");
+    spec->declaration.name = name;
+    spec->declaration.format = RecordFormat::kRaw;
+    spec->declaration.topic = topic;
+    spec->host_path = path(name);
+    Fd fd(::open(path(name).c_str(), O_RDONLY | O_CLOEXEC));
+    const auto identity = checkpoint::file_facts(fd.get()).value().identity;
+    return {spec, std::make_shared<OpenFile>(OpenFile{std::move(fd), identity}), 0};
+  }
+
+  // One life of the lane, from its start until all is shipped or it cannot go on.
+  LaneStopped live(LaneOptions options = {}) {
+    auto store = checkpoint::open_store(directory_.path());
+    EXPECT_TRUE(store);
+    Destinations destinations({.host_id = "host"}, kafka_);
+    LaneSources sources({.host_name = "h", .rotate_wait_ns = 0}, *store.value(), clock_);
+    options.host_id = "host";
+    options.default_topic = "logs";
+    options.once = true;
+    if (options.linger_ns == LaneOptions{}.linger_ns) options.linger_ns = 20'000'000;
+    Mailbox<ToLane> inbox;
+    Mailbox<ToWatch> outbox;
+    LaneProgress progress;
+    Lane lane(options, sources, destinations, *store.value(), kafka_, clock_, inbox, outbox,
+              progress);
+    for (const auto& [name, lines] : written_) inbox.post(opened(name, topics_[name]));
+    if (!stay_) inbox.post(StartScanned{});
+    std::thread stopper;
+    if (stay_) {
+      stopper = std::thread([&inbox] {
+        std::this_thread::sleep_for(std::chrono::milliseconds(300));
+        inbox.post(StopLane{});
+      });
+    }
+    lane.run();
+    if (stopper.joinable()) stopper.join();
+    return std::get<LaneStopped>(outbox.take().at(0));
+  }
+
+  checkpoint::LaneRecord record() {
+    return checkpoint::open_store(directory_.path()).value()->lane({0}).value();
+  }
+  std::vector<checkpoint::LedgerEntry> ledger() {
+    return checkpoint::open_store(directory_.path()).value()->ledger().value();
+  }
+
+  // Every source's values as Kafka has them, in the order of its partition.
+  std::map<std::string, Lines> shipped(const std::string& topic = "logs") const {
+    std::map<std::string, Lines> lines;
+    for (int32_t partition = 0; partition < 4; ++partition) {
+      for (const auto& record : kafka_.records({topic, partition})) {
+        lines[record.value.substr(0, record.value.find(' '))].push_back(record.value);
+      }
+    }
+    return lines;
+  }
+
+  fakes::TemporaryDir directory_;
+  fakes::ScriptedKafka kafka_;
+  SystemClock clock_;
+  std::map<std::string, Lines> written_;
+  std::map<std::string, std::string> topics_;
+  bool stay_ = false;  // A life ends by StopLane after a moment, not when all is shipped.
+};
+
+class LaneTest : public testing::Test, protected Host {};
+
+TEST_F(LaneTest, all_that_is_there_is_shipped_once_over_several_lives) {
+  append("a", 10'000);
+  append("b", 50);
+  EXPECT_EQ(live().exit_status, 0);
+  EXPECT_EQ(shipped(), written_);
+  const size_t commits = kafka_.commits();
+  EXPECT_EQ(live().exit_status, 0);
+  EXPECT_EQ(kafka_.commits(), commits);  // Nothing new: no transaction.
+  append("a", 3);
+  EXPECT_EQ(live().exit_status, 0);
+  EXPECT_EQ(shipped(), written_);
+  EXPECT_FALSE(record().prepared);
+}
+
+TEST_F(LaneTest, any_call_may_fail_at_any_time_answered_or_not) {
+  int cases = 0;
+  for (int call = 0; call < static_cast<int>(Call::kCount); ++call) {
+    if (static_cast<Call>(call) == Call::kCreateTopic) continue;
+    for (size_t nth = 1; nth <= 3; ++nth) {
+      for (const bool done_anyway : {false, true}) {
+        for (const ErrorCode code : {ErrorCode::kNotFound, ErrorCode::kRetryable}) {
+          SCOPED_TRACE(testing::Message() << "call " << call << " nth " << nth << " done "
+                                          << done_anyway << " code " << static_cast<int>(code));
+          Host life;
+          life.kafka_.fail({.call = static_cast<Call>(call),
+                            .nth = nth,
+                            .times = 1,
+                            .code = code,
+                            .trouble = shipper::Trouble::kBroker,
+                            .done_anyway = done_anyway});
+          life.append("a", 4000);
+          life.append("b", 7);
+          ASSERT_EQ(life.live().exit_status, 0);
+          ASSERT_EQ(life.shipped(), life.written_);
+          life.append("a", 100);
+          ASSERT_EQ(life.live().exit_status, 0);
+          ASSERT_EQ(life.shipped(), life.written_);
+          ++cases;
+        }
+      }
+    }
+  }
+  EXPECT_EQ(cases, (static_cast<int>(Call::kCount) - 1) * 12);
+}
+
+TEST_F(LaneTest, a_small_queue_and_small_transactions_change_nothing) {
+  kafka_.set_queue_records_max(100);
+  append("a", 9000);
+  append("b", 9000);
+  EXPECT_EQ(live({.batch_bytes = 1000}).exit_status, 0);
+  EXPECT_EQ(shipped(), written_);
+}
+
+TEST_F(LaneTest, an_expired_offset_is_committed_again_before_any_data) {
+  append("a", 10);
+  EXPECT_EQ(live().exit_status, 0);
+  kafka_.set_offset(kGroup, {});
+  append("a", 10);
+  EXPECT_EQ(live().exit_status, 0);
+  EXPECT_EQ(shipped(), written_);
+  EXPECT_TRUE(ledger().empty());
+}
+
+TEST_F(LaneTest, a_commit_that_the_broker_lost_is_sent_again) {
+  append("a", 10);
+  EXPECT_EQ(live().exit_status, 0);
+  append("a", 10);
+  EXPECT_EQ(live().exit_status, 0);
+  kafka_.undo_last_commit();
+  EXPECT_EQ(live().exit_status, 0);
+  EXPECT_EQ(shipped(), written_);
+  ASSERT_FALSE(ledger().empty());
+  EXPECT_EQ(ledger()[0].reason, "possible duplicates");
+}
+
+TEST_F(LaneTest, a_transaction_in_doubt_is_sent_again_and_stands_in_the_ledger) {
+  append("a", 10);
+  EXPECT_EQ(live().exit_status, 0);
+  {
+    // The agent dies between PREPARE and commit, and Kafka forgets the group.
+    auto store = checkpoint::open_store(directory_.path());
+    const uint64_t next = store.value()->lane({0}).value().confirmed.value + 1;
+    ASSERT_TRUE(store.value()->prepare({.lane = {0}, .number = {next}, .sources = {}}));
+  }
+  kafka_.set_offset(kGroup, {});
+  append("a", 5);
+  EXPECT_EQ(live().exit_status, 0);
+  EXPECT_EQ(shipped(), written_);
+  ASSERT_EQ(ledger().size(), 1u);
+  EXPECT_EQ(ledger()[0].reason, "possible duplicates");
+}
+
+TEST_F(LaneTest, in_doubt_halt_stops_and_changes_nothing) {
+  append("a", 10);
+  EXPECT_EQ(live().exit_status, 0);
+  {
+    auto store = checkpoint::open_store(directory_.path());
+    const uint64_t next = store.value()->lane({0}).value().confirmed.value + 1;
+    ASSERT_TRUE(store.value()->prepare({.lane = {0}, .number = {next}, .sources = {}}));
+  }
+  kafka_.set_offset(kGroup, {});
+  const LaneStopped stopped = live({.in_doubt = checkpoint::InDoubt::kHalt});
+  EXPECT_EQ(stopped.exit_status, 2);
+  EXPECT_NE(stopped.message.find("--in-doubt"), std::string::npos);
+  EXPECT_TRUE(record().prepared);
+}
+
+TEST_F(LaneTest, a_state_behind_kafka_refuses_before_it_fences_anyone) {
+  append("a", 10);
+  EXPECT_EQ(live().exit_status, 0);
+  const size_t inits = kafka_.calls(Call::kInit);
+  kafka_.set_offset(kGroup, {.known = true, .number = {99}, .digest = "99:other"});
+  append("a", 10);
+  const LaneStopped stopped = live();
+  EXPECT_EQ(stopped.exit_status, 2);
+  EXPECT_NE(stopped.message.find("checkpoint adopt"), std::string::npos);
+  EXPECT_EQ(kafka_.calls(Call::kInit), inits);
+}
+
+TEST_F(LaneTest, another_agents_digest_is_refused) {
+  append("a", 10);
+  EXPECT_EQ(live().exit_status, 0);
+  auto offset = kafka_.offset(kGroup);
+  offset.digest = "somebody else's";
+  kafka_.set_offset(kGroup, offset);
+  EXPECT_EQ(live().exit_status, 2);
+}
+
+TEST_F(LaneTest, another_cluster_is_refused_unless_it_is_meant) {
+  append("a", 10);
+  EXPECT_EQ(live().exit_status, 0);
+  kafka_.set_cluster_id("another");
+  kafka_.set_offset(kGroup, {});
+  append("a", 10);
+  EXPECT_EQ(live().exit_status, 2);
+  EXPECT_EQ(live({.new_cluster = NewCluster::kContinue}).exit_status, 0);
+  EXPECT_EQ(shipped(), written_);
+}
+
+TEST_F(LaneTest, a_missing_topic_parks_its_own_sources_only) {
+  append("a", 10);
+  append("b", 10);
+  topics_["b"] = "missing";
+  stay_ = true;
+  EXPECT_EQ(live().exit_status, 0);
+  EXPECT_EQ(shipped()["a"], written_["a"]);
+  kafka_.add_topic("missing", 4);
+  EXPECT_EQ(live().exit_status, 0);
+  EXPECT_EQ(shipped("missing")["b"], written_["b"]);
+  EXPECT_EQ(shipped()["a"], written_["a"]);
+}
+
+TEST_F(LaneTest, kafka_away_is_waited_for_and_stopping_does_not_need_it) {
+  append("a", 10);
+  stay_ = true;
+  kafka_.set_away(true);
+  EXPECT_EQ(live().exit_status, 0);
+  EXPECT_TRUE(shipped().empty());
+  kafka_.set_away(false);
+  stay_ = false;
+  EXPECT_EQ(live().exit_status, 0);
+  EXPECT_EQ(shipped(), written_);
+}
+
+TEST_F(LaneTest, at_least_once_keeps_number_and_digest_so_that_the_mode_can_change_back) {
+  append("a", 10);
+  EXPECT_EQ(live().exit_status, 0);
+  const auto before = record();
+  append("a", 10);
+  EXPECT_EQ(live({.exactly_once = false}).exit_status, 0);
+  EXPECT_EQ(record().confirmed, before.confirmed);
+  EXPECT_EQ(record().confirmed_digest, before.confirmed_digest);
+  append("a", 10);
+  EXPECT_EQ(live().exit_status, 0);
+  EXPECT_EQ(shipped(), written_);
+}
+
+}  // namespace
+}  // namespace longshore::agent
