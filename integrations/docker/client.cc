@@ -63,7 +63,7 @@ class Client::State {
         http_(loop, socket_path_),
         connect_timer_(loop, [this] { connect(); }),
         open_timer_(loop, [this] { on_stream_open(); }),
-        silence_timer_(loop, [this] { on_silence(); }),
+        silence_timer_(loop, [this] { probe(); }),
         retry_timer_(loop, [this] { roster_.retry_failed(), inspect(); }),
         back_off_ms_(patience.back_off_ms_min) {}
 
@@ -86,7 +86,6 @@ class Client::State {
   void on_list(Result<HttpAnswer> answer);
   void inspect();
   void on_inspect(const std::string& id, Result<HttpAnswer> answer);
-  void on_silence();
   void probe();
   void lost(const std::string& reason);
 
@@ -110,7 +109,6 @@ class Client::State {
   bool info_told_ = false;
   bool list_asked_ = false;
   bool probing_ = false;
-  bool heard_ = false;  // Since the silence timer last fired.
   bool trouble_said_ = false;
   size_t inspects_ = 0;
 };
@@ -168,7 +166,7 @@ void Client::State::on_stream_open() {
 }
 
 void Client::State::on_stream_data(std::string_view data) {
-  heard_ = true;
+  silence_timer_.start(patience_.silence_ms, patience_.silence_ms);
   if (!stream_open_) on_stream_open();
   const size_t skipped = splitter_.feed(data, [this](std::string_view json) { on_event(json); });
   if (skipped > 0) ignore_event("an event of Docker is larger than 1 MiB");
@@ -265,10 +263,6 @@ void Client::State::on_inspect(const std::string& id, Result<HttpAnswer> answer)
   inspect();
 }
 
-void Client::State::on_silence() {
-  if (!std::exchange(heard_, false)) probe();
-}
-
 void Client::State::probe() {
   if (std::exchange(probing_, true)) return;
   request("/_ping", kSmallBytesMax, [this](auto answer) {
@@ -284,7 +278,7 @@ void Client::State::lost(const std::string& reason) {
   silence_timer_.stop();
   retry_timer_.stop();
   splitter_.reset();
-  stream_open_ = info_told_ = list_asked_ = probing_ = heard_ = trouble_said_ = false;
+  stream_open_ = info_told_ = list_asked_ = probing_ = trouble_said_ = false;
   inspects_ = 0;
   roster_.on_disconnected();
   // Half of the wait is random: many agents shall not come back in step.

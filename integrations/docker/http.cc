@@ -92,7 +92,7 @@ Http::Id Http::get(HttpGet request) {
   curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, &Http::on_body);
   curl_easy_setopt(easy, CURLOPT_WRITEDATA, &transfer);
   transfers_.emplace(transfer.id, std::move(owned));
-  const CURLMcode added = curl_multi_add_handle(multi_, easy);
+  [[maybe_unused]] const CURLMcode added = curl_multi_add_handle(multi_, easy);
   assert(added == CURLM_OK);
   return transfer.id;
 }
@@ -233,15 +233,16 @@ void Http::report() {
     if (found == transfers_.end() || !found->second->ended) continue;
     const std::unique_ptr<Transfer> transfer = std::move(found->second);
     transfers_.erase(found);
+    const std::string& target = transfer->request.target;
+    const std::string what = "GET " + target.substr(0, target.find('?')) + ": ";
     if (transfer->too_large) {
-      transfer->request.on_done(Error{
-          ErrorCode::kFull, "the answer to GET " + transfer->request.target + " is larger than " +
-                                std::to_string(transfer->request.body_bytes_max) + " bytes"});
+      transfer->request.on_done(
+          Error{ErrorCode::kFull, what + "the answer is larger than " +
+                                      std::to_string(transfer->request.body_bytes_max) + " bytes"});
     } else if (*transfer->ended != CURLE_OK) {
       const std::string words = transfer->error[0] != '\0' ? transfer->error.data()
                                                            : curl_easy_strerror(*transfer->ended);
-      transfer->request.on_done(
-          Error{ErrorCode::kRetryable, "GET " + transfer->request.target + ": " + words});
+      transfer->request.on_done(Error{ErrorCode::kRetryable, what + words});
     } else {
       transfer->request.on_done(std::move(transfer->answer));
     }
