@@ -14,6 +14,7 @@ constexpr int64_t kMs = 1'000'000;
 constexpr int64_t kRetryMinNs = 100 * kMs;
 constexpr int64_t kRetryMaxNs = 5'000 * kMs;
 constexpr int64_t kKeepAliveNs = int64_t{12} * 3600 * 1000 * kMs;
+constexpr int64_t kForgetEveryNs = int64_t{600} * 1000 * kMs;
 constexpr int64_t kStopGraceNs = 3'500 * kMs;
 constexpr int64_t kSaturatedWaitNs = 200 * kMs;
 constexpr int64_t kIdleWaitNs = 60'000 * kMs;
@@ -164,24 +165,29 @@ Status Lane::ship() {
       if (Status settled = settle_store(); !settled) return settled;
     }
     if (finished()) return ok();
-    keep_alive();
+    if (Status kept = keep_alive(); !kept) return kept;
     wait_for_work();
   }
 }
 
-// Idle offsets and transactional ids expire after seven days: this keeps ours.
-void Lane::keep_alive() {
-  if (open_ || !options_.exactly_once) return;
-  if (clock_.monotonic_ns() - last_commit_ns_ < kKeepAliveNs) return;
-  const Status kept = commit_confirmed_offset();
-  if (!kept) spdlog::warn("lane {}: {}", options_.lane.value, kept.error().message);
-  last_commit_ns_ = clock_.monotonic_ns();
+// Idle offsets and transactional ids expire after seven days: this keeps ours. It also forgets what
+// has been gone for longer than the retention.
+Status Lane::keep_alive() {
+  const int64_t now = clock_.monotonic_ns();
+  if (open_) return ok();
+  if (options_.exactly_once && now - last_commit_ns_ >= kKeepAliveNs) {
+    if (Status kept = commit_confirmed_offset(); !kept) return kept;
+    last_commit_ns_ = now;
+  }
+  if (now < next_forget_ns_) return ok();
+  next_forget_ns_ = now + kForgetEveryNs;
   if (const auto forgotten =
           store_.forget_gone(options_.lane, clock_.wall_ns() - options_.retention_ns);
       forgotten && forgotten.value() > 0) {
     spdlog::info("lane {}: forgot {} sources whose files are gone", options_.lane.value,
                  forgotten.value());
   }
+  return ok();
 }
 
 void Lane::wait_for_work() {

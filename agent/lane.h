@@ -70,7 +70,7 @@ class Lane {
   void apply_messages();
   bool finished() const;
   void wait_for_work();
-  void keep_alive();
+  Status keep_alive();
   void note_failure(const Error& error);
 
   // lane_transaction.cc: one transaction.
@@ -126,6 +126,7 @@ class Lane {
   size_t outstanding_ = 0;    // Records handed over and not reported.
   int64_t next_read_ns_ = 0;  // While a transaction gathers: when to look at the sources again.
   int64_t last_commit_ns_ = 0;
+  int64_t next_forget_ns_ = 0;  // When the retention is looked at again.
   int64_t next_settle_ns_ = 0;  // When states that drifted are stored at the earliest.
   size_t batch_bytes_now_;      // Halved after time-outs, grows back.
   size_t session_batch_bytes_ = 1'000'000;

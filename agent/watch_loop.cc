@@ -20,7 +20,7 @@ WatchLoop* self(const void* handle) {
 // The log file of the json-file driver. Before the first start inspect does not name it, but its
 // place is fixed; moby daemon/container.go, GetRootResourcePath.
 std::string json_log_path(const docker::Container& container, const std::string& docker_root) {
-  if (!container.log_path.empty()) return container.log_path;
+  if (!container.log_path.empty() || docker_root.empty()) return container.log_path;
   return docker_root + "/containers/" + container.id + "/" + container.id + "-json.log";
 }
 
@@ -195,6 +195,7 @@ bool WatchLoop::declare(const docker::Container& container, Declaration declarat
       return false;
     }
     declaration.path = json_log_path(container, docker_->docker_root());
+    if (declaration.path.empty()) return false;  // Told with its first start at the latest.
   }
   discovery_.declare({container.id, container.name, container.image}, declaration,
                      fs_of(container, declaration));
