@@ -169,6 +169,7 @@ void stop_lanes(std::vector<std::unique_ptr<LaneRig>>& rigs, Mailbox<ToWatch>& f
 }  // namespace
 
 AgentOutcome run_agent_once(const AgentSettings& settings, const std::string& state_dir) {
+  const int64_t started_ns = SystemClock().wall_ns();
   const auto known = read_known(settings, state_dir);
   if (!known) return {2, false, known.error().message};
   const auto& [host_id, lanes, first_start, remembered] = known.value();
@@ -192,6 +193,7 @@ AgentOutcome run_agent_once(const AgentSettings& settings, const std::string& st
   Discovery discovery({.host_id = host_id,
                        .host_root = settings.host_root,
                        .lanes = settings.lanes,
+                       .started_ns = started_ns,
                        .first_start_at_end = first_start && settings.first_start == StartAt::kEnd},
                       mounts, inotify.value(), post, clock);
   discovery.remember(remembered);

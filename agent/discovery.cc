@@ -80,7 +80,7 @@ void Discovery::declare(const Declarer& who, const Declaration& declaration, FsS
     auto spec = std::make_shared<SourceSpec>(*lineage.spec);
     spec->container_name = who.container_name;
     lineage.spec = spec;
-    post_(lineage.lane, SourceOpened{lineage.spec, nullptr, 0});
+    post_(lineage.lane, SourceOpened{lineage.spec, nullptr, 0, false});
   }
 }
 
@@ -111,7 +111,8 @@ void Discovery::revived(const std::string& container_id) {
     follower->ended = false;
     for (const SourceId id : follower->sources) {
       const Lineage& lineage = lineages_[id];
-      if (lineage.spec != nullptr) post_(lineage.lane, SourceOpened{lineage.spec, nullptr, 0});
+      if (lineage.spec != nullptr)
+        post_(lineage.lane, SourceOpened{lineage.spec, nullptr, 0, false});
     }
   }
 }

@@ -35,6 +35,7 @@ struct DiscoveryOptions {
   std::string host_id;
   std::string host_root = "/";
   uint32_t lanes = 1;
+  int64_t started_ns = 0;           ///< When this agent started, by the wall clock.
   bool first_start_at_end = false;  ///< This is the agent's first start, and --first-start=end.
 };
 
@@ -123,11 +124,15 @@ class Discovery {
 
   // discovery_files.cc: files and generations.
   void observe(Follower& follower, const FoundFile& file, const ScanResult& result);
-  void adopt(Follower& follower, const FoundFile& file, SourceId id, Lineage& lineage);
-  void resume(Follower& follower, const FoundFile& file, SourceId id, Lineage& lineage);
+  void follow_on(Follower& follower, const FoundFile& file, SourceId id, bool resuming);
   void resume_renamed(Follower& follower, const ScanResult& result);
-  void open(Follower& follower, const FoundFile& where, const Sibling& sibling, SourceId id,
-            uint64_t start_offset);
+  struct Beginning {
+    uint64_t start_offset = 0;
+    bool gap_before = false;
+  };
+  bool open(Follower& follower, const FoundFile& where, const Sibling& sibling, SourceId id,
+            const Beginning& beginning);
+  void open_first(Follower& follower, const FoundFile& file, SourceId id);
   uint64_t first_offset(const Follower& follower, const FoundFile& file) const;
   bool known_declaration(const Follower& follower) const;
   std::shared_ptr<const SourceSpec> make_spec(const Follower& follower, const FoundFile& file,

@@ -8,6 +8,8 @@
 namespace longshore::agent {
 namespace {
 
+constexpr int64_t kFileClockNs = 20'000'000;  // File times are stamped by a clock this coarse.
+
 std::string directory_of(const std::string& host_path) {
   return host_path.substr(0, host_path.rfind('/'));
 }
@@ -46,7 +48,7 @@ void Discovery::observe(Follower& follower, const FoundFile& file, const ScanRes
           lineage.spec->declaration.name,
           lineage.spec->container_name.empty() ? "the host" : lineage.spec->container_name);
     }
-    if (id == own && file.facts.identity != lineage.newest) adopt(follower, file, id, lineage);
+    if (id == own && file.facts.identity != lineage.newest) follow_on(follower, file, id, false);
     return;
   }
   if (lineage.host_path.empty()) {
@@ -55,45 +57,44 @@ void Discovery::observe(Follower& follower, const FoundFile& file, const ScanRes
     by_directory_[directory_of(file.host_path)].insert(id);
   }
   if (lineage.newest != checkpoint::FileIdentity{}) {
-    resume(follower, file, id, lineage);
+    follow_on(follower, file, id, true);
   } else {
-    open(follower, file, {file.file_name, file.facts}, id, first_offset(follower, file));
+    open_first(follower, file, id);
   }
 }
 
-// The path holds another file than before: the generations that came in between are read first.
-void Discovery::adopt(Follower& follower, const FoundFile& file, SourceId id, Lineage& lineage) {
-  const checkpoint::FileIdentity before = lineage.newest;
-  for (const Sibling& sibling : rotated_siblings(*file.directory, file.file_name)) {
-    const auto& identity = sibling.facts.identity;
-    if (identities_.contains({identity, follower.declaration.stream})) continue;
-    if (identity.birth_ns < before.birth_ns) continue;
-    open(follower, file, sibling, id, 0);
-  }
-  open(follower, file, {file.file_name, file.facts}, id, 0);
-}
-
-// A lineage that the checkpoint knows: first the generation that was being read, whatever it is
-// called now, then those born since, then the file that has the name.
-void Discovery::resume(Follower& follower, const FoundFile& file, SourceId id, Lineage& lineage) {
-  const checkpoint::FileIdentity read = lineage.newest;
-  const Sibling own{file.file_name, file.facts};
-  if (own.facts.identity == read) return open(follower, file, own, id, 0);
+// Opens what follows the newest known generation of a lineage, oldest first, the file that has the
+// name last. `resuming`: that newest one is the checkpoint's and not open yet. Stops at the first
+// file that cannot be had under the name it was just seen with: it was renamed meanwhile, so the
+// directory is looked at again, and nothing behind it may come first.
+void Discovery::follow_on(Follower& follower, const FoundFile& file, SourceId id, bool resuming) {
+  Lineage& lineage = lineages_[id];
+  const checkpoint::FileIdentity newest = lineage.newest;
+  const Stream stream = follower.declaration.stream;
   const std::string base = lineage.host_path.substr(lineage.host_path.rfind('/') + 1);
-  std::vector<Sibling> siblings = rotated_siblings(*file.directory, base);
-  auto from = std::find_if(siblings.begin(), siblings.end(),
-                           [&](const Sibling& each) { return each.facts.identity == read; });
-  if (from == siblings.end()) {
-    if (const auto renamed = find_identity(*file.directory, read)) {
-      open(follower, file, *renamed, id, 0);
-    }
+  const std::vector<Sibling> siblings = rotated_siblings(*file.directory, base);
+  const auto is_newest = [&](const Sibling& each) { return each.facts.identity == newest; };
+  const auto is_known = [&](const Sibling& each) {
+    return identities_.contains({each.facts.identity, stream});
+  };
+  auto from = std::find_if(siblings.begin(), siblings.end(), is_newest);
+  bool unseen = false;
+  if (from == siblings.end() && file.facts.identity != newest) {
+    const auto renamed = find_identity(*file.directory, newest);
+    if (renamed && resuming && !open(follower, file, *renamed, id, {})) return;
+    // Rotated away altogether: others may have come and gone behind it.
+    unseen =
+        !renamed && !siblings.empty() && std::none_of(siblings.begin(), siblings.end(), is_known);
     from = std::find_if(siblings.begin(), siblings.end(), [&](const Sibling& each) {
-      return each.facts.identity.birth_ns > read.birth_ns &&
-             !identities_.contains({each.facts.identity, follower.declaration.stream});
+      return each.facts.identity.birth_ns >= newest.birth_ns && !is_known(each);
     });
   }
-  for (; from != siblings.end(); ++from) open(follower, file, *from, id, 0);
-  if (lineage.newest != own.facts.identity) open(follower, file, own, id, 0);
+  for (; from != siblings.end(); ++from) {
+    if (is_known(*from) && !(resuming && is_newest(*from))) continue;
+    if (!open(follower, file, *from, id, {.gap_before = std::exchange(unseen, false)})) return;
+  }
+  if (lineage.newest == file.facts.identity && !(resuming && file.facts.identity == newest)) return;
+  open(follower, file, {file.file_name, file.facts}, id, {.gap_before = unseen});
 }
 
 // Lineages whose file was renamed while nobody looked and was not made anew: what is left unread of
@@ -122,18 +123,18 @@ void Discovery::resume_renamed(Follower& follower, const ScanResult& result) {
       where.container_path = follower.declaration.path.substr(0, slash + 1) + base;
       follower.sources.insert(id);
       lineage.followers.insert(&follower);
-      resume(follower, where, id, lineage);
+      follow_on(follower, where, id, true);
     }
   }
 }
 
-void Discovery::open(Follower& follower, const FoundFile& where, const Sibling& sibling,
-                     SourceId id, uint64_t start_offset) {
+bool Discovery::open(Follower& follower, const FoundFile& where, const Sibling& sibling,
+                     SourceId id, const Beginning& beginning) {
   auto fd = open_found(*where.directory, sibling.file_name, sibling.facts.identity);
   if (!fd) {
     // Gone or replaced between the look and the open: its directory has changed, so we look again.
     follower.dirty = true;
-    return;
+    return false;
   }
   Lineage& lineage = lineages_[id];
   const auto& identity = sibling.facts.identity;
@@ -147,6 +148,8 @@ void Discovery::open(Follower& follower, const FoundFile& where, const Sibling& 
                  follower.who.container_name.empty() ? "the host" : follower.who.container_name,
                  to_string(id), lineage.lane.value);
   }
+  spdlog::debug("{}: generation {} (inode {}) of {}", to_string(id), sibling.file_name,
+                identity.inode, where.host_path);
   lineage.newest = identity;
   if (identities_.emplace(IdentityKey{identity, follower.declaration.stream}, id).second) {
     lineage.identities.push_back(identity);
@@ -159,8 +162,24 @@ void Discovery::open(Follower& follower, const FoundFile& where, const Sibling& 
              .facts = sibling.facts,
              .image_bytes = 0},
             id);
-  post_(lineage.lane, SourceOpened{lineage.spec, std::move(file), start_offset});
+  post_(lineage.lane,
+        SourceOpened{lineage.spec, std::move(file), beginning.start_offset, beginning.gap_before});
   if (follower.ended) end_if_unwritten(id);
+  return true;
+}
+
+// A source that was never seen. What it was rotated to since we run belongs to it too: a container
+// may write and rotate before anybody can look. Older rotated files are history, not collected.
+void Discovery::open_first(Follower& follower, const FoundFile& file, SourceId id) {
+  const uint64_t offset = first_offset(follower, file);
+  const int64_t since_ns = options_.started_ns - kFileClockNs;
+  for (const Sibling& sibling : rotated_siblings(*file.directory, file.file_name)) {
+    if (offset > 0 || sibling.facts.modified_ns < since_ns) continue;
+    if (identities_.contains({sibling.facts.identity, follower.declaration.stream})) continue;
+    if (!open(follower, file, sibling, id, {})) return;
+  }
+  if (lineages_[id].newest == file.facts.identity) return;
+  open(follower, file, {file.file_name, file.facts}, id, {.start_offset = offset});
 }
 
 // Where a source that nobody has read yet begins.

@@ -86,7 +86,7 @@ Status LaneSources::opened(const SourceOpened& message) {
       const uint64_t done = resumed ? source.confirmed.offset : message.start_offset;
       bytes_seen_ += facts.value().size_bytes - std::min(done, facts.value().size_bytes);
     }
-    source.tail.add(message.file, message.start_offset);
+    source.tail.add(message.file, message.start_offset, message.gap_before);
   }
   make_ready(source);
   return ok();

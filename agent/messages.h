@@ -43,6 +43,7 @@ struct SourceOpened {
   std::shared_ptr<const SourceSpec> spec;
   std::shared_ptr<const OpenFile> file;  ///< Null: only the spec is new (its container runs again).
   uint64_t start_offset = 0;             ///< Where to begin if the source was never seen before.
+  bool gap_before = false;               ///< Other generations came and went unseen before it.
 };
 
 /// These sources may have grown, or their files were renamed or truncated.

@@ -13,6 +13,7 @@ namespace {
 
 constexpr size_t kEntriesMax = 200'000;
 constexpr size_t kNumberDigitsMax = 5;
+constexpr int kListingsMax = 10;
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
@@ -90,7 +91,9 @@ std::optional<std::string> rotated_base(std::string_view file_name) {
   return std::nullopt;
 }
 
-std::vector<Sibling> rotated_siblings(const Fd& directory, const std::string& base) {
+namespace {
+
+std::vector<Sibling> list_siblings(const Fd& directory, const std::string& base) {
   std::vector<Sibling> siblings;
   for_each_file(directory, [&](const std::string& name) {
     if (is_compressed(name) || rotated_base(name) != base) return true;
@@ -102,6 +105,26 @@ std::vector<Sibling> rotated_siblings(const Fd& directory, const std::string& ba
     if (left >= 0 && right >= 0) return left > right;
     return a.facts.identity.birth_ns < b.facts.identity.birth_ns;
   });
+  return siblings;
+}
+
+bool same(const std::vector<Sibling>& left, const std::vector<Sibling>& right) {
+  return std::equal(left.begin(), left.end(), right.begin(), right.end(),
+                    [](const Sibling& a, const Sibling& b) {
+                      return a.file_name == b.file_name && a.facts.identity == b.facts.identity;
+                    });
+}
+
+}  // namespace
+
+std::vector<Sibling> rotated_siblings(const Fd& directory, const std::string& base) {
+  // readdir(3) may pass over a file that is renamed while it lists: two equal lists did not.
+  std::vector<Sibling> siblings = list_siblings(directory, base);
+  for (int again = 0; again < kListingsMax; ++again) {
+    std::vector<Sibling> now = list_siblings(directory, base);
+    if (same(siblings, now)) break;
+    siblings = std::move(now);
+  }
   return siblings;
 }
 

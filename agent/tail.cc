@@ -51,7 +51,7 @@ Tail::Tail(Stream stream, checkpoint::SourceState state, int64_t rotate_wait_ns)
   rewind(state);
 }
 
-void Tail::add(std::shared_ptr<const OpenFile> file, uint64_t start_offset) {
+void Tail::add(std::shared_ptr<const OpenFile> file, uint64_t start_offset, bool gap_before) {
   const auto same = [&](const checkpoint::FileIdentity& id) { return id == file->identity; };
   if (std::any_of(state_.closed.begin(), state_.closed.end(), same)) return;
   for (Generation& known : generations_) {
@@ -59,7 +59,7 @@ void Tail::add(std::shared_ptr<const OpenFile> file, uint64_t start_offset) {
     known.file = std::move(file);
     return;
   }
-  generations_.push_back({std::move(file), start_offset});
+  generations_.push_back({std::move(file), start_offset, gap_before});
 }
 
 const Tail::Generation* Tail::current() const {
@@ -118,7 +118,13 @@ bool Tail::start_first(const Generation& generation) {
   return true;
 }
 
-void Tail::start_next(const Generation& generation, uint64_t offset) {
+void Tail::say_unseen(const std::string& detail) {
+  const Position at{state_.base.bytes + state_.offset};
+  incidents_.push_back({"generation unseen", at, at, detail});
+  state_.gap_pending = true;
+}
+
+void Tail::start_next(const Generation& generation) {
   state_.closed.push_back(state_.file);
   if (state_.closed.size() > limits::kClosedGenerationsMax) {
     state_.closed.erase(state_.closed.begin());
@@ -126,11 +132,14 @@ void Tail::start_next(const Generation& generation, uint64_t offset) {
   ++state_.generation;
   state_.base.bytes += state_.offset;
   state_.file = generation.file->identity;
-  state_.offset = offset;
+  state_.offset = 0;
   state_.part = 0;
   state_.tail.clear();
-  marker_.reset(offset);
+  marker_.reset(0);
   closing_ = false;
+  if (generation.gap_before) {
+    say_unseen("files that the log was rotated through came and went before they could be opened");
+  }
   grew_at_ns_ = 0;
   read_bytes_ = limits::kReadBytesUsual;
 }
@@ -165,13 +174,9 @@ Result<FillOutcome> Tail::fill(shipper::Chunk& chunk, shipper::RecordEncoder& en
     if (state_.file == checkpoint::FileIdentity{}) {
       if (!start_first(generations_.front())) return FillOutcome::kDrained;
     } else {
-      const Position at{state_.base.bytes + state_.offset};
-      incidents_.push_back({"generation unseen", at, at,
-                            "the file that was being read is gone; what was written to it behind "
-                            "offset " +
-                                std::to_string(state_.offset) + " is not known"});
-      start_next(generations_.front(), 0);
-      state_.gap_pending = true;
+      say_unseen("the file that was being read is gone; what was written to it behind offset " +
+                 std::to_string(state_.offset) + " is not known");
+      start_next(generations_.front());
     }
     generation = current();
   }
@@ -240,7 +245,7 @@ FillOutcome Tail::close_generation(int64_t now_ns, bool rest) {
     const auto next =
         std::find_if(generations_.begin(), generations_.end(),
                      [&](const auto& known) { return known.file->identity == state_.file; });
-    start_next(*std::next(next), 0);
+    start_next(*std::next(next));
     return FillOutcome::kMoved;
   }
   if (grew_at_ns_ == 0) grew_at_ns_ = now_ns;

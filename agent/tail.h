@@ -43,8 +43,9 @@ class Tail {
   Tail(Stream stream, checkpoint::SourceState state, int64_t rotate_wait_ns);
 
   /// A generation, in the order of the stream. One that is known already is passed over.
-  /// `start_offset` counts only for a source that was never read.
-  void add(std::shared_ptr<const OpenFile> file, uint64_t start_offset);
+  /// `start_offset` counts only for a source that was never read; `gap_before`: others came and
+  /// went unseen between its predecessor and it.
+  void add(std::shared_ptr<const OpenFile> file, uint64_t start_offset, bool gap_before = false);
 
   /// Its writers are gone (or are back).
   void set_ended(bool ended) { ended_ = ended; }
@@ -73,10 +74,12 @@ class Tail {
   struct Generation {
     std::shared_ptr<const OpenFile> file;
     uint64_t start_offset = 0;
+    bool gap_before = false;
   };
   const Generation* current() const;
   bool start_first(const Generation& generation);
-  void start_next(const Generation& generation, uint64_t offset);
+  void start_next(const Generation& generation);
+  void say_unseen(const std::string& detail);
   void restart_truncated(int fd);
   FillOutcome decode(shipper::Chunk& chunk, shipper::RecordEncoder& encoder, std::string_view bytes,
                      bool at_end, bool full, int64_t wall_ns);

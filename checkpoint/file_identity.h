@@ -19,9 +19,10 @@ struct FileIdentity {
 struct FileFacts {
   FileIdentity identity;
   uint64_t size_bytes = 0;
-  uint32_t mode = 0;   ///< st_mode.
-  uint32_t links = 0;  ///< 0: deleted, only descriptors hold it.
-  uint32_t owner = 0;  ///< st_uid.
+  int64_t modified_ns = 0;  ///< Of its content, by the host's clock.
+  uint32_t mode = 0;        ///< st_mode.
+  uint32_t links = 0;       ///< 0: deleted, only descriptors hold it.
+  uint32_t owner = 0;       ///< st_uid.
 };
 
 /// statx(2) of an open descriptor (O_PATH will do). Errors: kRetryable.
