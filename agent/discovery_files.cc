@@ -72,7 +72,12 @@ void Discovery::follow_on(Follower& follower, const FoundFile& file, SourceId id
   const checkpoint::FileIdentity newest = lineage.newest;
   const Stream stream = follower.declaration.stream;
   const std::string base = lineage.host_path.substr(lineage.host_path.rfind('/') + 1);
-  const std::vector<Sibling> siblings = rotated_siblings(*file.directory, base);
+  const auto settled = rotated_siblings(*file.directory, base);
+  if (!settled) {
+    follower.dirty = true;
+    return;
+  }
+  const std::vector<Sibling>& siblings = *settled;
   const auto is_newest = [&](const Sibling& each) { return each.facts.identity == newest; };
   const auto is_known = [&](const Sibling& each) {
     return identities_.contains({each.facts.identity, stream});
@@ -89,11 +94,13 @@ void Discovery::follow_on(Follower& follower, const FoundFile& file, SourceId id
       return each.facts.identity.birth_ns >= newest.birth_ns && !is_known(each);
     });
   }
+  bool own_opened = false;
   for (; from != siblings.end(); ++from) {
     if (is_known(*from) && !(resuming && is_newest(*from))) continue;
     if (!open(follower, file, *from, id, {.gap_before = std::exchange(unseen, false)})) return;
+    own_opened = own_opened || from->facts.identity == file.facts.identity;
   }
-  if (lineage.newest == file.facts.identity && !(resuming && file.facts.identity == newest)) return;
+  if (own_opened || (!resuming && lineage.newest == file.facts.identity)) return;
   open(follower, file, {file.file_name, file.facts}, id, {.gap_before = unseen});
 }
 
@@ -173,7 +180,12 @@ bool Discovery::open(Follower& follower, const FoundFile& where, const Sibling& 
 void Discovery::open_first(Follower& follower, const FoundFile& file, SourceId id) {
   const uint64_t offset = first_offset(follower, file);
   const int64_t since_ns = options_.started_ns - kFileClockNs;
-  for (const Sibling& sibling : rotated_siblings(*file.directory, file.file_name)) {
+  const auto siblings = rotated_siblings(*file.directory, file.file_name);
+  if (!siblings) {
+    follower.dirty = true;
+    return;
+  }
+  for (const Sibling& sibling : *siblings) {
     if (offset > 0 || sibling.facts.modified_ns < since_ns) continue;
     if (identities_.contains({sibling.facts.identity, follower.declaration.stream})) continue;
     if (!open(follower, file, sibling, id, {})) return;

@@ -117,15 +117,15 @@ bool same(const std::vector<Sibling>& left, const std::vector<Sibling>& right) {
 
 }  // namespace
 
-std::vector<Sibling> rotated_siblings(const Fd& directory, const std::string& base) {
+std::optional<std::vector<Sibling>> rotated_siblings(const Fd& directory, const std::string& base) {
   // readdir(3) may pass over a file that is renamed while it lists: two equal lists did not.
   std::vector<Sibling> siblings = list_siblings(directory, base);
   for (int again = 0; again < kListingsMax; ++again) {
     std::vector<Sibling> now = list_siblings(directory, base);
-    if (same(siblings, now)) break;
+    if (same(siblings, now)) return siblings;
     siblings = std::move(now);
   }
-  return siblings;
+  return std::nullopt;
 }
 
 std::optional<Sibling> find_identity(const Fd& directory,

@@ -25,8 +25,9 @@ struct Sibling {
 };
 
 /// The uncompressed files in `directory` that `base` was rotated to, oldest first: by falling
-/// rotation number where names have one, else by birth.
-std::vector<Sibling> rotated_siblings(const Fd& directory, const std::string& base);
+/// rotation number where names have one, else by birth. Empty: so much is being renamed there that
+/// no two lists agree, and one may have missed a file; look again later.
+std::optional<std::vector<Sibling>> rotated_siblings(const Fd& directory, const std::string& base);
 
 /// The regular file in `directory` that is `identity`, under whatever name.
 std::optional<Sibling> find_identity(const Fd& directory, const checkpoint::FileIdentity& identity);

@@ -1,0 +1,229 @@
+// Goal: every file of a lineage is opened once, oldest first, whatever happens while it is looked
+// for; no file is opened as two sources.
+// Method: the real Discovery over real directories and inotify, its messages recorded; then a
+// thread that rotates as fast as it can against the list of what it made.
+
+#include "agent/discovery.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <atomic>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include "tests/fakes/temporary_dir.h"
+
+namespace longshore::agent {
+namespace {
+
+namespace fs = std::filesystem;
+using Inodes = std::vector<uint64_t>;
+
+class DiscoveryTest : public testing::Test {
+ protected:
+  DiscoveryTest() : mounts_({}), inotify_(std::move(Inotify::open()).value()) {
+    mounts_.refresh();
+    restart({});
+  }
+
+  // A new agent that remembers `stored`.
+  void restart(const std::vector<checkpoint::StoredSource>& stored) {
+    messages_.clear();
+    discovery_ = std::make_unique<Discovery>(
+        DiscoveryOptions{.host_id = "host",
+                         .host_root = "/",
+                         .lanes = 1,
+                         .started_ns = clock_.wall_ns(),
+                         .first_start_at_end = false},
+        mounts_, inotify_,
+        [this](LaneId, ToLane message) { messages_.push_back(std::move(message)); }, clock_);
+    discovery_->remember(stored);
+  }
+
+  std::string path(const std::string& name) const { return directory_.path() + "/" + name; }
+  uint64_t write(const std::string& name) {
+    std::ofstream(path(name), std::ios::app) << "line\n";
+    struct stat stat {};
+    EXPECT_EQ(::stat(path(name).c_str(), &stat), 0);
+    return stat.st_ino;
+  }
+
+  void declare(const std::string& pattern, const std::string& container = "",
+               const std::string& name = "app") {
+    Declaration declaration;
+    declaration.name = name;
+    declaration.path = path(pattern);
+    FsSpec spec;
+    spec.layers = {"/"};
+    spec.layers_are_overlay = false;
+    discovery_->declare({container, container, ""}, declaration, spec);
+    look();
+  }
+
+  void look() {
+    inotify_.read([this](const DirectoryEvent& event) { discovery_->on_event(event); });
+    for (int64_t next = discovery_->settle(); next != 0; next = discovery_->settle()) {
+      std::this_thread::sleep_for(std::chrono::microseconds(200));
+    }
+  }
+
+  Inodes opened() const {
+    Inodes inodes;
+    for (const ToLane& message : messages_) {
+      const auto* opened = std::get_if<SourceOpened>(&message);
+      if (opened != nullptr && opened->file != nullptr) {
+        inodes.push_back(opened->file->identity.inode);
+      }
+    }
+    return inodes;
+  }
+
+  checkpoint::StoredSource stored(const std::string& name) {
+    checkpoint::StoredSource source;
+    source.row.id = make_source_id("host", path(name), "");
+    source.row.host_path = path(name);
+    source.row.name = "app";
+    Fd directory(::open(directory_.path().c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    source.state.file = checkpoint::file_facts_at(directory.get(), name.c_str()).value().identity;
+    source.state.offset = 5;
+    return source;
+  }
+
+  fakes::TemporaryDir directory_;
+  SystemClock clock_;
+  HostMounts mounts_;
+  Inotify inotify_;
+  std::unique_ptr<Discovery> discovery_;
+  std::vector<ToLane> messages_;
+};
+
+TEST_F(DiscoveryTest, files_are_found_when_they_are_there_and_when_they_come) {
+  const uint64_t first = write("a.log");
+  declare("*.log");
+  EXPECT_EQ(opened(), Inodes{first});
+  const uint64_t second = write("b.log");
+  look();
+  EXPECT_EQ(opened(), (Inodes{first, second}));
+  EXPECT_EQ(discovery_->sources(), 2u);
+}
+
+TEST_F(DiscoveryTest, rotations_between_two_looks_are_opened_oldest_first) {
+  Inodes expected{write("x.log")};
+  declare("x.log");
+  for (int i = 0; i < 3; ++i) {
+    for (int n = i; n > 0; --n) {
+      fs::rename(path("x.log." + std::to_string(n)), path("x.log." + std::to_string(n + 1)));
+    }
+    fs::rename(path("x.log"), path("x.log.1"));
+    expected.push_back(write("x.log"));
+  }
+  look();
+  EXPECT_EQ(opened(), expected);
+}
+
+TEST_F(DiscoveryTest, a_restart_goes_on_in_the_rotated_file_and_then_in_those_born_since) {
+  write("x.log.3");  // Read and closed long ago.
+  Inodes expected{write("x.log")};
+  const auto remembered = stored("x.log");
+  fs::rename(path("x.log"), path("x.log.2"));
+  expected.push_back(write("x.log.1"));
+  expected.push_back(write("x.log"));
+  restart({remembered});
+  declare("*");
+  EXPECT_EQ(opened(), expected);
+}
+
+TEST_F(DiscoveryTest, a_file_that_was_renamed_and_not_made_anew_is_still_read) {
+  const Inodes expected{write("x.log")};
+  const auto remembered = stored("x.log");
+  fs::rename(path("x.log"), path("x.log.1"));
+  restart({remembered});
+  declare("x.log");
+  EXPECT_EQ(opened(), expected);
+}
+
+TEST_F(DiscoveryTest, a_renamed_file_that_the_glob_matches_stays_its_old_source) {
+  const Inodes expected{write("a.log")};
+  declare("*.log");
+  fs::rename(path("a.log"), path("b.log"));
+  look();
+  EXPECT_EQ(opened(), expected);
+  write("b.log");
+  look();
+  const auto* touched = std::get_if<SourcesTouched>(&messages_.back());
+  ASSERT_NE(touched, nullptr);
+  EXPECT_EQ(touched->sources, std::vector<SourceId>{make_source_id("host", path("a.log"), "")});
+}
+
+TEST_F(DiscoveryTest, two_declarers_of_one_file_give_one_source) {
+  const Inodes expected{write("a.log")};
+  declare("*.log", "c1");
+  declare("a.log", "c2");
+  EXPECT_EQ(opened(), expected);
+  discovery_->gone("c1");
+  for (const ToLane& message : messages_) {
+    EXPECT_FALSE(std::holds_alternative<SourceReleased>(message));
+  }
+  discovery_->gone("c2");
+  EXPECT_TRUE(std::holds_alternative<SourceReleased>(messages_.back()));
+}
+
+TEST_F(DiscoveryTest, what_rotated_before_the_first_look_is_collected_and_old_history_is_not) {
+  write("x.log.2");
+  const timespec old[2] = {{.tv_sec = 1, .tv_nsec = 0}, {.tv_sec = 1, .tv_nsec = 0}};
+  ASSERT_EQ(::utimensat(AT_FDCWD, path("x.log.2").c_str(), old, 0), 0);
+  restart({});
+  Inodes expected{write("x.log.1")};
+  expected.push_back(write("x.log"));
+  declare("x.log");
+  EXPECT_EQ(opened(), expected);
+}
+
+TEST_F(DiscoveryTest, the_sweep_finds_what_no_event_told) {
+  const uint64_t first = write("a.log");
+  declare("*.log");
+  const uint64_t second = write("b.log");
+  inotify_.read([](const DirectoryEvent&) {});  // Lost.
+  look();
+  EXPECT_EQ(opened(), Inodes{first});
+  discovery_->sweep();
+  look();
+  EXPECT_EQ(opened(), (Inodes{first, second}));
+  const std::vector<ToLane> held = std::exchange(messages_, {});
+  write("a.log");
+  inotify_.read([](const DirectoryEvent&) {});
+  discovery_->sweep();
+  look();
+  ASSERT_EQ(messages_.size(), 1u);
+  EXPECT_TRUE(std::holds_alternative<SourcesTouched>(messages_[0]));
+}
+
+TEST_F(DiscoveryTest, a_rotator_at_full_speed_hides_no_generation) {
+  constexpr int kRotations = 150;
+  Inodes made{write("x.log")};
+  declare("x.log");
+  std::atomic<bool> done = false;
+  std::thread rotator([&] {
+    for (int i = 0; i < kRotations; ++i) {
+      for (int n = i; n > 0; --n) {
+        fs::rename(path("x.log." + std::to_string(n)), path("x.log." + std::to_string(n + 1)));
+      }
+      fs::rename(path("x.log"), path("x.log.1"));
+      made.push_back(write("x.log"));
+    }
+    done = true;
+  });
+  while (!done) look();
+  rotator.join();
+  look();
+  discovery_->sweep();
+  look();
+  EXPECT_EQ(opened(), made);
+  EXPECT_EQ(made.size(), static_cast<size_t>(kRotations) + 1);
+}
+
+}  // namespace
+}  // namespace longshore::agent
