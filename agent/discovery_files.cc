@@ -175,18 +175,22 @@ bool Discovery::open(Follower& follower, const FoundFile& where, const Sibling& 
   return true;
 }
 
-// A source that was never seen. What it was rotated to since we run belongs to it too: a container
-// may write and rotate before anybody can look. Older rotated files are history, not collected.
+// A source that was never seen. What it was rotated to belongs to it too where the declaration
+// names those files, or where they were written to since we run: a container may write and rotate
+// before anybody can look. Other rotated files are history, not collected.
 void Discovery::open_first(Follower& follower, const FoundFile& file, SourceId id) {
   const uint64_t offset = first_offset(follower, file);
   const int64_t since_ns = options_.started_ns - kFileClockNs;
+  const std::string& path = follower.declaration.path;
+  const std::string pattern = path.substr(path.rfind('/') + 1);
   const auto siblings = rotated_siblings(*file.directory, file.file_name);
   if (!siblings) {
     follower.dirty = true;
     return;
   }
   for (const Sibling& sibling : *siblings) {
-    if (offset > 0 || sibling.facts.modified_ns < since_ns) continue;
+    const bool named = glob_match(pattern, sibling.file_name);
+    if (offset > 0 || (!named && sibling.facts.modified_ns < since_ns)) continue;
     if (identities_.contains({sibling.facts.identity, follower.declaration.stream})) continue;
     if (!open(follower, file, sibling, id, {})) return;
   }

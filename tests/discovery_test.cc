@@ -182,6 +182,20 @@ TEST_F(DiscoveryTest, what_rotated_before_the_first_look_is_collected_and_old_hi
   EXPECT_EQ(opened(), expected);
 }
 
+TEST_F(DiscoveryTest, old_history_that_the_glob_names_comes_first) {
+  Inodes expected{write("x.log.2")};
+  expected.push_back(write("x.log.1"));
+  expected.push_back(write("x.log"));
+  const timespec old[2] = {{.tv_sec = 1, .tv_nsec = 0}, {.tv_sec = 1, .tv_nsec = 0}};
+  for (const char* name : {"x.log.2", "x.log.1", "x.log"}) {
+    ASSERT_EQ(::utimensat(AT_FDCWD, path(name).c_str(), old, 0), 0);
+  }
+  restart({});
+  declare("x.log*");
+  EXPECT_EQ(opened(), expected);
+  EXPECT_EQ(discovery_->sources(), 1u);
+}
+
 TEST_F(DiscoveryTest, the_sweep_finds_what_no_event_told) {
   const uint64_t first = write("a.log");
   declare("*.log");
