@@ -274,7 +274,7 @@ TEST(DockerClient, a_daemon_that_hangs_is_noticed_and_the_loop_goes_on) {
   ASSERT_TRUE(following.hears({"reconciled"}));
   docker.hold("/_ping");
   ASSERT_TRUE(following.hears({"disconnected"}));
-  EXPECT_LT(following.longest_turn, std::chrono::milliseconds(100));
+  EXPECT_LT(following.longest_turn, std::chrono::milliseconds(500));
   docker.let_go("/_ping");
   EXPECT_TRUE(following.hears({"reconciled"}));
 }
