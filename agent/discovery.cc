@@ -1,6 +1,5 @@
 #include "agent/discovery.h"
 
-#include <fcntl.h>
 #include <spdlog/spdlog.h>
 #include <sys/stat.h>
 
@@ -13,13 +12,6 @@ namespace {
 
 constexpr int64_t kMs = 1'000'000;
 constexpr int kScanShare = 4;  // A follower looks at most a fifth of the time.
-
-// Nobody has it open for writing: the kernel grants a read lease, which is given back at once.
-bool unwritten(int fd) {
-  if (::fcntl(fd, F_SETLEASE, F_RDLCK) != 0) return false;
-  ::fcntl(fd, F_SETLEASE, F_UNLCK);
-  return true;
-}
 
 int64_t changed_ns(const Fd& directory) {
   struct stat stat {};
@@ -314,7 +306,8 @@ void Discovery::sweep_files() {
       const auto size = static_cast<uint64_t>(stat.st_size);
       if (size != std::exchange(held.size_bytes, size)) touch(id);
       const bool newest = &held == &lineage.files.back();
-      if (newest && stat.st_nlink == 0 && unwritten(file->fd.get())) dead.push_back(id);
+      if (newest && stat.st_nlink == 0 && !checkpoint::has_writer(file->fd.get()))
+        dead.push_back(id);
     }
   }
   for (const SourceId id : dead) {

@@ -14,10 +14,6 @@ std::string directory_of(const std::string& host_path) {
   return host_path.substr(0, host_path.rfind('/'));
 }
 
-const char* stream_name(Stream stream) {
-  return stream == Stream::kStdout ? "stdout" : stream == Stream::kStderr ? "stderr" : "";
-}
-
 }  // namespace
 
 // One matching file: a known generation, a new generation of a known lineage, or a new source.

@@ -20,18 +20,6 @@ shipper::Envelope envelope_of(const SourceSpec& spec, const std::string& host_na
           .labels = spec.declaration.tags};
 }
 
-const char* stream_name(Stream stream) {
-  switch (stream) {
-    case Stream::kStdout:
-      return "stdout";
-    case Stream::kStderr:
-      return "stderr";
-    case Stream::kFile:
-      break;
-  }
-  return "";
-}
-
 }  // namespace
 
 LaneSource::LaneSource(std::shared_ptr<const SourceSpec> source_spec, checkpoint::SourceState state,

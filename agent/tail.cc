@@ -1,6 +1,5 @@
 #include "agent/tail.h"
 
-#include <fcntl.h>
 #include <simdjson.h>
 #include <unistd.h>
 
@@ -16,14 +15,6 @@ namespace {
 
 constexpr int64_t kWriterPollNs = 200'000'000;
 constexpr size_t kReadBytesMin = 16 << 10;
-
-// Whether some process has `fd`'s file open for writing: only then the kernel refuses a read lease.
-// The lease is given back at once; fcntl(2), "Leases". Unknown counts as yes.
-bool has_writer(int fd) {
-  if (::fcntl(fd, F_SETLEASE, F_RDLCK) != 0) return true;
-  ::fcntl(fd, F_SETLEASE, F_UNLCK);
-  return false;
-}
 
 Result<size_t> read_at(int fd, char* into, size_t bytes, uint64_t offset) {
   size_t done = 0;
@@ -250,7 +241,7 @@ FillOutcome Tail::close_generation(int64_t now_ns, bool rest) {
   }
   if (grew_at_ns_ == 0) grew_at_ns_ = now_ns;
   const bool quiet = now_ns - grew_at_ns_ >= rotate_wait_ns_;
-  if (quiet || !has_writer(current()->file->fd.get())) {
+  if (quiet || !checkpoint::has_writer(current()->file->fd.get())) {
     closing_ = true;
     return FillOutcome::kMoved;
   }

@@ -44,4 +44,10 @@ Result<FileFacts> file_facts_at(int dir_fd, const char* name) {
                std::string("statx of ") + name + ": " + std::strerror(errno)};
 }
 
+bool has_writer(int fd) {
+  if (::fcntl(fd, F_SETLEASE, F_RDLCK) != 0) return true;
+  ::fcntl(fd, F_SETLEASE, F_UNLCK);
+  return false;
+}
+
 }  // namespace longshore::checkpoint

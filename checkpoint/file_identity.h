@@ -32,4 +32,8 @@ Result<FileFacts> file_facts(int fd);
 /// kRetryable.
 Result<FileFacts> file_facts_at(int dir_fd, const char* name);
 
+/// Whether some process has the file open for writing: only then the kernel refuses a read lease,
+/// which is given back at once; fcntl(2), "Leases". Unknown counts as yes. SIGIO must be ignored.
+bool has_writer(int fd);
+
 }  // namespace longshore::checkpoint

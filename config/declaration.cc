@@ -349,6 +349,10 @@ Declarations parse_labels(const std::vector<KeyValue>& labels) {
   return merge({}, parse(behind(labels, "longshore.logs."), '.', false));
 }
 
+const char* stream_name(Stream stream) {
+  return stream == Stream::kStdout ? "stdout" : stream == Stream::kStderr ? "stderr" : "";
+}
+
 Declarations parse_sources(const std::vector<std::string>& arguments) {
   std::vector<KeyValue> pairs;
   Declarations refused;

@@ -16,6 +16,9 @@
 namespace longshore {
 
 enum class Stream : uint8_t { kFile, kStdout, kStderr };
+/// "" for a file, else the name of the stream.
+const char* stream_name(Stream stream);
+
 enum class RecordFormat : uint8_t { kText, kJson, kRaw };
 enum class StartAt : uint8_t { kBeginning, kEnd };
 
