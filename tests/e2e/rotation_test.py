@@ -99,6 +99,8 @@ def under_full_load(lab, kafka):
     stream = Stream(lab, kafka, "load")
     stream.write(10)
     stream.agent.start()
+    # What is rotated before the agent has looked for the first time is history.
+    stream.agent.wait_for_log("collecting")
     moments = random.Random(7)
     for _ in range(12):
         stream.write(4000)
