@@ -35,6 +35,9 @@ struct SourceState {
   Position covered;         ///< Where the next record begins; at most base + offset.
   uint32_t part = 0;        ///< How many parts of the line at `offset` were shipped already.
   bool gap_pending = false;  ///< The next record carries the flag that a gap precedes it.
+  bool ended = false;        ///< The ledger says that it ended here.
+  uint64_t seen_bytes = 0;   ///< The generation's size when this was stored.
+  uint64_t boot = 0;         ///< Hash of the boot in which the file was last seen to be as it was.
   std::string topic;         ///< Where `partition` counts. Empty: nothing shipped yet.
   int32_t partition = -1;
   std::string tail;                  ///< The up to kOverlapBytes bytes of the file before `offset`.

@@ -1,4 +1,4 @@
-// The rest of the SQLite store: sources, ledger, named values, and taking Kafka's number over.
+// The rest of the SQLite store: sources, named values, and taking Kafka's number over.
 #include "checkpoint/sqlite_store.h"
 #include "checkpoint/state_columns.h"
 
@@ -40,12 +40,20 @@ Result<size_t> SqliteStore::forget_gone(LaneId lane, int64_t before_ns) {
     for (; step == SQLITE_ROW; step = rows.step()) gone.push_back({rows.bits(0)});
     if (step != SQLITE_DONE) return database_->fail("The checkpoint cannot be read");
   }
+  {
+    Statement old = database_->prepare(
+        "DELETE FROM ledger WHERE lane = ?1 AND time_ns < ?2 AND (event < 3 OR (shipped <> 0 AND "
+        "shipped + 2 <= (SELECT confirmed FROM lane WHERE id = ?1)))");
+    old.bind(int64_t{lane.value}).bind(before_ns);
+    if (Status done = database_->finish(old); !done) return done.error();
+  }
   if (gone.empty()) return size_t{0};
   if (Status forgotten = forget(gone); !forgotten) return forgotten.error();
   return gone.size();
 }
 
-Status SqliteStore::advance(LaneId lane, const std::vector<PreparedSource>& sources) {
+Status SqliteStore::advance(LaneId lane, const std::vector<PreparedSource>& sources,
+                            const std::vector<LedgerEntry>& ledger) {
   const auto record = this->lane(lane);
   if (!record) return record.error();
   WriteTransaction transaction(*database_);
@@ -54,6 +62,8 @@ Status SqliteStore::advance(LaneId lane, const std::vector<PreparedSource>& sour
     const Status put = put_state(lane, record.value().confirmed.value, source);
     if (!put) return put;
   }
+  // Acknowledged already, so shipped for good, whatever becomes of the next transaction.
+  if (Status put = put_ledger(lane, 0, -1, ledger); !put) return put;
   return transaction.commit();
 }
 
@@ -81,6 +91,10 @@ Status SqliteStore::adopt(LaneId lane, const CommittedOffset& kafka) {
            Change{"UPDATE lane SET confirmed = ?2, prepared = NULL, is_new = 0 WHERE id = ?1",
                   number},
            Change{"DELETE FROM batch WHERE lane = ?1 AND ?2 = ?2", number},
+           Change{"DELETE FROM ledger WHERE lane = ?1 AND born > ?2", confirmed},
+           Change{"UPDATE ledger SET born = 0, shipped = -(shipped <> 0 AND shipped <= ?2) "
+                  "WHERE lane = ?1",
+                  confirmed},
        }) {
     Statement statement = database_->prepare(change.sql);
     statement.bind(int64_t{lane.value}).bind(change.value);
@@ -92,44 +106,6 @@ Status SqliteStore::adopt(LaneId lane, const CommittedOffset& kafka) {
     if (Status done = database_->finish(batch); !done) return done;
   }
   return transaction.commit();
-}
-
-Status SqliteStore::append_ledger(const std::vector<LedgerEntry>& entries) {
-  WriteTransaction transaction(*database_);
-  if (Status begun = transaction.begin(); !begun) return begun;
-  for (const LedgerEntry& entry : entries) {
-    Statement row = database_->prepare(
-        "INSERT INTO ledger(time_ns, source, lane, start_bytes, end_bytes, reason, detail) "
-        "VALUES(?,?,?,?,?,?,?)");
-    row.bind(entry.time_ns)
-        .bind(entry.source.value)
-        .bind(int64_t{entry.lane.value})
-        .bind(entry.start.bytes)
-        .bind(entry.end.bytes)
-        .bind_text(entry.reason)
-        .bind_text(entry.detail);
-    if (Status done = database_->finish(row); !done) return done;
-  }
-  return transaction.commit();
-}
-
-Result<std::vector<LedgerEntry>> SqliteStore::ledger() {
-  std::vector<LedgerEntry> entries;
-  Statement rows = database_->prepare(
-      "SELECT time_ns, source, lane, start_bytes, end_bytes, reason, detail FROM ledger ORDER BY "
-      "id");
-  int step = rows.step();
-  for (; step == SQLITE_ROW; step = rows.step()) {
-    entries.push_back({.time_ns = rows.number(0),
-                       .source = {rows.bits(1)},
-                       .lane = {static_cast<uint32_t>(rows.number(2))},
-                       .start = {rows.bits(3)},
-                       .end = {rows.bits(4)},
-                       .reason = rows.bytes(5),
-                       .detail = rows.bytes(6)});
-  }
-  if (step != SQLITE_DONE) return database_->fail("The checkpoint cannot be read");
-  return entries;
 }
 
 Result<std::string> SqliteStore::value(const std::string& name) {

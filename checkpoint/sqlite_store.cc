@@ -26,12 +26,27 @@ constexpr char kSchema[] = R"(
   CREATE TABLE state(source INTEGER, number INTEGER, lane INTEGER NOT NULL,
     generation INTEGER, device INTEGER, inode INTEGER, birth_ns INTEGER, base INTEGER,
     offset INTEGER, covered INTEGER, part INTEGER, gap_pending INTEGER, topic TEXT,
-    partition INTEGER, tail BLOB, marks BLOB, closed BLOB,
+    partition INTEGER, tail BLOB, marks BLOB, closed BLOB, ended INTEGER DEFAULT 0,
+    seen_bytes INTEGER DEFAULT 0, boot INTEGER DEFAULT 0,
     PRIMARY KEY(source, number)) WITHOUT ROWID;
   CREATE INDEX state_by_number ON state(lane, number);
   CREATE TABLE ledger(id INTEGER PRIMARY KEY, time_ns INTEGER, source INTEGER, lane INTEGER,
-    start_bytes INTEGER, end_bytes INTEGER, reason TEXT, detail TEXT);
-  PRAGMA user_version = 1000;
+    start_bytes INTEGER, end_bytes INTEGER, reason TEXT, detail TEXT, event INTEGER DEFAULT 3,
+    generation INTEGER DEFAULT 0, born INTEGER DEFAULT 0, shipped INTEGER DEFAULT 0);
+  CREATE INDEX ledger_by_shipped ON ledger(lane, shipped);
+  PRAGMA user_version = 1001;
+)";
+// What 1.1 has and 1.0 had not: a state's end, size and boot, and a ledger that is shipped.
+constexpr char kSchemaFrom0[] = R"(
+  ALTER TABLE state ADD COLUMN ended INTEGER DEFAULT 0;
+  ALTER TABLE state ADD COLUMN seen_bytes INTEGER DEFAULT 0;
+  ALTER TABLE state ADD COLUMN boot INTEGER DEFAULT 0;
+  ALTER TABLE ledger ADD COLUMN event INTEGER DEFAULT 3;
+  ALTER TABLE ledger ADD COLUMN generation INTEGER DEFAULT 0;
+  ALTER TABLE ledger ADD COLUMN born INTEGER DEFAULT 0;
+  ALTER TABLE ledger ADD COLUMN shipped INTEGER DEFAULT 0;
+  CREATE INDEX ledger_by_shipped ON ledger(lane, shipped);
+  PRAGMA user_version = 1001;
 )";
 
 #define LONGSHORE_CONFIRMED_STATE                                                   \
@@ -91,7 +106,22 @@ Status SqliteStore::check_schema(bool read_only) {
                  "The checkpoint database is damaged: its tables cannot be read. Restore it, or "
                  "remove it (every file is then sent again)."};
   }
-  return ok();
+  if (*version % 1000 >= kSchemaMinor) return ok();
+  if (read_only) {
+    return Error{ErrorCode::kInvalid,
+                 "The checkpoint was written by an older longshore; start this version's agent on "
+                 "it once."};
+  }
+  return upgrade();
+}
+
+Status SqliteStore::upgrade() {
+  WriteTransaction transaction(*database_);
+  if (Status begun = transaction.begin(); !begun) return begun;
+  // Another lane's connection may have been faster.
+  if (database_->pragma("PRAGMA user_version") == kSchemaMajor * 1000 + kSchemaMinor) return ok();
+  if (Status made = database_->run(kSchemaFrom0); !made) return made;
+  return transaction.commit();
 }
 
 Status SqliteStore::make_lane(LaneId lane) {
@@ -255,6 +285,10 @@ Result<std::string> SqliteStore::prepare(const Prepare& prepare) {
   for (const PreparedSource& source : prepare.sources) {
     if (Status put = put_state(prepare.lane, number, source); !put) return put.error();
   }
+  if (Status put = put_ledger(prepare.lane, number, static_cast<int64_t>(number), prepare.ledger);
+      !put) {
+    return put.error();
+  }
   {
     Statement old = database_->prepare("DELETE FROM batch WHERE lane = ?1 AND number < ?2 - 2");
     old.bind(int64_t{prepare.lane.value}).bind(number);
@@ -289,6 +323,10 @@ Status SqliteStore::drop_prepared(LaneId lane) {
                             "(SELECT prepared FROM lane WHERE id = ?1)",
                             "DELETE FROM batch WHERE lane = ?1 AND number = "
                             "(SELECT prepared FROM lane WHERE id = ?1)",
+                            "DELETE FROM ledger WHERE lane = ?1 AND born = "
+                            "(SELECT prepared FROM lane WHERE id = ?1)",
+                            "UPDATE ledger SET shipped = 0 WHERE lane = ?1 AND shipped = "
+                            "(SELECT prepared FROM lane WHERE id = ?1)",
                             "UPDATE lane SET prepared = NULL WHERE id = ?1"});
 }
 
@@ -296,6 +334,10 @@ Status SqliteStore::step_back(LaneId lane) {
   return change_lane(lane, {"DELETE FROM state WHERE lane = ?1 AND number = "
                             "(SELECT confirmed FROM lane WHERE id = ?1)",
                             "DELETE FROM batch WHERE lane = ?1 AND number = "
+                            "(SELECT confirmed FROM lane WHERE id = ?1)",
+                            "DELETE FROM ledger WHERE lane = ?1 AND born = "
+                            "(SELECT confirmed FROM lane WHERE id = ?1)",
+                            "UPDATE ledger SET shipped = 0 WHERE lane = ?1 AND shipped = "
                             "(SELECT confirmed FROM lane WHERE id = ?1)",
                             "UPDATE lane SET confirmed = confirmed - 1 WHERE id = ?1"});
 }

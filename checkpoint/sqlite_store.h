@@ -4,7 +4,8 @@
 //   batch(lane, number, digest)                        the last three transactions
 //   source(id, lane, host_path, ...)                   what `checkpoint ls` shows
 //   state(source, number, lane, generation, ...)       a source's state as of transaction `number`
-//   ledger(id, time_ns, source, ...), meta(name, value)
+//   ledger(id, time_ns, source, ..., born, shipped)    transactions of its birth and its shipping
+//   meta(name, value)
 //
 // The state of a source as of transaction M is its row with the greatest number <= M. PREPARE N
 // keeps the rows that N-1 and N-2 rely on and deletes what is older.
@@ -22,7 +23,7 @@ namespace longshore::checkpoint {
 /// `PRAGMA user_version` is major * 1000 + minor. A newer major is refused; a newer minor only
 /// adds.
 inline constexpr int64_t kSchemaMajor = 1;
-inline constexpr int64_t kSchemaMinor = 0;
+inline constexpr int64_t kSchemaMinor = 1;
 
 class SqliteStore final : public Store {
  public:
@@ -45,9 +46,11 @@ class SqliteStore final : public Store {
   Status step_back(LaneId lane) override;
   Status offset_committed(LaneId lane) override;
   Status adopt(LaneId lane, const CommittedOffset& kafka) override;
-  Status advance(LaneId lane, const std::vector<PreparedSource>& sources) override;
+  Status advance(LaneId lane, const std::vector<PreparedSource>& sources,
+                 const std::vector<LedgerEntry>& ledger = {}) override;
   Status append_ledger(const std::vector<LedgerEntry>& entries) override;
   Result<std::vector<LedgerEntry>> ledger() override;
+  Result<std::vector<LedgerEntry>> unshipped(LaneId lane, size_t entries_max) override;
   Result<std::string> value(const std::string& name) override;
   Status set_value(const std::string& name, const std::string& value) override;
 
@@ -55,6 +58,11 @@ class SqliteStore final : public Store {
   Status make_lane(LaneId lane);
   Result<std::string> digest_of(LaneId lane, uint64_t number);
   Status put_state(LaneId lane, uint64_t number, const PreparedSource& source);
+  /// New entries as born in transaction `born`; those marked as shipped go with `number`.
+  Status put_ledger(LaneId lane, uint64_t born, int64_t number,
+                    const std::vector<LedgerEntry>& entries);
+  /// Adds what a newer minor version has.
+  Status upgrade();
   /// One statement with one lane bound once per `?` in a transaction of its own.
   Status change_lane(LaneId lane, std::initializer_list<const char*> statements);
 

@@ -48,7 +48,10 @@ void bind_state(Statement& statement, const SourceState& state) {
       .bind(int64_t{state.partition})
       .bind_blob(state.tail)
       .bind_blob(state.marks.encode())
-      .bind_blob(encode_closed(state.closed));
+      .bind_blob(encode_closed(state.closed))
+      .bind(int64_t{state.ended})
+      .bind(state.seen_bytes)
+      .bind(state.boot);
 }
 
 Result<SourceState> read_state(const Statement& statement, int column) {
@@ -70,6 +73,9 @@ Result<SourceState> read_state(const Statement& statement, int column) {
   auto closed = decode_closed(statement.bytes(column + 13));
   if (!closed) return closed.error();
   state.closed = std::move(closed).value();
+  state.ended = statement.number(column + 14) != 0;
+  state.seen_bytes = statement.bits(column + 15);
+  state.boot = statement.bits(column + 16);
   return state;
 }
 

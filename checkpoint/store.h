@@ -14,21 +14,12 @@
 #include <string>
 #include <vector>
 
+#include "checkpoint/ledger.h"
 #include "checkpoint/recovery.h"
 #include "checkpoint/source_state.h"
 #include "config/result.h"
 
 namespace longshore::checkpoint {
-
-/// An explicit, permanent statement that bytes are lost or may be doubled.
-struct LedgerEntry {
-  int64_t time_ns = 0;
-  SourceId source;  ///< 0 for a whole lane.
-  LaneId lane;
-  Position start, end;  ///< start == end: unknown length.
-  std::string reason;   ///< One of the fixed words in CONTRIBUTING.md, e.g. "possible duplicates".
-  std::string detail;
-};
 
 struct StoredSource {
   SourceRow row;
@@ -45,6 +36,8 @@ struct Prepare {
   LaneId lane;
   TransactionNumber number;             ///< confirmed + 1.
   std::vector<PreparedSource> sources;  ///< Those that the transaction moved.
+  /// Born in this transaction (id 0), or older ones that it ships.
+  std::vector<LedgerEntry> ledger = {};
 };
 
 /// Thread: the one that opened it. Several connections of one process may be open at once (a lane
@@ -68,7 +61,8 @@ class Store {
 
   /// Adds or replaces what is known about sources (not their states), in one transaction.
   virtual Status put_sources(const std::vector<SourceRow>& rows) = 0;
-  /// Forgets the sources whose `gone_ns` is not 0 and before `before_ns`; gives how many.
+  /// Forgets the sources whose `gone_ns` is not 0 and before `before_ns`; gives how many. Ledger
+  /// entries of that age go too, but for losses that were not shipped yet.
   virtual Result<size_t> forget_gone(LaneId lane, int64_t before_ns) = 0;
   /// Forgets sources and their states.
   virtual Status forget(const std::vector<SourceId>& sources) = 0;
@@ -80,7 +74,7 @@ class Store {
   virtual Result<std::string> prepare(const Prepare& prepare) = 0;
   /// The prepared transaction is confirmed.
   virtual Status confirm(LaneId lane) = 0;
-  /// The prepared transaction never happened.
+  /// The prepared transaction never happened, nor did its ledger entries.
   virtual Status drop_prepared(LaneId lane) = 0;
   /// Back to the state of `confirmed` - 1, whose digest becomes the confirmed one.
   virtual Status step_back(LaneId lane) = 0;
@@ -89,10 +83,15 @@ class Store {
   /// Takes Kafka's number as confirmed, keeping local positions (checkpoint adopt).
   virtual Status adopt(LaneId lane, const CommittedOffset& kafka) = 0;
   /// --delivery=at-least-once: positions without a transaction; number and digest stay.
-  virtual Status advance(LaneId lane, const std::vector<PreparedSource>& sources) = 0;
+  virtual Status advance(LaneId lane, const std::vector<PreparedSource>& sources,
+                         const std::vector<LedgerEntry>& ledger = {}) = 0;
 
+  /// Entries that belong to no transaction; they wait to be shipped.
   virtual Status append_ledger(const std::vector<LedgerEntry>& entries) = 0;
+  /// All that is kept: losses and doubts for the retention, the rest until it is shipped.
   virtual Result<std::vector<LedgerEntry>> ledger() = 0;
+  /// The oldest entries of a lane that no confirmed or prepared transaction ships.
+  virtual Result<std::vector<LedgerEntry>> unshipped(LaneId lane, size_t entries_max) = 0;
 
   /// Small values by name: host_id, cluster_id, boot_id. Empty string: not set.
   virtual Result<std::string> value(const std::string& name) = 0;

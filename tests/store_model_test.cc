@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <random>
@@ -19,6 +20,7 @@ namespace {
 constexpr uint64_t kSourcesMax = 12;
 
 using States = std::map<SourceId, SourceState>;
+using Shipped = std::map<std::string, bool>;  // Losses by their details.
 
 struct LaneModel {
   uint64_t confirmed = 0;
@@ -27,6 +29,7 @@ struct LaneModel {
   std::map<uint64_t, States> as_of = {{0, {}}};
   std::map<uint64_t, std::string> digests;  // Known to the protocol: the last three.
   std::map<SourceId, SourceRow> rows;
+  std::map<uint64_t, Shipped> ledger_as_of = {{0, {}}};
 
   uint64_t last() const { return confirmed + (prepared ? 1 : 0); }
 };
@@ -40,6 +43,9 @@ SourceState random_state(std::mt19937_64& random) {
   state.covered = {random()};
   state.part = static_cast<uint32_t>(random());
   state.gap_pending = random() % 2 == 0;
+  state.ended = random() % 2 == 0;
+  state.seen_bytes = random();
+  state.boot = random();
   if (random() % 4 != 0) {
     state.topic = "logs-" + std::to_string(random() % 3);
     state.partition = static_cast<int32_t>(random() % 50);
@@ -65,7 +71,7 @@ class Walk {
     const LaneId lane{static_cast<uint32_t>(random_() % 2)};
     LaneModel& model = lanes_[lane];
     if (model.digests.empty()) model.digests[0] = store_->lane(lane).value().confirmed_digest;
-    switch (random_() % 12) {
+    switch (random_() % 13) {
       case 0:
       case 1:
       case 2:
@@ -86,6 +92,8 @@ class Walk {
         return forget(lane, model);
       case 10:
         return forget_gone(lane, model);
+      case 11:
+        return append(lane, model);
       default:
         return reopen_(store_);
     }
@@ -109,6 +117,7 @@ class Walk {
       }
       expect_sources(lane, model);
       expect_prepared(lane, model);
+      expect_ledger(lane, model);
     }
   }
 
@@ -140,6 +149,60 @@ class Walk {
     }
   }
 
+  void expect_ledger(LaneId lane, LaneModel& model) {
+    Shipped losses;
+    const auto all = store_->ledger();
+    for (const LedgerEntry& entry : all.value()) {
+      if (entry.lane != lane) continue;
+      // What is no loss stays while it waits; the model leaves it out.
+      if (entry.is_loss()) losses[entry.detail] = entry.shipped;
+    }
+    ASSERT_EQ(losses, model.ledger_as_of[model.last()]);
+    size_t waiting = 0;
+    const auto unshipped = store_->unshipped(lane, 1'000'000);
+    for (const LedgerEntry& entry : unshipped.value()) {
+      ASSERT_FALSE(entry.shipped);
+      if (entry.is_loss()) ++waiting;
+    }
+    ASSERT_EQ(waiting, std::count_if(losses.begin(), losses.end(),
+                                     [](const auto& loss) { return !loss.second; }));
+  }
+
+  LedgerEntry random_entry(LaneId lane) {
+    LedgerEntry entry;
+    entry.lane = lane;
+    entry.time_ns = 1000;  // Younger than any retention here.
+    entry.detail = std::to_string(++entries_);
+    entry.event = random_() % 3 == 0 ? LedgerEvent::kEnded : LedgerEvent::kLost;
+    return entry;
+  }
+
+  // New entries and older ones that the transaction ships, as of `ledger`.
+  std::vector<LedgerEntry> random_ledger(LaneId lane, Shipped& ledger) {
+    std::vector<LedgerEntry> entries;
+    const auto unshipped = store_->unshipped(lane, 3);
+    for (LedgerEntry waiting : unshipped.value()) {
+      waiting.shipped = random_() % 2 == 0;
+      entries.push_back(waiting);
+    }
+    for (uint64_t i = random_() % 3; i > 0; --i) {
+      entries.push_back(random_entry(lane));
+      entries.back().shipped = random_() % 2 == 0;
+    }
+    for (const LedgerEntry& entry : entries) {
+      if (entry.is_loss()) ledger[entry.detail] = entry.shipped;
+    }
+    return entries;
+  }
+
+  void append(LaneId lane, LaneModel& model) {
+    const LedgerEntry entry = random_entry(lane);
+    ASSERT_TRUE(store_->append_ledger({entry}));
+    if (!entry.is_loss()) return;
+    for (auto& [number, ledger] : model.ledger_as_of) ledger[entry.detail] = false;
+    ++done["append"];
+  }
+
   SourceId random_source(LaneId lane) { return {lane.value * 1000 + random_() % kSourcesMax}; }
 
   std::vector<PreparedSource> random_moves(LaneId lane) {
@@ -158,7 +221,9 @@ class Walk {
     model.prepared = true;
     const uint64_t number = model.confirmed + 1;
     const auto sources = random_moves(lane);
-    const auto digest = store_->prepare({lane, {number}, sources});
+    model.ledger_as_of[number] = model.ledger_as_of[model.confirmed];
+    const auto ledger = random_ledger(lane, model.ledger_as_of[number]);
+    const auto digest = store_->prepare({lane, {number}, sources, ledger});
     ASSERT_TRUE(digest) << digest.error().message;
     ASSERT_LE(digest.value().size(), 100u);
     States& states = model.as_of[number] = model.as_of[model.confirmed];
@@ -200,7 +265,16 @@ class Walk {
     ASSERT_TRUE(store_->offset_committed(lane));
     model.is_new = false;
     const auto sources = random_moves(lane);
-    ASSERT_TRUE(store_->advance(lane, sources));
+    auto& now = model.ledger_as_of[model.confirmed];
+    const Shipped before = now;
+    ASSERT_TRUE(store_->advance(lane, sources, random_ledger(lane, now)));
+    for (const auto& [detail, shipped] : now) {
+      const auto known = before.find(detail);
+      if (known != before.end() && known->second == shipped) continue;
+      for (auto& [number, ledger] : model.ledger_as_of) {
+        if (known == before.end() || ledger.contains(detail)) ledger[detail] = shipped;
+      }
+    }
     for (const auto& [id, state] : sources) model.as_of[model.confirmed][id] = state;
     ++done["advance"];
   }
@@ -211,6 +285,8 @@ class Walk {
     ASSERT_TRUE(store_->adopt(lane, {TransactionNumber{number}, "adopted"}));
     const States states = model.as_of[model.confirmed];
     model.as_of = {{number, states}};
+    const Shipped ledger = model.ledger_as_of[model.confirmed];
+    model.ledger_as_of = {{number, ledger}, {number == 0 ? 0 : number - 1, ledger}};
     model.digests = {{number, "adopted"}};
     model.confirmed = number;
     model.prepared = model.is_new = false;
@@ -257,6 +333,7 @@ class Walk {
   std::mt19937_64 random_;
   std::map<LaneId, LaneModel> lanes_;
   std::map<LaneId, States> moved_;
+  uint64_t entries_ = 0;
 };
 
 void walk(std::unique_ptr<Store> store, const Walk::Reopen& reopen, int steps, uint64_t seed) {
@@ -267,7 +344,7 @@ void walk(std::unique_ptr<Store> store, const Walk::Reopen& reopen, int steps, u
     walk.expect_equal();
   }
   for (const char* operation : {"prepare", "confirm", "drop", "step back", "advance", "adopt",
-                                "put", "forget", "forget gone"}) {
+                                "put", "forget", "forget gone", "append"}) {
     EXPECT_GT(walk.done[operation], 5) << operation;
   }
 }

@@ -103,6 +103,12 @@ Status MemoryStore::put_sources(const std::vector<SourceRow>& rows) {
 }
 
 Result<size_t> MemoryStore::forget_gone(LaneId lane, int64_t before_ns) {
+  const auto confirmed = static_cast<int64_t>(lane_of(lane).confirmed);
+  std::erase_if(ledger_, [&](const MemoryEntry& known) {
+    const bool for_good = known.shipped != 0 && known.shipped + 2 <= confirmed;
+    return known.entry.lane == lane && known.entry.time_ns < before_ns &&
+           (for_good || !known.entry.is_loss());
+  });
   std::vector<SourceId> gone;
   for (const auto& [id, row] : rows_) {
     if (row.lane == lane && row.gone_ns != 0 && row.gone_ns < before_ns) gone.push_back(id);
@@ -135,6 +141,7 @@ Result<std::string> MemoryStore::prepare(const Prepare& prepare) {
   for (const PreparedSource& source : prepare.sources) {
     states_[source.source][number] = {prepare.lane, source.state};
   }
+  put_ledger(prepare.lane, number, static_cast<int64_t>(number), prepare.ledger);
   lane.digests[number] = std::to_string(number) + ":memory" + std::to_string(++nonces_);
   while (lane.digests.begin()->first + 2 < number) lane.digests.erase(lane.digests.begin());
   return lane.digests[number];
@@ -155,6 +162,7 @@ Status MemoryStore::drop_prepared(LaneId lane) {
   MemoryLane& found = lane_of(lane);
   if (!found.prepared) return ok();
   erase_versions(lane, *found.prepared);
+  drop_ledger(lane, *found.prepared);
   found.digests.erase(*found.prepared);
   found.prepared.reset();
   return ok();
@@ -165,6 +173,7 @@ Status MemoryStore::step_back(LaneId lane) {
   MemoryLane& found = lane_of(lane);
   assert(!found.prepared && found.confirmed > 0);
   erase_versions(lane, found.confirmed);
+  drop_ledger(lane, found.confirmed);
   found.digests.erase(found.confirmed);
   --found.confirmed;
   return ok();
@@ -189,29 +198,86 @@ Status MemoryStore::adopt(LaneId lane, const CommittedOffset& kafka) {
     const bool ours = !versions.empty() && versions.begin()->second.lane == lane;
     if (ours) versions = std::move(kept);
   }
+  const uint64_t was = found.confirmed;
   found.confirmed = kafka.number->value;
   found.prepared.reset();
   found.is_new = false;
   found.digests = {{found.confirmed, kafka.digest}};
+  std::erase_if(ledger_, [&](const MemoryEntry& known) {
+    return known.entry.lane == lane && known.born > was;
+  });
+  for (MemoryEntry& known : ledger_) {
+    if (known.entry.lane != lane) continue;
+    known.born = 0;
+    known.shipped = known.shipped != 0 && known.shipped <= static_cast<int64_t>(was) ? -1 : 0;
+  }
   return ok();
 }
 
-Status MemoryStore::advance(LaneId lane, const std::vector<PreparedSource>& sources) {
+Status MemoryStore::advance(LaneId lane, const std::vector<PreparedSource>& sources,
+                            const std::vector<LedgerEntry>& ledger) {
   if (Status changed = change(); !changed) return changed;
   const uint64_t confirmed = lane_of(lane).confirmed;
   for (const PreparedSource& source : sources) {
     states_[source.source][confirmed] = {lane, source.state};
   }
+  put_ledger(lane, 0, -1, ledger);
   return ok();
+}
+
+void MemoryStore::put_ledger(LaneId lane, uint64_t born, int64_t number,
+                             const std::vector<LedgerEntry>& entries) {
+  for (const LedgerEntry& entry : entries) {
+    if (entry.id == 0) {
+      ledger_.push_back({entry, born, entry.shipped ? number : 0});
+      ledger_.back().entry.id = ++ledger_ids_;
+      continue;
+    }
+    for (MemoryEntry& known : ledger_) {
+      if (known.entry.id == entry.id && entry.shipped) known.shipped = number;
+    }
+  }
+  std::erase_if(ledger_, [&](const MemoryEntry& known) {
+    return known.entry.lane == lane && known.shipped != 0 && known.shipped + 2 <= number &&
+           !known.entry.is_loss();
+  });
+}
+
+void MemoryStore::drop_ledger(LaneId lane, uint64_t number) {
+  std::erase_if(ledger_, [&](const MemoryEntry& known) {
+    return known.entry.lane == lane && known.born == number;
+  });
+  for (MemoryEntry& known : ledger_) {
+    if (known.entry.lane == lane && known.shipped == static_cast<int64_t>(number)) {
+      known.shipped = 0;
+    }
+  }
 }
 
 Status MemoryStore::append_ledger(const std::vector<LedgerEntry>& entries) {
   if (Status changed = change(); !changed) return changed;
-  ledger_.insert(ledger_.end(), entries.begin(), entries.end());
+  for (const LedgerEntry& entry : entries) put_ledger(entry.lane, 0, 0, {entry});
   return ok();
 }
 
-Result<std::vector<LedgerEntry>> MemoryStore::ledger() { return ledger_; }
+Result<std::vector<LedgerEntry>> MemoryStore::ledger() {
+  std::vector<LedgerEntry> entries;
+  for (const MemoryEntry& known : ledger_) {
+    entries.push_back(known.entry);
+    entries.back().shipped = known.shipped != 0;
+  }
+  return entries;
+}
+
+Result<std::vector<LedgerEntry>> MemoryStore::unshipped(LaneId lane, size_t entries_max) {
+  std::vector<LedgerEntry> entries;
+  for (const MemoryEntry& known : ledger_) {
+    if (known.entry.lane != lane || known.shipped != 0 || entries.size() == entries_max) continue;
+    entries.push_back(known.entry);
+    entries.back().shipped = false;
+  }
+  return entries;
+}
 
 Result<std::string> MemoryStore::value(const std::string& name) {
   const auto found = values_.find(name);

@@ -35,9 +35,11 @@ class MemoryStore final : public checkpoint::Store {
   Status step_back(LaneId lane) override;
   Status offset_committed(LaneId lane) override;
   Status adopt(LaneId lane, const checkpoint::CommittedOffset& kafka) override;
-  Status advance(LaneId lane, const std::vector<checkpoint::PreparedSource>& sources) override;
+  Status advance(LaneId lane, const std::vector<checkpoint::PreparedSource>& sources,
+                 const std::vector<checkpoint::LedgerEntry>& ledger = {}) override;
   Status append_ledger(const std::vector<checkpoint::LedgerEntry>& entries) override;
   Result<std::vector<checkpoint::LedgerEntry>> ledger() override;
+  Result<std::vector<checkpoint::LedgerEntry>> unshipped(LaneId lane, size_t entries_max) override;
   Result<std::string> value(const std::string& name) override;
   Status set_value(const std::string& name, const std::string& value) override;
 
@@ -56,18 +58,27 @@ class MemoryStore final : public checkpoint::Store {
     LaneId lane;
     checkpoint::SourceState state;
   };
+  struct MemoryEntry {
+    checkpoint::LedgerEntry entry;
+    uint64_t born = 0;    // Its transaction; 0: none.
+    int64_t shipped = 0;  // The one that ships it; 0: none yet, -1: for good.
+  };
   using Versions = std::map<uint64_t, Version>;  // By transaction number.
 
   Status change();
   MemoryLane& lane_of(LaneId lane);
   checkpoint::StoredSource stored(const checkpoint::SourceRow& row);
   void erase_versions(LaneId lane, uint64_t number);
+  void put_ledger(LaneId lane, uint64_t born, int64_t number,
+                  const std::vector<checkpoint::LedgerEntry>& entries);
+  void drop_ledger(LaneId lane, uint64_t number);
 
   std::map<LaneId, MemoryLane> lanes_;
   std::map<SourceId, checkpoint::SourceRow> rows_;
   std::map<SourceId, Versions> states_;
   std::map<std::string, std::string> values_;
-  std::vector<checkpoint::LedgerEntry> ledger_;
+  std::vector<MemoryEntry> ledger_;
+  int64_t ledger_ids_ = 0;
   std::optional<Fault> fault_;
   std::optional<ErrorCode> every_;
   size_t changes_ = 0;
