@@ -63,7 +63,8 @@ Status ledger_adoption(checkpoint::Store& store, LaneId lane, int64_t now_ns,
                        .start = from,
                        .end = from,
                        .reason = "possible duplicates",
-                       .detail = detail});
+                       .detail = detail,
+                       .event = checkpoint::LedgerEvent::kDoubt});
   };
   for (const auto& source : sources.value()) add(source.row.id, source.state.covered);
   if (entries.empty()) add(SourceId{}, Position{});

@@ -50,7 +50,7 @@ Status Destinations::look_up(const std::string& name, Topic& topic, int64_t now_
   }
   topic.park_ns = longer_park(topic.park_ns);
   topic.parked_until_ns = now_ns + topic.park_ns;
-  spdlog::warn("topic {} cannot be used, its sources wait: {} Trying again in {} s.", name,
+  spdlog::warn("topic {} cannot be used, what goes there waits: {} Trying again in {} s.", name,
                count.error().message, topic.park_ns / 1'000'000'000);
   return count.error();
 }
@@ -112,12 +112,13 @@ void Destinations::reset_outstanding() {
   }
 }
 
-int64_t Destinations::next_retry_ns() const {
+int64_t Destinations::next_retry_ns(const std::string& except) const {
   int64_t next = 0;
   const auto sooner = [&](int64_t at) {
     if (at > 0 && (next == 0 || at < next)) next = at;
   };
   for (const auto& [name, topic] : topics_) {
+    if (name == except) continue;
     sooner(topic.parked_until_ns);
     for (const auto& known : topic.all) sooner(known->parked_until_ns);
   }

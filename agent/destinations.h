@@ -53,8 +53,9 @@ class Destinations {
   /// The session is gone and with it all that was outstanding.
   void reset_outstanding();
 
-  /// The next time a parked topic or partition is to be tried again; 0: none is parked.
-  int64_t next_retry_ns() const;
+  /// The next time a parked topic or partition is to be tried again, `except` that topic; 0: none
+  /// is parked.
+  int64_t next_retry_ns(const std::string& except = {}) const;
 
  private:
   struct Topic {

@@ -89,6 +89,7 @@ void Lane::rewind() {
   open_ = saturated_ = any_report_ = false;
   open_bytes_ = open_records_ = 0;
   outstanding_ = 0;
+  waiting_ledger_.clear();
   reports_.clear();
 }
 
@@ -113,8 +114,11 @@ void Lane::apply_messages() {
   }
   for (size_t i = 0; i < messages.size(); ++i) {
     ToLane& message = messages[i];
-    if (const auto* opened = std::get_if<SourceOpened>(&message)) {
-      const Status applied = sources_.opened(*opened);
+    const auto* opened = std::get_if<SourceOpened>(&message);
+    const auto* vanished = std::get_if<SourceVanished>(&message);
+    if (opened != nullptr || vanished != nullptr) {
+      const Status applied =
+          opened != nullptr ? sources_.opened(*opened) : sources_.vanished(*vanished);
       if (!applied) {
         spdlog::error("lane {}: the checkpoint cannot be read, new sources wait: {}",
                       options_.lane.value, applied.error().message);
@@ -128,6 +132,8 @@ void Lane::apply_messages() {
       sources_.ended(ended->source);
     } else if (const auto* released = std::get_if<SourceReleased>(&message)) {
       sources_.released(released->source, released->deleted);
+    } else if (const auto* gave_up = std::get_if<FileGivenUp>(&message)) {
+      sources_.given_up(*gave_up);
     } else if (std::holds_alternative<StartScanned>(message)) {
       start_scanned_ = true;
     } else {
@@ -143,7 +149,7 @@ bool Lane::finished() const {
   if (open_ || confirm_pending_) return false;
   if (stopping_) return true;
   return options_.once && start_scanned_ && unapplied_.empty() && !sources_.has_ready() &&
-         sources_.next_recheck_ns() == 0 && destinations_.next_retry_ns() == 0;
+         sources_.next_recheck_ns() == 0 && destinations_.next_retry_ns(options_.ledger_topic) == 0;
 }
 
 Status Lane::ship() {
@@ -156,6 +162,9 @@ Status Lane::ship() {
     if (Status collected = collect(0); !collected) return collected;
     if (!stopping_) {
       if (Status streamed = stream(); !streamed) return streamed;
+      if (!open_ && !waiting_ledger_.empty() && ledger_destination() != nullptr) {
+        if (Status begun = begin_transaction(); !begun) return begun;
+      }
     }
     if (open_ && transaction_due()) {
       if (Status closed = close_transaction(); !closed) return closed;

@@ -31,6 +31,7 @@ struct LaneOptions {
   LaneId lane = {};
   std::string host_id = {};
   std::string default_topic = {};
+  std::string ledger_topic = {};  ///< Empty: the ledger stays in the checkpoint, losses only.
   bool exactly_once = true;
   bool once = false;  ///< Ship all that is there, then stop.
   bool create_topics = false;
@@ -76,17 +77,27 @@ class Lane {
   // lane_transaction.cc: one transaction.
   Status stream();
   Status read_one(LaneSource& source, bool& produced);
+  Status begin_transaction();
   Status produce(LaneSource& source, shipper::Chunk& chunk);
+  Status hand_over(shipper::Chunk& chunk, Destination& to);
   Status collect(int timeout_ms);
   Status take_reports();
   Status flush();
   Status close_transaction();
-  Status prepare(std::vector<checkpoint::PreparedSource>& states, std::string& digest);
+  Status prepare(const std::vector<checkpoint::PreparedSource>& states,
+                 std::vector<checkpoint::LedgerEntry> ledger, std::string& digest);
   Status commit_offset(TransactionNumber number, const std::string& digest);
   Status settle_store();
-  Status record_incidents(LaneSource& source);
   bool find_destination(LaneSource& source);
   bool transaction_due() const;
+
+  // lane_ledger.cc: what is said of bytes beside their records.
+  void take_events(LaneSource& source);
+  Destination* ledger_destination();
+  Status load_waiting_ledger();
+  shipper::Envelope envelope_of(SourceId id);
+  std::vector<checkpoint::LedgerEntry> ledger_of_transaction() const;
+  Status produce_ledger(std::vector<checkpoint::LedgerEntry>& entries);
 
   // lane_recovery.cc: the start of a session.
   Status open_session();
@@ -111,7 +122,8 @@ class Lane {
   ChunkPool pool_;
   std::unique_ptr<shipper::Session> session_;
   std::vector<shipper::Report> reports_;
-  std::vector<ToLane> unapplied_;  // Messages that wait for the store.
+  std::vector<ToLane> unapplied_;                        // Messages that wait for the store.
+  std::vector<checkpoint::LedgerEntry> waiting_ledger_;  // Of earlier transactions, unshipped.
   std::string group_;
 
   bool stopping_ = false;

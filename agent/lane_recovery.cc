@@ -45,6 +45,7 @@ Status Lane::open_session() {
   if (Status applied = apply(recovery); !applied) return applied;
   const auto now = store_.lane(options_.lane);
   if (!now) return now.error();
+  if (Status loaded = load_waiting_ledger(); !loaded) return loaded;
   confirmed_ = now.value().confirmed;
   confirm_pending_ = false;
   last_commit_ns_ = clock_.monotonic_ns();
@@ -152,6 +153,8 @@ Status Lane::commit_confirmed_offset() {
 Status Lane::ledger_prepared(const std::string& reason, const std::string& detail) {
   const auto prepared = store_.prepared(options_.lane);
   if (!prepared) return prepared.error();
+  const auto event = reason == "possible duplicates" ? checkpoint::LedgerEvent::kDoubt
+                                                     : checkpoint::LedgerEvent::kLost;
   std::vector<checkpoint::LedgerEntry> entries;
   for (const auto& moved : prepared.value()) {
     const auto stored = store_.source(moved.source);
@@ -163,7 +166,8 @@ Status Lane::ledger_prepared(const std::string& reason, const std::string& detai
                        .start = start,
                        .end = moved.state.covered,
                        .reason = reason,
-                       .detail = detail});
+                       .detail = detail,
+                       .event = event});
   }
   if (entries.empty()) {
     entries.push_back({.time_ns = clock_.wall_ns(),
@@ -172,7 +176,8 @@ Status Lane::ledger_prepared(const std::string& reason, const std::string& detai
                        .start = {},
                        .end = {},
                        .reason = reason,
-                       .detail = detail});
+                       .detail = detail,
+                       .event = event});
   }
   return store_.append_ledger(entries);
 }

@@ -20,50 +20,54 @@ shipper::Envelope envelope_of(const SourceSpec& spec, const std::string& host_na
           .labels = spec.declaration.tags};
 }
 
+checkpoint::SourceRow row_of(const SourceSpec& spec, int64_t first_seen_ns, int64_t gone_ns) {
+  return {.id = spec.id,
+          .lane = spec.lane,
+          .host_path = spec.host_path,
+          .stream = stream_name(spec.declaration.stream),
+          .name = spec.declaration.name,
+          .container_id = spec.container_id,
+          .container_name = spec.container_name,
+          .first_seen_ns = first_seen_ns,
+          .gone_ns = gone_ns};
+}
+
 }  // namespace
 
 LaneSource::LaneSource(std::shared_ptr<const SourceSpec> source_spec, checkpoint::SourceState state,
-                       shipper::Envelope envelope, int64_t rotate_wait_ns)
+                       shipper::Envelope envelope, const LaneSourcesOptions& options)
     : spec(std::move(source_spec)),
       confirmed(std::move(state)),
-      tail(spec->declaration.stream, confirmed, rotate_wait_ns),
+      tail(spec->declaration.stream, confirmed, options.rotate_wait_ns, options.boot),
       encoder(std::move(envelope)) {}
 
 LaneSources::LaneSources(LaneSourcesOptions options, checkpoint::Store& store, const Clock& clock)
     : options_(std::move(options)), store_(store), clock_(clock) {}
 
-Status LaneSources::opened(const SourceOpened& message) {
-  const SourceSpec& spec = *message.spec;
-  auto found = sources_.find(spec.id);
-  if (found == sources_.end()) {
-    auto stored = store_.source(spec.id);
-    if (!stored) return stored.error();
-    checkpoint::SourceState state;
-    int64_t first_seen_ns = clock_.wall_ns();
-    if (stored.value()) {
-      state = stored.value()->state;
-      first_seen_ns = stored.value()->row.first_seen_ns;
-    }
-    new_rows_.push_back({.id = spec.id,
-                         .lane = spec.lane,
-                         .host_path = spec.host_path,
-                         .stream = stream_name(spec.declaration.stream),
-                         .name = spec.declaration.name,
-                         .container_id = spec.container_id,
-                         .container_name = spec.container_name,
-                         .first_seen_ns = first_seen_ns,
-                         .gone_ns = 0});
-    found =
-        sources_
-            .emplace(spec.id, std::make_unique<LaneSource>(message.spec, std::move(state),
-                                                           envelope_of(spec, options_.host_name),
-                                                           options_.rotate_wait_ns))
-            .first;
+Result<LaneSource*> LaneSources::find_or_make(const std::shared_ptr<const SourceSpec>& spec) {
+  const auto found = sources_.find(spec->id);
+  if (found != sources_.end()) return found->second.get();
+  auto stored = store_.source(spec->id);
+  if (!stored) return stored.error();
+  checkpoint::SourceState state;
+  int64_t first_seen_ns = clock_.wall_ns();
+  if (stored.value()) {
+    state = stored.value()->state;
+    first_seen_ns = stored.value()->row.first_seen_ns;
   }
-  LaneSource& source = *found->second;
+  new_rows_.push_back(row_of(*spec, first_seen_ns, 0));
+  auto made = std::make_unique<LaneSource>(spec, std::move(state),
+                                           envelope_of(*spec, options_.host_name), options_);
+  return sources_.emplace(spec->id, std::move(made)).first->second.get();
+}
+
+Status LaneSources::opened(const SourceOpened& message) {
+  const auto found = find_or_make(message.spec);
+  if (!found) return found.error();
+  LaneSource& source = *found.value();
   if (source.spec != message.spec) {
     source.spec = message.spec;
-    source.encoder = shipper::RecordEncoder(envelope_of(spec, options_.host_name));
+    source.encoder = shipper::RecordEncoder(envelope_of(*message.spec, options_.host_name));
     source.destination = nullptr;
   }
   source.released = false;
@@ -78,6 +82,23 @@ Status LaneSources::opened(const SourceOpened& message) {
   }
   make_ready(source);
   return ok();
+}
+
+Status LaneSources::vanished(const SourceVanished& message) {
+  if (sources_.contains(message.spec->id)) return ok();  // It came back meanwhile.
+  const auto made = find_or_make(message.spec);
+  if (!made) return made.error();
+  made.value()->tail.vanish();
+  made.value()->released = made.value()->deleted = true;
+  make_ready(*made.value());
+  return ok();
+}
+
+void LaneSources::given_up(const FileGivenUp& message) {
+  const auto found = sources_.find(message.source);
+  if (found == sources_.end()) return;
+  found->second->tail.give_up(message.identity);
+  make_ready(*found->second);
 }
 
 void LaneSources::touched(const SourcesTouched& message) {
@@ -192,6 +213,7 @@ void LaneSources::confirmed(const std::vector<checkpoint::PreparedSource>& state
   for (size_t i = 0; i < moved_.size(); ++i) {
     LaneSource& source = *moved_[i];
     source.moved = false;
+    source.ledger.clear();
     source.confirmed = states[i].state;
     source.tail.confirmed(source.confirmed);
     // Its turn comes once more, so that a released source is let go when it is drained.
@@ -206,6 +228,7 @@ void LaneSources::rewind() {
   drifted_.clear();
   for (auto& [id, source] : sources_) {
     source->drifted = false;
+    source->ledger.clear();
     source->tail.rewind(source->confirmed);
     source->destination = nullptr;
     make_ready(*source);
@@ -227,15 +250,7 @@ void LaneSources::let_go(LaneSource& source) {
   const SourceSpec& spec = *source.spec;
   if (source.deleted) {
     // Through put_sources: the retention of a deleted file's state counts from here.
-    new_rows_.push_back({.id = spec.id,
-                         .lane = spec.lane,
-                         .host_path = spec.host_path,
-                         .stream = stream_name(spec.declaration.stream),
-                         .name = spec.declaration.name,
-                         .container_id = spec.container_id,
-                         .container_name = spec.container_name,
-                         .first_seen_ns = clock_.wall_ns(),
-                         .gone_ns = clock_.wall_ns()});
+    new_rows_.push_back(row_of(spec, clock_.wall_ns(), clock_.wall_ns()));
   }
   assert(!source.ready);
   sources_.erase(spec.id);

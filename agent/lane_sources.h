@@ -15,10 +15,16 @@
 
 namespace longshore::agent {
 
+struct LaneSourcesOptions {
+  std::string host_name;
+  int64_t rotate_wait_ns = 5'000'000'000;
+  uint64_t boot = 0;  ///< Of Tail.
+};
+
 /// One source in the lane's hands.
 struct LaneSource {
   LaneSource(std::shared_ptr<const SourceSpec> spec, checkpoint::SourceState state,
-             shipper::Envelope envelope, int64_t rotate_wait_ns);
+             shipper::Envelope envelope, const LaneSourcesOptions& options);
 
   std::shared_ptr<const SourceSpec> spec;
   checkpoint::SourceState confirmed;
@@ -30,11 +36,7 @@ struct LaneSource {
   bool drifted = false;                ///< Its state moved without a record and without one.
   bool released = false;               ///< To be let go once all is confirmed.
   bool deleted = false;
-};
-
-struct LaneSourcesOptions {
-  std::string host_name;
-  int64_t rotate_wait_ns = 5'000'000'000;
+  std::vector<checkpoint::LedgerEntry> ledger;  ///< Since its confirmed state.
 };
 
 /// Thread: its lane's.
@@ -47,6 +49,9 @@ class LaneSources {
   void touched(const SourcesTouched& message);
   void ended(SourceId source);
   void released(SourceId source, bool deleted);
+  /// Known from before, and its file is gone. Errors as in opened().
+  Status vanished(const SourceVanished& message);
+  void given_up(const FileGivenUp& message);
 
   /// The next source with something to read, taken out of the ring; null: none.
   LaneSource* next();
@@ -79,11 +84,12 @@ class LaneSources {
   /// Back to what the store holds (after a step back).
   Status reload();
 
-  /// Where a source of ours ships; null: unknown or not found yet.
-  Destination* destination_of(SourceId source) const {
+  /// Null: not ours.
+  const LaneSource* find(SourceId source) const {
     const auto found = sources_.find(source);
-    return found == sources_.end() ? nullptr : found->second->destination;
+    return found == sources_.end() ? nullptr : found->second.get();
   }
+  const std::string& host_name() const { return options_.host_name; }
 
   size_t size() const { return sources_.size(); }
   /// How many bytes stood before us in the files that were opened: for the progress line.
@@ -92,6 +98,7 @@ class LaneSources {
   auto end() const { return sources_.end(); }
 
  private:
+  Result<LaneSource*> find_or_make(const std::shared_ptr<const SourceSpec>& spec);
   void make_ready(LaneSource& source);
   void let_go(LaneSource& source);
 

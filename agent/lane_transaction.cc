@@ -33,8 +33,9 @@ Status Lane::stream() {
   Status status = ok();
   while (LaneSource* source = sources_.next()) {
     bool produced = false;
-    if (!find_destination(*source)) continue;
-    if (!source->destination->has_room() || pool_.lent_bytes() >= limits::kLaneBytesInFlightMax) {
+    if (!source->tail.vanished() && !find_destination(*source)) continue;
+    if ((source->destination != nullptr && !source->destination->has_room()) ||
+        pool_.lent_bytes() >= limits::kLaneBytesInFlightMax) {
       waiting.push_back(source);
       if (pool_.lent_bytes() >= limits::kLaneBytesInFlightMax) break;
     } else {
@@ -90,12 +91,10 @@ Status Lane::read_one(LaneSource& source, bool& produced) {
     pool_.give_back_unused(*chunk);
     spdlog::error("cannot read {}: {} It is tried again when it changes.", source.spec->host_path,
                   filled.error().message);
+    sources_.wait_for_recheck(source);
     return ok();
   }
-  if (Status recorded = record_incidents(source); !recorded) {
-    pool_.give_back_unused(*chunk);
-    return recorded;
-  }
+  take_events(source);
   if (filled.value() == FillOutcome::kDrained) {
     pool_.give_back_unused(*chunk);
     sources_.wait_for_recheck(source);
@@ -103,52 +102,49 @@ Status Lane::read_one(LaneSource& source, bool& produced) {
   }
   sources_.put_back(source);
   if (filled.value() == FillOutcome::kMoved) {
+    pool_.give_back_unused(*chunk);
+    // What the ledger has to say is shipped as records are; all else can wait for those.
+    if (!open_ && !source.ledger.empty()) {
+      if (Status begun = begin_transaction(); !begun) return begun;
+    }
     if (!open_) sources_.mark_drifted(source);
     if (open_) sources_.mark_moved(source);
-    pool_.give_back_unused(*chunk);
     return ok();
   }
   produced = true;
   return produce(source, *chunk);
 }
 
-Status Lane::record_incidents(LaneSource& source) {
-  std::vector<checkpoint::LedgerEntry> entries;
-  for (TailIncident& incident : source.tail.take_incidents()) {
-    spdlog::warn("{} ({}): {}: {}", source.spec->host_path, to_string(source.spec->id),
-                 incident.reason, incident.detail);
-    entries.push_back({.time_ns = clock_.wall_ns(),
-                       .source = source.spec->id,
-                       .lane = options_.lane,
-                       .start = incident.start,
-                       .end = incident.end,
-                       .reason = std::move(incident.reason),
-                       .detail = std::move(incident.detail)});
+Status Lane::begin_transaction() {
+  if (Status stored = sources_.store_new(); !stored) return stored;
+  if (options_.exactly_once) {
+    if (Status begun = session_->begin(); !begun) return begun;
   }
-  return entries.empty() ? ok() : store_.append_ledger(entries);
+  open_ = true;
+  any_report_ = false;
+  opened_ns_ = clock_.monotonic_ns();
+  open_bytes_ = open_records_ = 0;
+  sources_.drifted_join_moved();
+  return ok();
 }
 
 Status Lane::produce(LaneSource& source, shipper::Chunk& chunk) {
   source.encoder.finish(chunk);
   if (!open_) {
-    if (Status stored = sources_.store_new(); !stored) return stored;
-    if (options_.exactly_once) {
-      if (Status begun = session_->begin(); !begun) return begun;
-    }
-    open_ = true;
-    any_report_ = false;
-    opened_ns_ = clock_.monotonic_ns();
-    open_bytes_ = open_records_ = 0;
-    sources_.drifted_join_moved();
+    if (Status begun = begin_transaction(); !begun) return begun;
   }
   sources_.mark_moved(source);
-  Destination& to = *source.destination;
-  to.records_out += chunk.messages.size();
-  to.bytes_out += chunk.value_bytes;
-  outstanding_ += chunk.messages.size();
   open_bytes_ += chunk.value_bytes;
   open_records_ += chunk.messages.size();
   progress_.bytes_read += chunk.value_bytes;
+  return hand_over(chunk, *source.destination);
+}
+
+Status Lane::hand_over(shipper::Chunk& chunk, Destination& to) {
+  chunk.owner = &to;
+  to.records_out += chunk.messages.size();
+  to.bytes_out += chunk.value_bytes;
+  outstanding_ += chunk.messages.size();
   for (size_t first = 0; first < chunk.messages.size();) {
     const auto taken = session_->produce(&chunk, first, to.where);
     if (!taken) return taken.error();
@@ -175,16 +171,14 @@ Status Lane::take_reports() {
     shipper::Chunk& chunk = *report.chunk;
     outstanding_ -= report.records;
     any_report_ = true;
-    if (Destination* to = sources_.destination_of(chunk.source)) {
-      to->records_out -= report.records;
-      to->bytes_out -= report.value_bytes;
-    }
+    Destination& to = *static_cast<Destination*>(chunk.owner);
+    to.records_out -= report.records;
+    to.bytes_out -= report.value_bytes;
     if (chunk.unreported == 0) pool_.give_back(chunk);
     if (report.trouble != shipper::Trouble::kNone && status) {
       status = Error{ErrorCode::kRetryable, report.message};
-      Destination* to = sources_.destination_of(chunk.source);
-      if (to != nullptr && report.trouble == shipper::Trouble::kPartition) {
-        destinations_.failed(to->where, report.message, clock_.monotonic_ns());
+      if (report.trouble == shipper::Trouble::kPartition) {
+        destinations_.failed(to.where, report.message, clock_.monotonic_ns());
       }
     }
   }
@@ -208,13 +202,12 @@ Status Lane::flush() {
   return ok();
 }
 
-Status Lane::prepare(std::vector<checkpoint::PreparedSource>& states, std::string& digest) {
-  for (LaneSource* source : sources_.moved()) {
-    states.push_back({source->spec->id, source->tail.state()});
-  }
-  if (!options_.exactly_once) return ok();
-  const auto prepared =
-      store_.prepare({.lane = options_.lane, .number = {confirmed_.value + 1}, .sources = states});
+Status Lane::prepare(const std::vector<checkpoint::PreparedSource>& states,
+                     std::vector<checkpoint::LedgerEntry> ledger, std::string& digest) {
+  const auto prepared = store_.prepare({.lane = options_.lane,
+                                        .number = {confirmed_.value + 1},
+                                        .sources = states,
+                                        .ledger = std::move(ledger)});
   if (!prepared) return prepared.error();
   confirm_pending_ = false;  // PREPARE N+1 confirmed N.
   digest = prepared.value();
@@ -224,17 +217,26 @@ Status Lane::prepare(std::vector<checkpoint::PreparedSource>& states, std::strin
 Status Lane::close_transaction() {
   // Flushing first: the offset must not be sent before the transaction has had a delivery, and
   // librdkafka lingers on the last batch otherwise.
+  std::vector<checkpoint::LedgerEntry> ledger = ledger_of_transaction();
+  if (Status produced = produce_ledger(ledger); !produced) return produced;
   if (Status flushed = flush(); !flushed) return flushed;
+  const bool ledger_left = !ledger.empty();
   std::vector<checkpoint::PreparedSource> states;
-  std::string digest;
-  if (Status prepared = prepare(states, digest); !prepared) return prepared;
+  for (LaneSource* source : sources_.moved()) {
+    states.push_back({source->spec->id, source->tail.state()});
+  }
   if (options_.exactly_once) {
+    std::string digest;
+    if (Status prepared = prepare(states, std::move(ledger), digest); !prepared) return prepared;
     const TransactionNumber number{confirmed_.value + 1};
     if (Status committed = commit_offset(number, digest); !committed) return committed;
     confirmed_ = number;
     confirm_pending_ = true;
-  } else if (Status advanced = store_.advance(options_.lane, states); !advanced) {
+  } else if (Status advanced = store_.advance(options_.lane, states, ledger); !advanced) {
     return advanced;
+  }
+  if (ledger_left) {
+    if (Status loaded = load_waiting_ledger(); !loaded) return loaded;
   }
   progress_.records_confirmed += open_records_;
   open_ = false;

@@ -62,13 +62,24 @@ struct SourceReleased {
   bool deleted = false;  ///< Its file is gone: the retention of its state begins.
 };
 
+/// The checkpoint knows it, but its file is gone and was not open here.
+struct SourceVanished {
+  std::shared_ptr<const SourceSpec> spec;
+};
+
+/// A deleted file that takes more of the disk than such files may: its rest is given up.
+struct FileGivenUp {
+  SourceId source;
+  checkpoint::FileIdentity identity;
+};
+
 /// Everything that was there at the start has been opened: `--once` may finish.
 struct StartScanned {};
 
 struct StopLane {};
 
-using ToLane =
-    std::variant<SourceOpened, SourcesTouched, SourceEnded, SourceReleased, StartScanned, StopLane>;
+using ToLane = std::variant<SourceOpened, SourcesTouched, SourceEnded, SourceReleased,
+                            SourceVanished, FileGivenUp, StartScanned, StopLane>;
 
 /// A lane cannot go on: the process exits with this status after printing the sentence.
 struct LaneStopped {

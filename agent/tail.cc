@@ -16,28 +16,37 @@ namespace {
 constexpr int64_t kWriterPollNs = 200'000'000;
 constexpr size_t kReadBytesMin = 16 << 10;
 
-Result<size_t> read_at(int fd, char* into, size_t bytes, uint64_t offset) {
-  size_t done = 0;
-  while (done < bytes) {
-    const ssize_t got = ::pread(fd, into + done, bytes - done, static_cast<off_t>(offset + done));
+// What was read before the end of the file, or before the error.
+struct Read {
+  size_t bytes = 0;
+  Status status = ok();
+};
+
+Read read_at(int fd, char* into, size_t bytes, uint64_t offset) {
+  Read read;
+  while (read.bytes < bytes) {
+    const ssize_t got =
+        ::pread(fd, into + read.bytes, bytes - read.bytes, static_cast<off_t>(offset + read.bytes));
     if (got > 0) {
-      done += static_cast<size_t>(got);
+      read.bytes += static_cast<size_t>(got);
     } else if (got == 0) {
       break;
     } else if (errno != EINTR) {
-      return Error{ErrorCode::kRetryable, std::string("read at offset ") +
-                                              std::to_string(offset + done) + ": " +
-                                              std::strerror(errno)};
+      read.status =
+          Error{ErrorCode::kRetryable, "read at offset " + std::to_string(offset + read.bytes) +
+                                           ": " + std::strerror(errno)};
+      break;
     }
   }
-  return done;
+  return read;
 }
 
 }  // namespace
 
-Tail::Tail(Stream stream, checkpoint::SourceState state, int64_t rotate_wait_ns)
+Tail::Tail(Stream stream, checkpoint::SourceState state, int64_t rotate_wait_ns, uint64_t boot)
     : decoder_(make_decoder(stream)),
       rotate_wait_ns_(rotate_wait_ns),
+      boot_(boot),
       read_bytes_(limits::kReadBytesUsual) {
   rewind(state);
 }
@@ -50,7 +59,7 @@ void Tail::add(std::shared_ptr<const OpenFile> file, uint64_t start_offset, bool
     known.file = std::move(file);
     return;
   }
-  generations_.push_back({std::move(file), start_offset, gap_before});
+  generations_.push_back({std::move(file), start_offset, gap_before, false});
 }
 
 const Tail::Generation* Tail::current() const {
@@ -67,6 +76,10 @@ bool Tail::has_successor() const {
 checkpoint::SourceState Tail::state() const {
   checkpoint::SourceState state = state_;
   state.marks = marker_.list();
+  if (const Generation* generation = current()) {
+    const auto facts = checkpoint::file_facts(generation->file->fd.get());
+    state.seen_bytes = std::max(state.offset, facts ? facts.value().size_bytes : 0);
+  }
   return state;
 }
 
@@ -80,17 +93,21 @@ void Tail::rewind(const checkpoint::SourceState& state) {
   state_.marks = {};
   marker_ = checkpoint::Marker(state.marks);
   closing_ = false;
-  recheck_at_ns_ = 0;
+  recheck_at_ns_ = failing_since_ns_ = 0;
+  events_.clear();
 }
 
 void Tail::confirmed(const checkpoint::SourceState& state) {
   const auto at = std::find_if(generations_.begin(), generations_.end(), [&](const auto& known) {
     return known.file->identity == state.file;
   });
-  if (at != generations_.end()) generations_.erase(generations_.begin(), at);
+  if (at == generations_.end()) return;
+  if (state_.generation == state.generation) state_.seen_bytes = state.seen_bytes;
+  const bool let_go = at->given_up && state.offset >= state.seen_bytes;
+  generations_.erase(generations_.begin(), let_go ? std::next(at) : at);
 }
 
-std::vector<TailIncident> Tail::take_incidents() { return std::exchange(incidents_, {}); }
+std::vector<checkpoint::LedgerEntry> Tail::take_events() { return std::exchange(events_, {}); }
 
 bool Tail::start_first(const Generation& generation) {
   state_.file = generation.file->identity;
@@ -98,105 +115,108 @@ bool Tail::start_first(const Generation& generation) {
   state_.covered = Position{state_.base.bytes + state_.offset};
   const size_t overlap = std::min<uint64_t>(state_.offset, limits::kOverlapBytes);
   std::string tail(overlap, '\0');
-  const auto got =
+  const Read got =
       read_at(generation.file->fd.get(), tail.data(), overlap, state_.offset - overlap);
-  if (!got || got.value() < overlap) {
+  if (got.bytes < overlap) {
     state_.file = {};
     return false;
   }
   state_.tail = std::move(tail);
   marker_.reset(state_.offset);
+  say(checkpoint::LedgerEvent::kOpened, state_.covered, state_.covered);
   return true;
 }
 
-void Tail::say_unseen(const std::string& detail) {
-  const Position at{state_.base.bytes + state_.offset};
-  incidents_.push_back({"generation unseen", at, at, detail});
-  state_.gap_pending = true;
-}
-
-void Tail::start_next(const Generation& generation) {
+// On to the generation behind the current one, or to the first that is there.
+void Tail::start_next() {
+  const auto is_current = [&](const auto& known) { return known.file->identity == state_.file; };
+  const auto at = std::find_if(generations_.begin(), generations_.end(), is_current);
+  const Generation& next = at == generations_.end() ? generations_.front() : *std::next(at);
   state_.closed.push_back(state_.file);
   if (state_.closed.size() > limits::kClosedGenerationsMax) {
     state_.closed.erase(state_.closed.begin());
   }
   ++state_.generation;
   state_.base.bytes += state_.offset;
-  state_.file = generation.file->identity;
-  state_.offset = 0;
+  state_.file = next.file->identity;
+  state_.offset = state_.seen_bytes = 0;
   state_.part = 0;
   state_.tail.clear();
   marker_.reset(0);
   closing_ = false;
-  if (generation.gap_before) {
-    say_unseen("files that the log was rotated through came and went before they could be opened");
+  if (next.gap_before) {
+    lose(0, "generation unseen",
+         "files that the log was rotated through came and went before they could be opened");
   }
   grew_at_ns_ = 0;
   read_bytes_ = limits::kReadBytesUsual;
 }
 
-// The file was cut or written anew under the same inode: a new generation in the old file.
-void Tail::restart_truncated(int fd) {
-  const auto facts = checkpoint::file_facts(fd);
-  const uint64_t size = facts ? facts.value().size_bytes : 0;
-  const Position at{state_.base.bytes + state_.offset};
-  incidents_.push_back({"truncated", at, at,
-                        "the file was truncated or rewritten at its offset " +
-                            std::to_string(state_.offset) + "; it has " + std::to_string(size) +
-                            " bytes now, what stood behind that offset is not known"});
-  ++state_.generation;
-  state_.base = at;
-  state_.part = 0;
-  state_.gap_pending = true;
-  state_.tail.clear();
-  // A writer without O_APPEND goes on at its old offset and leaves a hole: no line is in there.
-  const off_t data = ::lseek(fd, 0, SEEK_DATA);
-  state_.offset = data > 0 ? static_cast<uint64_t>(data) : 0;
-  marker_.reset(state_.offset);
-  closing_ = false;
-}
-
 Result<FillOutcome> Tail::fill(shipper::Chunk& chunk, shipper::RecordEncoder& encoder,
                                int64_t now_ns, int64_t wall_ns) {
   recheck_at_ns_ = 0;
+  if (vanished_) return lose_vanished();
   if (generations_.empty()) return FillOutcome::kDrained;
   const Generation* generation = current();
-  if (generation == nullptr) {
-    if (state_.file == checkpoint::FileIdentity{}) {
-      if (!start_first(generations_.front())) return FillOutcome::kDrained;
-    } else {
-      say_unseen("the file that was being read is gone; what was written to it behind offset " +
-                 std::to_string(state_.offset) + " is not known");
-      start_next(generations_.front());
-    }
-    generation = current();
+  if (generation == nullptr && state_.file != checkpoint::FileIdentity{}) {
+    lose(state_.seen_bytes, "generation unseen",
+         "the file that was being read is gone; what was written to it behind its offset " +
+             std::to_string(std::max(state_.offset, state_.seen_bytes)) + " is not known");
+    start_next();
+    return FillOutcome::kMoved;
   }
+  if (generation == nullptr) {
+    generation = &generations_.front();
+    if (!start_first(*generation)) return FillOutcome::kDrained;
+  }
+  if (generation->given_up) return lose_given_up(*generation);
   const int fd = generation->file->fd.get();
   const size_t overlap = state_.tail.size();
   for (;;) {
     const size_t want = overlap + read_bytes_;
     chunk.read.clear();
     chunk.read.reserve(want + simdjson::SIMDJSON_PADDING);
-    const auto got = read_at(fd, chunk.read.data(), want, state_.offset - overlap);
-    if (!got) return got.error();
-    chunk.read.resize(got.value());
-    const std::string_view bytes(chunk.read.data(), got.value());
-    if (bytes.size() < overlap || bytes.substr(0, overlap) != state_.tail) {
-      restart_truncated(fd);
+    const Read got = read_at(fd, chunk.read.data(), want, state_.offset - overlap);
+    chunk.read.resize(got.bytes);
+    const std::string_view bytes(chunk.read.data(), got.bytes);
+    if (!got.status && bytes.size() < overlap) {
+      return read_failed(got.status.error(), state_.offset, now_ns);
+    }
+    if (bytes.substr(0, overlap) != state_.tail) {
+      const bool other_boot = boot_ != 0 && state_.boot != 0 && state_.boot != boot_;
+      Status resumed = ok();
+      if (other_boot) resumed = resume_by_marks(fd);
+      if (!other_boot) restart_truncated(fd);
+      if (!resumed) return resumed.error();
       return FillOutcome::kMoved;
     }
-    const bool at_end = got.value() < want;
-    const bool full = read_bytes_ >= limits::kReadBytesMax && !at_end;
+    state_.boot = boot_;
+    const bool at_end = got.status && got.bytes < want;
+    const bool full = read_bytes_ >= limits::kReadBytesMax && got.bytes == want;
     const uint64_t before = state_.offset;
     const FillOutcome outcome = decode(chunk, encoder, bytes, at_end, full, wall_ns);
     if (state_.offset != before) grew_at_ns_ = now_ns;
-    if (outcome != FillOutcome::kDrained) return outcome;
-    if (at_end) {
-      const bool rest = bytes.size() > overlap;
-      return has_successor() ? close_generation(now_ns, rest) : FillOutcome::kDrained;
+    if (outcome != FillOutcome::kDrained) {
+      failing_since_ns_ = 0;
+      return outcome;
     }
+    if (!got.status) {
+      return read_failed(got.status.error(), state_.offset - overlap + got.bytes, now_ns);
+    }
+    if (at_end) return drained(*generation, now_ns, bytes.size() > overlap);
     read_bytes_ = std::min(read_bytes_ * 2, limits::kReadBytesMax);
   }
+}
+
+// Everything that is there was read, but perhaps an unterminated rest.
+Result<FillOutcome> Tail::drained(const Generation& generation, int64_t now_ns, bool rest) {
+  failing_since_ns_ = 0;
+  if (has_successor()) return close_generation(generation, now_ns, rest);
+  const bool anything = state_.offset > 0 || state_.generation > 0;
+  if (!ended_ || rest || state_.ended || !anything) return FillOutcome::kDrained;
+  state_.ended = true;
+  say(checkpoint::LedgerEvent::kEnded, {}, state_.covered);
+  return FillOutcome::kMoved;
 }
 
 FillOutcome Tail::decode(shipper::Chunk& chunk, shipper::RecordEncoder& encoder,
@@ -220,6 +240,7 @@ FillOutcome Tail::decode(shipper::Chunk& chunk, shipper::RecordEncoder& encoder,
   state_.offset = at.offset;
   state_.covered = at.covered;
   state_.part = at.part;
+  state_.ended = false;
   // A window that holds much more than a chunk takes would be read several times over.
   const bool chunk_was_full = consumed < window.bytes.size() / 2;
   read_bytes_ = chunk_was_full ? std::max(consumed + consumed / 4, kReadBytesMin)
@@ -229,19 +250,17 @@ FillOutcome Tail::decode(shipper::Chunk& chunk, shipper::RecordEncoder& encoder,
   return FillOutcome::kRecords;
 }
 
-// Everything of the current generation was read but perhaps an unterminated rest. It is closed when
-// nobody can write to it any more, or nobody did for the rotation's grace time.
-FillOutcome Tail::close_generation(int64_t now_ns, bool rest) {
+// A generation with a successor is closed when nobody can write to it any more, or nobody did for
+// the rotation's grace time.
+FillOutcome Tail::close_generation(const Generation& generation, int64_t now_ns, bool rest) {
   if (closing_ && !rest) {
-    const auto next =
-        std::find_if(generations_.begin(), generations_.end(),
-                     [&](const auto& known) { return known.file->identity == state_.file; });
-    start_next(*std::next(next));
+    say(checkpoint::LedgerEvent::kClosed, state_.base, {state_.base.bytes + state_.offset});
+    start_next();
     return FillOutcome::kMoved;
   }
   if (grew_at_ns_ == 0) grew_at_ns_ = now_ns;
   const bool quiet = now_ns - grew_at_ns_ >= rotate_wait_ns_;
-  if (quiet || !checkpoint::has_writer(current()->file->fd.get())) {
+  if (quiet || !checkpoint::has_writer(generation.file->fd.get())) {
     closing_ = true;
     return FillOutcome::kMoved;
   }

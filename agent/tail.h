@@ -16,6 +16,7 @@
 
 #include "agent/decoder.h"
 #include "agent/messages.h"
+#include "checkpoint/ledger.h"
 #include "checkpoint/source_state.h"
 #include "shipper/record_encoder.h"
 
@@ -28,19 +29,13 @@ enum class FillOutcome : uint8_t {
   kDrained,  ///< Nothing new for now.
 };
 
-/// An event worth the ledger, found while reading.
-struct TailIncident {
-  std::string reason;   ///< "truncated", "generation unseen".
-  Position start, end;  ///< Equal: unknown length.
-  std::string detail;
-};
-
 /// Thread: its lane's.
 class Tail {
  public:
   /// `state` is the confirmed one, default for a source never seen; `rotate_wait_ns` is how long a
-  /// generation with a successor must be quiet before it is closed.
-  Tail(Stream stream, checkpoint::SourceState state, int64_t rotate_wait_ns);
+  /// generation with a successor must be quiet before it is closed. `boot` tells this boot of the
+  /// host from others: what was read before it may have lost its end since; 0: not known.
+  Tail(Stream stream, checkpoint::SourceState state, int64_t rotate_wait_ns, uint64_t boot = 0);
 
   /// A generation, in the order of the stream. One that is known already is passed over.
   /// `start_offset` counts only for a source that was never read; `gap_before`: others came and
@@ -50,8 +45,15 @@ class Tail {
   /// Its writers are gone (or are back).
   void set_ended(bool ended) { ended_ = ended; }
 
+  /// Its file was deleted while nobody held it: what was left of it is lost, and it ends.
+  void vanish() { vanished_ = true; }
+  bool vanished() const { return vanished_; }
+
+  /// The deleted file takes more of the disk than it may: its rest is given up.
+  void give_up(const checkpoint::FileIdentity& identity);
+
   /// Reads on, at most one chunk. `chunk` is empty. Errors: kRetryable: the read failed; nothing
-  /// moved.
+  /// moved. What cannot be read for a minute is passed over and said.
   Result<FillOutcome> fill(shipper::Chunk& chunk, shipper::RecordEncoder& encoder, int64_t now_ns,
                            int64_t wall_ns);
 
@@ -68,34 +70,50 @@ class Tail {
   /// closed); 0: never.
   int64_t recheck_at_ns() const { return recheck_at_ns_; }
   bool has_successor() const;
-  std::vector<TailIncident> take_incidents();
+  /// What happened since the last call and belongs into the ledger; source, lane and time are the
+  /// caller's to fill.
+  std::vector<checkpoint::LedgerEntry> take_events();
 
  private:
   struct Generation {
     std::shared_ptr<const OpenFile> file;
     uint64_t start_offset = 0;
     bool gap_before = false;
+    bool given_up = false;
   };
   const Generation* current() const;
   bool start_first(const Generation& generation);
-  void start_next(const Generation& generation);
-  void say_unseen(const std::string& detail);
+  void start_next();
+  Result<FillOutcome> drained(const Generation& generation, int64_t now_ns, bool rest);
+
+  // tail_loss.cc: what cannot be read.
+  void say(checkpoint::LedgerEvent event, Position start, Position end, const char* reason = "",
+           std::string detail = {});
+  void lose(uint64_t end_offset, const char* reason, std::string detail);
+  FillOutcome lose_vanished();
+  FillOutcome lose_given_up(const Generation& generation);
   void restart_truncated(int fd);
+  Status resume_by_marks(int fd);
+  Status resume_at(int fd, uint64_t offset);
+  Result<FillOutcome> read_failed(const Error& error, uint64_t at_offset, int64_t now_ns);
   FillOutcome decode(shipper::Chunk& chunk, shipper::RecordEncoder& encoder, std::string_view bytes,
                      bool at_end, bool full, int64_t wall_ns);
-  FillOutcome close_generation(int64_t now_ns, bool rest);
+  FillOutcome close_generation(const Generation& generation, int64_t now_ns, bool rest);
 
   const std::unique_ptr<Decoder> decoder_;
   const int64_t rotate_wait_ns_;
+  const uint64_t boot_;
   checkpoint::SourceState state_;  // Without marks, which marker_ holds.
   checkpoint::Marker marker_;
   std::deque<Generation> generations_;  // From the confirmed one on.
   bool ended_ = false;
+  bool vanished_ = false;
   bool closing_ = false;    // The current generation gets no more bytes: its rest is complete.
   size_t read_bytes_;       // The next window; follows what a window's records took.
   int64_t grew_at_ns_ = 0;  // When the current generation last had something new.
   int64_t recheck_at_ns_ = 0;
-  std::vector<TailIncident> incidents_;
+  int64_t failing_since_ns_ = 0;  // When reading at the present offset failed first.
+  std::vector<checkpoint::LedgerEntry> events_;
 };
 
 }  // namespace longshore::agent

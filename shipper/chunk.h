@@ -41,6 +41,7 @@ struct Chunk {
   size_t value_bytes = 0;                    ///< Sum of the values' lengths.
   size_t unreported = 0;  ///< Messages handed to the producer and not reported yet.
   size_t lent_bytes = 0;  ///< The pool's: what it counts as with the broker; 0 otherwise.
+  void* owner = nullptr;  ///< The lane's: where it goes.
 
   size_t memory_bytes() const { return read.capacity() + encoded.capacity(); }
 };

@@ -8,7 +8,9 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <simdjson.h>
 
+#include <filesystem>
 #include <fstream>
 #include <map>
 #include <thread>
@@ -22,8 +24,10 @@ namespace {
 using fakes::Call;
 using fakes::Fault;
 using Lines = std::vector<std::string>;
+namespace fs = std::filesystem;
 
 constexpr char kGroup[] = "longshore-agent.host.0";
+constexpr char kLedger[] = "longshore-ledger";
 
 // One host: files, checkpoint and a Kafka, which lanes live and die on.
 struct Host {
@@ -69,7 +73,11 @@ struct Host {
     LaneProgress progress;
     Lane lane(options, sources, destinations, *store.value(), kafka_, clock_, inbox, outbox,
               progress);
-    for (const auto& [name, lines] : written_) inbox.post(opened(name, topics_[name]));
+    for (const auto& [name, lines] : written_) {
+      const SourceOpened message = opened(name, topics_[name]);
+      inbox.post(message);
+      if (ends_) inbox.post(SourceEnded{message.spec->id});
+    }
     if (!stay_) inbox.post(StartScanned{});
     std::thread stopper;
     if (stay_) {
@@ -101,11 +109,38 @@ struct Host {
     return lines;
   }
 
+  // The ledger's records in Kafka, as "event start end reason" by the names of their sources.
+  std::map<std::string, Lines> ledger_records() const {
+    std::map<std::string, Lines> lines;
+    simdjson::dom::parser parser;
+    for (int32_t partition = 0; partition < 4; ++partition) {
+      for (const auto& record : kafka_.records({kLedger, partition})) {
+        const simdjson::padded_string json(record.value);
+        const simdjson::dom::element about = parser.parse(json)["longshore"];
+        EXPECT_EQ(record.key, std::string_view(about["source"]));
+        const uint64_t start = about["start"], end = about["end"];
+        std::string line = std::string(std::string_view(about["event"])) + " " +
+                           std::to_string(start) + " " + std::to_string(end);
+        std::string_view reason;
+        if (!about["reason"].get(reason)) line += " " + std::string(reason);
+        lines[std::string(std::string_view(about["name"]))].push_back(line);
+      }
+    }
+    return lines;
+  }
+
+  size_t bytes_written(const std::string& name) const {
+    size_t bytes = 0;
+    for (const std::string& line : written_.at(name)) bytes += line.size() + 1;
+    return bytes;
+  }
+
   fakes::TemporaryDir directory_;
   fakes::ScriptedKafka kafka_;
   SystemClock clock_;
   std::map<std::string, Lines> written_;
   std::map<std::string, std::string> topics_;
+  bool ends_ = false;  // The sources' writers are gone.
   bool stay_ = false;  // A life ends by StopLane after a moment, not when all is shipped.
 };
 
@@ -135,6 +170,8 @@ TEST_F(LaneTest, any_call_may_fail_at_any_time_answered_or_not) {
           SCOPED_TRACE(testing::Message() << "call " << call << " nth " << nth << " done "
                                           << done_anyway << " code " << static_cast<int>(code));
           Host life;
+          life.ends_ = true;
+          life.kafka_.add_topic(kLedger, 4);
           life.kafka_.fail({.call = static_cast<Call>(call),
                             .nth = nth,
                             .times = 1,
@@ -143,17 +180,64 @@ TEST_F(LaneTest, any_call_may_fail_at_any_time_answered_or_not) {
                             .done_anyway = done_anyway});
           life.append("a", 4000);
           life.append("b", 7);
-          ASSERT_EQ(life.live().exit_status, 0);
+          ASSERT_EQ(life.live({.ledger_topic = kLedger}).exit_status, 0);
           ASSERT_EQ(life.shipped(), life.written_);
+          const auto first = std::to_string(life.bytes_written("a"));
+          const auto other = std::to_string(life.bytes_written("b"));
           life.append("a", 100);
-          ASSERT_EQ(life.live().exit_status, 0);
+          ASSERT_EQ(life.live({.ledger_topic = kLedger}).exit_status, 0);
           ASSERT_EQ(life.shipped(), life.written_);
+          const auto total = std::to_string(life.bytes_written("a"));
+          ASSERT_EQ(life.ledger_records()["a"],
+                    (Lines{"opened 0 0", "ended 0 " + first, "ended 0 " + total}));
+          ASSERT_EQ(life.ledger_records()["b"], (Lines{"opened 0 0", "ended 0 " + other}));
           ++cases;
         }
       }
     }
   }
   EXPECT_EQ(cases, (static_cast<int>(Call::kCount) - 1) * 12);
+}
+
+TEST_F(LaneTest, a_ledger_without_its_topic_waits_for_it_and_nothing_else_does) {
+  append("a", 10);
+  EXPECT_EQ(live({.ledger_topic = kLedger}).exit_status, 0);
+  EXPECT_EQ(shipped(), written_);
+  fs::resize_file(path("a"), 0);
+  written_["a"].clear();
+  append("a", 3);
+  EXPECT_EQ(live({.ledger_topic = kLedger}).exit_status, 0);
+  ASSERT_EQ(ledger().size(), 2u);
+  EXPECT_EQ(ledger()[1].reason, "truncated");
+  EXPECT_FALSE(ledger()[1].shipped);
+  kafka_.add_topic(kLedger, 4);
+  EXPECT_EQ(live({.ledger_topic = kLedger}).exit_status, 0);
+  EXPECT_EQ(ledger_records()["a"], (Lines{"opened 0 0", "lost 40 40 truncated"}));
+  EXPECT_EQ(live({.ledger_topic = kLedger}).exit_status, 0);
+  EXPECT_EQ(ledger_records()["a"].size(), 2u);
+}
+
+TEST_F(LaneTest, a_forbidden_ledger_stops_no_record) {
+  kafka_.add_topic(kLedger, 4);
+  kafka_.fail_deliveries({kLedger, 0}, 1000, shipper::Trouble::kPartition);
+  for (int32_t partition = 1; partition < 4; ++partition) {
+    kafka_.fail_deliveries({kLedger, partition}, 1000, shipper::Trouble::kPartition);
+  }
+  append("a", 10);
+  EXPECT_EQ(live({.ledger_topic = kLedger}).exit_status, 0);
+  EXPECT_EQ(shipped(), written_);
+  EXPECT_TRUE(ledger_records().empty());
+  EXPECT_EQ(ledger().size(), 1u);
+}
+
+TEST_F(LaneTest, the_ledger_is_shipped_at_least_once_too) {
+  kafka_.add_topic(kLedger, 4);
+  ends_ = true;
+  append("a", 10);
+  EXPECT_EQ(live({.ledger_topic = kLedger, .exactly_once = false}).exit_status, 0);
+  EXPECT_EQ(ledger_records()["a"], (Lines{"opened 0 0", "ended 0 40"}));
+  EXPECT_EQ(live({.ledger_topic = kLedger, .exactly_once = false}).exit_status, 0);
+  EXPECT_EQ(ledger_records()["a"].size(), 2u);
 }
 
 TEST_F(LaneTest, a_small_queue_and_small_transactions_change_nothing) {

@@ -5,15 +5,13 @@
 
 #include "agent/tail.h"
 
-#include <fcntl.h>
 #include <gtest/gtest.h>
-#include <simdjson.h>
 #include <sys/stat.h>
 
-#include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <random>
+
+#include "tests/fakes/tail_reader.h"
 
 namespace longshore::agent {
 namespace {
@@ -21,62 +19,9 @@ namespace {
 namespace fs = std::filesystem;
 constexpr int64_t kWaitNs = 5'000'000'000;
 
-class TailTest : public testing::Test {
- protected:
-  void SetUp() override {
-    char name[] = "/tmp/longshore-tail-XXXXXX";
-    directory_ = ::mkdtemp(name);
-  }
-  void TearDown() override { fs::remove_all(directory_); }
+using fakes::Lines;
 
-  std::string path(const std::string& name) const { return directory_ + "/" + name; }
-
-  void append(const std::string& name, const std::string& text) {
-    std::ofstream(path(name), std::ios::app | std::ios::binary) << text;
-  }
-
-  std::shared_ptr<const OpenFile> open(const std::string& name) {
-    Fd fd(::open(path(name).c_str(), O_RDONLY | O_CLOEXEC));
-    const auto facts = checkpoint::file_facts(fd.get());
-    EXPECT_TRUE(facts);
-    return std::make_shared<OpenFile>(OpenFile{std::move(fd), facts.value().identity});
-  }
-
-  // Everything that is there now, as lines; generations are closed as `now_ns_` allows.
-  std::vector<std::string> drain(Tail& tail) {
-    std::vector<std::string> lines;
-    for (int turn = 0; turn < 10'000; ++turn) {
-      shipper::Chunk chunk;
-      const auto filled = tail.fill(chunk, encoder_, now_ns_, now_ns_);
-      EXPECT_TRUE(filled);
-      if (!filled || filled.value() == FillOutcome::kDrained) return lines;
-      encoder_.finish(chunk);
-      for (const auto& message : chunk.messages) {
-        const simdjson::padded_string json(static_cast<const char*>(message.payload), message.len);
-        const simdjson::dom::element root = parser_.parse(json);
-        const uint64_t start = root["longshore"]["start"], end = root["longshore"]["end"];
-        EXPECT_EQ(start, at_);
-        EXPECT_GT(end, start);
-        at_ = end;
-        flags_ = root["longshore"]["flags"].error()
-                     ? ""
-                     : simdjson::minify(root["longshore"]["flags"].value());
-        lines.emplace_back(std::string_view(root["message"]));
-      }
-    }
-    ADD_FAILURE() << "the tail never drains";
-    return lines;
-  }
-
-  using Lines = std::vector<std::string>;
-  std::string directory_;
-  simdjson::dom::parser parser_;
-  shipper::RecordEncoder encoder_{
-      shipper::Envelope{.source = {7}, .format = RecordFormat::kText, .name = "n", .path = "/p"}};
-  int64_t now_ns_ = 1'000'000'000'000;
-  uint64_t at_ = 0;
-  std::string flags_;
-};
+class TailTest : public testing::Test, protected fakes::TailReader {};
 
 TEST_F(TailTest, what_is_appended_comes_once) {
   append("x", "a\nb\n");
@@ -154,9 +99,9 @@ TEST_F(TailTest, truncation_is_noticed_flagged_and_read_from_its_beginning) {
   append("x", "new\n");
   EXPECT_EQ(drain(tail), Lines{"new"});
   EXPECT_EQ(flags_, "[\"gap_before\"]");
-  const auto incidents = tail.take_incidents();
-  ASSERT_EQ(incidents.size(), 1u);
-  EXPECT_EQ(incidents[0].reason, "truncated");
+  const auto lost = events(checkpoint::LedgerEvent::kLost);
+  ASSERT_EQ(lost.size(), 1u);
+  EXPECT_EQ(lost[0].reason, "truncated");
 }
 
 TEST_F(TailTest, a_file_truncated_and_refilled_beyond_its_position_is_noticed_too) {

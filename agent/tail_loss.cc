@@ -1,0 +1,235 @@
+// What a tail cannot read, and how it says so: positions go on behind a loss of known length, so
+// that the records around it and the ledger's entry meet.
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "agent/tail.h"
+#include "config/limits.h"
+
+namespace longshore::agent {
+namespace {
+
+using checkpoint::LedgerEvent;
+
+constexpr int64_t kUnreadableNs = 60'000'000'000;  // For so long an unreadable place is retried.
+constexpr int64_t kReadAgainNs = 1'000'000'000;
+constexpr uint64_t kBlockBytes = 4096;
+constexpr size_t kStepBytes = 64 << 10;
+constexpr uint64_t kZerosMin = 64;
+
+// One read of at most `bytes`; shorter at the end of the file. Errors: kRetryable.
+Result<std::string> read_piece(int fd, uint64_t offset, size_t bytes) {
+  std::string piece(bytes, '\0');
+  ssize_t got = -1;
+  do {
+    got = ::pread(fd, piece.data(), bytes, static_cast<off_t>(offset));
+  } while (got < 0 && errno == EINTR);
+  if (got < 0) {
+    return Error{ErrorCode::kRetryable,
+                 "read at offset " + std::to_string(offset) + ": " + std::strerror(errno)};
+  }
+  piece.resize(static_cast<size_t>(got));
+  return piece;
+}
+
+// The begin of the line that `offset` lies in: behind the newline before it, not before `floor`.
+// A line longer than a record's room is cut where it stands.
+Result<uint64_t> line_begin(int fd, uint64_t offset, uint64_t floor) {
+  const uint64_t least =
+      std::max(floor, offset - std::min<uint64_t>(offset, limits::kReadBytesMax));
+  for (uint64_t end = offset; end > least;) {
+    const uint64_t begin = end - std::min<uint64_t>(end - least, kStepBytes);
+    const auto piece = read_piece(fd, begin, end - begin);
+    if (!piece) return piece.error();
+    const size_t newline = piece.value().rfind('\n');
+    if (newline != std::string::npos) return begin + newline + 1;
+    end = begin;
+  }
+  return least == floor ? floor : offset;
+}
+
+struct Zeros {
+  uint64_t begin = 0, end = 0;
+};
+
+// The first run of zeros at or behind `offset` that begins before `limit`; empty: none. A block
+// that was never written reads as zeros, and so does the end of a size that outlived its bytes; a
+// zero byte or two may be the application's.
+Result<Zeros> find_zeros(int fd, uint64_t offset, uint64_t limit) {
+  Zeros zeros{.begin = offset, .end = offset};
+  for (uint64_t at = offset;;) {
+    const auto piece = read_piece(fd, at, kStepBytes);
+    if (!piece) return piece.error();
+    for (const char byte : piece.value()) {
+      if (byte != '\0') {
+        if (zeros.end - zeros.begin >= kZerosMin) return zeros.begin < limit ? zeros : Zeros{};
+        zeros.begin = at + 1;
+      }
+      zeros.end = ++at;
+    }
+    if (piece.value().empty()) return zeros.end > zeros.begin ? zeros : Zeros{};
+    if (zeros.begin >= limit) return Zeros{};
+  }
+}
+
+}  // namespace
+
+void Tail::say(LedgerEvent event, Position start, Position end, const char* reason,
+               std::string detail) {
+  events_.push_back({.time_ns = 0,
+                     .source = {},
+                     .lane = {},
+                     .start = start,
+                     .end = end,
+                     .reason = reason,
+                     .detail = std::move(detail),
+                     .event = event,
+                     .generation = state_.generation});
+}
+
+// What stands in the current generation from here to `end_offset` will not come; not known when
+// that is not behind us.
+void Tail::lose(uint64_t end_offset, const char* reason, std::string detail) {
+  const bool known = end_offset > state_.offset;
+  state_.offset = std::max(state_.offset, end_offset);
+  const Position end{state_.base.bytes + state_.offset};
+  const Position start = known ? state_.covered : end;
+  say(LedgerEvent::kLost, start, end, reason, std::move(detail));
+  if (known) state_.covered = end;
+  state_.gap_pending = true;
+  state_.part = 0;
+}
+
+void Tail::give_up(const checkpoint::FileIdentity& identity) {
+  for (Generation& generation : generations_) {
+    if (generation.file->identity == identity) generation.given_up = true;
+  }
+}
+
+FillOutcome Tail::lose_vanished() {
+  if (state_.ended) return FillOutcome::kDrained;
+  lose(state_.seen_bytes, "deleted",
+       "the file was deleted while no agent held it; what was written to it behind its offset " +
+           std::to_string(std::max(state_.offset, state_.seen_bytes)) + " is not known");
+  state_.ended = true;
+  say(LedgerEvent::kEnded, {}, state_.covered);
+  return FillOutcome::kMoved;
+}
+
+FillOutcome Tail::lose_given_up(const Generation& generation) {
+  const auto facts = checkpoint::file_facts(generation.file->fd.get());
+  const uint64_t size = facts ? facts.value().size_bytes : state_.offset;
+  const bool last = !has_successor();
+  if (size <= state_.offset && last) return FillOutcome::kDrained;
+  if (size > state_.offset) {
+    lose(size, "deleted beyond the budget",
+         "the file was deleted, and such files took more of the disk than --deleted-bytes admits");
+    state_.tail.clear();
+    marker_.reset(state_.offset);
+  }
+  if (!last) start_next();
+  return FillOutcome::kMoved;
+}
+
+// The file was cut or written anew under the same inode: a new generation in the old file.
+void Tail::restart_truncated(int fd) {
+  const auto facts = checkpoint::file_facts(fd);
+  const uint64_t size = facts ? facts.value().size_bytes : 0;
+  const uint64_t seen = std::max(state_.offset, state_.seen_bytes);
+  lose(state_.seen_bytes, "truncated",
+       "the file was truncated or rewritten; it has " + std::to_string(size) +
+           " bytes now, what stood behind its offset " + std::to_string(seen) + " is not known");
+  ++state_.generation;
+  state_.base.bytes += state_.offset;
+  state_.seen_bytes = 0;
+  state_.tail.clear();
+  // A writer without O_APPEND goes on at its old offset and leaves a hole: no line is in there.
+  const off_t data = ::lseek(fd, 0, SEEK_DATA);
+  state_.offset = data > 0 ? static_cast<uint64_t>(data) : 0;
+  marker_.reset(state_.offset);
+  closing_ = false;
+}
+
+// The host went down, and the file lost what was not synced of it: it is shorter, or zeros stand
+// where bytes were. What was read of it before was shipped, so we go on behind what is left of
+// that. Zeros show where this ends. Without them the marks do, to within one span: from the last
+// line that they prove whole on, lines may be sent twice, and the ledger says so.
+Status Tail::resume_by_marks(int fd) {
+  const checkpoint::MarkList marks = marker_.list();
+  const auto proven = checkpoint::proven_prefix(fd, marks);
+  if (!proven) return proven.error();
+  const auto zeros = find_zeros(fd, proven.value(), state_.offset);
+  if (!zeros) return zeros.error();
+  const Position at{state_.base.bytes + state_.offset};
+  const std::string was =
+      "the host went down while the file had " + std::to_string(state_.offset) + " shipped bytes; ";
+  if (zeros.value().end > 0) {
+    const std::string left = "of what followed, only zeros are left up to its offset " +
+                             std::to_string(zeros.value().end);
+    if (zeros.value().end > state_.offset) {
+      lose(zeros.value().end, "power loss", was + left);
+      return resume_at(fd, state_.offset);
+    }
+    if (Status resumed = resume_at(fd, zeros.value().end); !resumed) return resumed;
+    say(LedgerEvent::kLost, at, at, "power loss", was + left);
+    return ok();
+  }
+  // Where nothing is proven it may be another file altogether, and begins at its beginning.
+  const bool any = proven.value() > marks.begin;
+  const auto line = any ? line_begin(fd, proven.value(), marks.begin) : Result<uint64_t>(0);
+  if (!line) return line.error();
+  const Position twice{state_.base.bytes + line.value()};
+  if (Status resumed = resume_at(fd, line.value()); !resumed) return resumed;
+  say(LedgerEvent::kDoubt, twice, at, "possible duplicates",
+      was + "it is read again from its offset " + std::to_string(line.value()) +
+          " on, behind the last line that is proven to be as it was");
+  say(LedgerEvent::kLost, at, at, "power loss", was + "what else stood there is not known");
+  return ok();
+}
+
+// On at `offset` of the same file, whatever was read of it; positions go on.
+Status Tail::resume_at(int fd, uint64_t offset) {
+  checkpoint::MarkList marks = marker_.list();
+  while (!marks.marks.empty() && marks.marks.back().end > offset) marks.marks.pop_back();
+  if (marks.end() > offset || offset - marks.end() > limits::kReadBytesMax) marks = {offset, {}};
+  const auto rest = read_piece(fd, marks.end(), offset - marks.end());
+  if (!rest) return rest.error();
+  if (rest.value().size() < offset - marks.end()) {
+    return Error{ErrorCode::kRetryable, "the file changes while it is compared"};
+  }
+  marker_ = checkpoint::Marker(marks);
+  marker_.add(rest.value());
+  const size_t overlap = std::min<uint64_t>(offset, limits::kOverlapBytes);
+  const auto tail = read_piece(fd, offset - overlap, overlap);
+  if (!tail) return tail.error();
+  state_.base.bytes = state_.base.bytes + state_.offset - offset;
+  state_.offset = offset;
+  state_.covered = {state_.base.bytes + offset};
+  state_.tail = tail.value();
+  state_.part = 0;
+  state_.gap_pending = true;
+  state_.seen_bytes = 0;
+  state_.boot = boot_;
+  closing_ = false;
+  return ok();
+}
+
+// Tried again for a minute; then the rest of its block is passed over.
+Result<FillOutcome> Tail::read_failed(const Error& error, uint64_t at_offset, int64_t now_ns) {
+  if (failing_since_ns_ == 0) failing_since_ns_ = now_ns;
+  if (now_ns - failing_since_ns_ < kUnreadableNs) {
+    recheck_at_ns_ = now_ns + kReadAgainNs;
+    return error;
+  }
+  failing_since_ns_ = 0;
+  const uint64_t end = (at_offset / kBlockBytes + 1) * kBlockBytes;
+  lose(std::max(end, state_.offset + 1), "unreadable", error.message);
+  state_.tail.clear();
+  marker_.reset(state_.offset);
+  return FillOutcome::kMoved;
+}
+
+}  // namespace longshore::agent

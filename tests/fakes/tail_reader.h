@@ -1,0 +1,101 @@
+// Files in a temporary directory, and what a tail makes of them: lines, with the check that each
+// record begins where its predecessor, or a loss of known length, ended.
+#pragma once
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <simdjson.h>
+
+#include <fstream>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agent/tail.h"
+#include "tests/fakes/temporary_dir.h"
+
+namespace longshore::fakes {
+
+using Lines = std::vector<std::string>;
+
+/// Thread: one.
+class TailReader {
+ public:
+  std::string path(const std::string& name) const { return directory_.path() + "/" + name; }
+
+  void append(const std::string& name, const std::string& text) {
+    std::ofstream(path(name), std::ios::app | std::ios::binary) << text;
+  }
+
+  std::shared_ptr<const agent::OpenFile> open(const std::string& name) {
+    Fd fd(::open(path(name).c_str(), O_RDONLY | O_CLOEXEC));
+    const auto facts = checkpoint::file_facts(fd.get());
+    EXPECT_TRUE(facts);
+    return std::make_shared<agent::OpenFile>(
+        agent::OpenFile{std::move(fd), facts.value().identity});
+  }
+
+  /// Everything that is there now, as lines; generations are closed as `now_ns_` allows.
+  Lines drain(agent::Tail& tail) {
+    Lines lines;
+    for (int turn = 0; turn < 10'000; ++turn) {
+      shipper::Chunk chunk;
+      const auto filled = tail.fill(chunk, encoder_, now_ns_, now_ns_);
+      take_events(tail);
+      if (!filled || filled.value() == agent::FillOutcome::kDrained) {
+        failed_ = !filled;
+        return lines;
+      }
+      encoder_.finish(chunk);
+      for (const auto& message : chunk.messages) take(message, lines);
+    }
+    ADD_FAILURE() << "the tail never drains";
+    return lines;
+  }
+
+  /// The events of this kind that drain() met.
+  std::vector<checkpoint::LedgerEntry> events(checkpoint::LedgerEvent event) const {
+    std::vector<checkpoint::LedgerEntry> found;
+    for (const auto& entry : events_) {
+      if (entry.event == event) found.push_back(entry);
+    }
+    return found;
+  }
+
+  int64_t now_ns_ = 1'000'000'000'000;
+  uint64_t at_ = 0;  ///< Where the next record should begin.
+  std::string flags_;
+  std::vector<checkpoint::LedgerEntry> events_;
+  bool failed_ = false;  ///< The last drain() ended with an error.
+
+ private:
+  void take(const rd_kafka_message_t& message, Lines& lines) {
+    const simdjson::padded_string json(static_cast<const char*>(message.payload), message.len);
+    const simdjson::dom::element root = parser_.parse(json);
+    const uint64_t start = root["longshore"]["start"], end = root["longshore"]["end"];
+    EXPECT_EQ(start, at_);
+    EXPECT_GT(end, start);
+    at_ = end;
+    flags_ = root["longshore"]["flags"].error()
+                 ? ""
+                 : simdjson::minify(root["longshore"]["flags"].value());
+    lines.emplace_back(std::string_view(root["message"]));
+  }
+
+  void take_events(agent::Tail& tail) {
+    for (auto& entry : tail.take_events()) {
+      if (entry.event == checkpoint::LedgerEvent::kLost && entry.end > entry.start) {
+        EXPECT_EQ(entry.start.bytes, at_);
+        at_ = entry.end.bytes;
+      }
+      events_.push_back(std::move(entry));
+    }
+  }
+
+  TemporaryDir directory_;
+  simdjson::dom::parser parser_;
+  shipper::RecordEncoder encoder_{
+      shipper::Envelope{.source = {7}, .format = RecordFormat::kText, .name = "n", .path = "/p"}};
+};
+
+}  // namespace longshore::fakes
