@@ -69,6 +69,7 @@ LaneOptions lane_options(const AgentSettings& settings, LaneId lane, const std::
   return {.lane = lane,
           .host_id = host_id,
           .default_topic = settings.topic,
+          .ledger_topic = settings.ledger_topic,
           .exactly_once = settings.delivery == Delivery::kExactlyOnce,
           .once = settings.once,
           .create_topics = settings.create_topics,
@@ -96,7 +97,8 @@ Status wire_lane(LaneRig& rig, const AgentSettings& settings, const std::string&
       *rig.kafka);
   rig.sources = std::make_unique<LaneSources>(
       LaneSourcesOptions{.host_name = settings.host_name,
-                         .rotate_wait_ns = settings.rotate_wait_ms * kMs},
+                         .rotate_wait_ns = settings.rotate_wait_ms * kMs,
+                         .boot = this_boot()},
       *rig.store, clock);
   rig.lane =
       std::make_unique<Lane>(lane_options(settings, lane, host_id), *rig.sources, *rig.destinations,
@@ -139,6 +141,7 @@ WatchOptions watch_options(const AgentSettings& settings) {
           .prefixes = settings.prefixes,
           .allowed_topics = settings.allow_topic,
           .default_topic = settings.topic,
+          .ledger_topic = settings.ledger_topic,
           .host_sources = settings.sources,
           .once = settings.once,
           .sweep_ms = settings.sweep_ms};
@@ -194,7 +197,8 @@ AgentOutcome run_agent_once(const AgentSettings& settings, const std::string& st
                        .host_root = settings.host_root,
                        .lanes = settings.lanes,
                        .started_ns = started_ns,
-                       .first_start_at_end = first_start && settings.first_start == StartAt::kEnd},
+                       .first_start_at_end = first_start && settings.first_start == StartAt::kEnd,
+                       .deleted_bytes_max = settings.deleted_bytes},
                       mounts, inotify.value(), post, clock);
   discovery.remember(remembered);
   std::vector<const LaneProgress*> progresses;

@@ -4,6 +4,8 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <functional>
 
 #include "config/glob.h"
 
@@ -17,6 +19,11 @@ int64_t changed_ns(const Fd& directory) {
   struct stat stat {};
   if (::fstat(directory.get(), &stat) != 0) return -1;
   return int64_t{stat.st_ctim.tv_sec} * 1'000'000'000 + stat.st_ctim.tv_nsec;
+}
+
+// What a file that has no name any more still takes of the disk.
+uint64_t deleted_bytes(const struct stat& stat) {
+  return stat.st_nlink == 0 ? static_cast<uint64_t>(stat.st_blocks) * 512 : 0;
 }
 
 }  // namespace
@@ -36,12 +43,15 @@ void Discovery::remember(const std::vector<checkpoint::StoredSource>& stored) {
     lineage.host_path = row.host_path;
     lineage.name = row.name;
     lineage.container_id = row.container_id;
+    lineage.container_name = row.container_name;
+    lineage.gone = row.gone_ns != 0;
     lineage.newest = state.file;
     lineage.identities = state.closed;
     if (state.file != checkpoint::FileIdentity{}) lineage.identities.push_back(state.file);
     const Stream stream = row.stream == "stdout"   ? Stream::kStdout
                           : row.stream == "stderr" ? Stream::kStderr
                                                    : Stream::kFile;
+    lineage.stream = stream;
     for (const auto& identity : lineage.identities) identities_[{identity, stream}] = row.id;
     by_directory_[row.host_path.substr(0, row.host_path.rfind('/'))].insert(row.id);
     declared_before_.insert({row.container_id, row.name});
@@ -147,6 +157,13 @@ void Discovery::release(SourceId id, Lineage& lineage) {
     deleted = facts && facts.value().links == 0;
   }
   post_(lineage.lane, SourceReleased{id, deleted});
+  for (HeldFile& held : lineage.files) {
+    struct stat stat {};
+    const auto file = held.file.lock();
+    if (!deleted || file == nullptr || ::fstat(file->fd.get(), &stat) != 0) continue;
+    held.deleted_bytes = deleted_bytes(stat);
+    deleted_.push_back({id, lineage.lane, std::move(held)});
+  }
   const Stream stream = lineage.spec == nullptr ? Stream::kFile : lineage.spec->declaration.stream;
   lineage.spec = nullptr;
   lineage.files.clear();
@@ -289,8 +306,30 @@ void Discovery::say_problems(Follower& follower, const ScanResult& result) {
   }
 }
 
+void Discovery::look_for_vanished() {
+  for (auto& [id, lineage] : lineages_) {
+    const bool remembered = lineage.newest != checkpoint::FileIdentity{} && !lineage.gone;
+    if (lineage.spec != nullptr || !remembered) continue;
+    struct stat stat {};
+    const std::string path = options_.host_root + lineage.host_path;
+    const bool on_disk = lineage.host_path.starts_with('/');
+    if (on_disk && (::lstat(path.c_str(), &stat) == 0 || errno != ENOENT)) continue;
+    auto spec = std::make_shared<SourceSpec>();
+    spec->id = id;
+    spec->lane = lineage.lane;
+    spec->declaration.name = lineage.name;
+    spec->declaration.stream = lineage.stream;
+    spec->host_path = spec->container_path = lineage.host_path;
+    spec->container_id = lineage.container_id;
+    spec->container_name = lineage.container_name;
+    lineage.gone = true;
+    post_(lineage.lane, SourceVanished{std::move(spec)});
+  }
+}
+
 void Discovery::sweep() {
   sweep_files();
+  keep_deleted_budget();
   sweep_directories();
 }
 
@@ -303,6 +342,7 @@ void Discovery::sweep_files() {
       if (file == nullptr) continue;
       struct stat stat {};
       if (::fstat(file->fd.get(), &stat) != 0) continue;
+      held.deleted_bytes = deleted_bytes(stat);
       const auto size = static_cast<uint64_t>(stat.st_size);
       if (size != std::exchange(held.size_bytes, size)) touch(id);
       const bool newest = &held == &lineage.files.back();
@@ -314,6 +354,39 @@ void Discovery::sweep_files() {
     Lineage& lineage = lineages_[id];
     for (Follower* follower : lineage.followers) follower->sources.erase(id);
     release(id, lineage);
+  }
+}
+
+// A deleted file takes its place on the disk until its descriptor is closed, and while Kafka is
+// away its descriptor is not. The largest are given up first.
+void Discovery::keep_deleted_budget() {
+  struct Taken {
+    uint64_t bytes;
+    SourceId source;
+    LaneId lane;
+    HeldFile* held;
+    checkpoint::FileIdentity identity;
+  };
+  std::vector<Taken> all;
+  uint64_t total = 0;
+  const auto count = [&](SourceId source, LaneId lane, HeldFile& held) {
+    const auto file = held.given_up ? nullptr : held.file.lock();
+    if (file == nullptr || held.deleted_bytes == 0) return;
+    all.push_back({held.deleted_bytes, source, lane, &held, file->identity});
+    total += held.deleted_bytes;
+  };
+  std::erase_if(deleted_, [](const DeletedFile& each) { return each.held.file.expired(); });
+  for (DeletedFile& each : deleted_) count(each.source, each.lane, each.held);
+  for (auto& [id, lineage] : lineages_) {
+    for (HeldFile& held : lineage.files) count(id, lineage.lane, held);
+  }
+  if (total <= options_.deleted_bytes_max) return;
+  std::ranges::sort(all, std::greater<>(), &Taken::bytes);
+  for (const Taken& taken : all) {
+    if (total <= options_.deleted_bytes_max) return;
+    total -= taken.bytes;
+    taken.held->given_up = true;
+    post_(taken.lane, FileGivenUp{taken.source, taken.identity});
   }
 }
 

@@ -37,6 +37,7 @@ struct DiscoveryOptions {
   uint32_t lanes = 1;
   int64_t started_ns = 0;           ///< When this agent started, by the wall clock.
   bool first_start_at_end = false;  ///< This is the agent's first start, and --first-start=end.
+  uint64_t deleted_bytes_max = UINT64_MAX;  ///< Of the disk, held by us alone.
 };
 
 /// Who declared, as the records name it. `container_id` is empty for files of the host.
@@ -64,6 +65,10 @@ class Discovery {
   /// The container was removed.
   void gone(const std::string& container_id);
 
+  /// Everybody who declares something has said so: what the checkpoint remembers and nobody can
+  /// find any more is lost.
+  void look_for_vanished();
+
   void on_event(const DirectoryEvent& event);
   /// Looks at the followers whose directories changed and posts the touches gathered since the last
   /// call. Gives when it wants to be called again (monotonic ns); 0: not before something happens.
@@ -89,12 +94,23 @@ class Discovery {
   struct HeldFile {
     std::weak_ptr<const OpenFile> file;  // The lane's: gone once it let go.
     uint64_t size_bytes = 0;
+    uint64_t deleted_bytes = 0;  // Of the disk, that only we hold.
+    bool given_up = false;
+  };
+  // A file whose source was let go, while its lane may still have to read it.
+  struct DeletedFile {
+    SourceId source;
+    LaneId lane;
+    HeldFile held;
   };
   struct Lineage {
     LaneId lane;
     std::string host_path;
     std::string name;
     std::string container_id;
+    std::string container_name;
+    Stream stream = Stream::kFile;
+    bool gone = false;  // The checkpoint says that its file is gone.
     checkpoint::FileIdentity newest;
     std::vector<checkpoint::FileIdentity> identities;
     std::shared_ptr<const SourceSpec> spec;  // Null: only remembered.
@@ -120,6 +136,7 @@ class Discovery {
   void release(SourceId id, Lineage& lineage);
   void touch(SourceId id) { touched_.insert(id); }
   void sweep_files();
+  void keep_deleted_budget();
   void sweep_directories();
 
   // discovery_files.cc: files and generations.
@@ -152,6 +169,7 @@ class Discovery {
   std::unordered_map<int, WatchedDirectory> directories_;
   std::unordered_map<const Fd*, int> scan_watches_;  // Of the look that is under way.
   std::set<SourceId> touched_;
+  std::vector<DeletedFile> deleted_;
 };
 
 }  // namespace longshore::agent

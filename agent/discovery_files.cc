@@ -146,6 +146,7 @@ bool Discovery::open(Follower& follower, const FoundFile& where, const Sibling& 
     lineage.spec = make_spec(follower, where, id, lineage.lane);
     lineage.name = follower.declaration.name;
     lineage.container_id = follower.who.container_id;
+    lineage.gone = false;
     spdlog::info("collecting {} as {} of {} ({}) into lane {}", where.host_path,
                  follower.declaration.name,
                  follower.who.container_name.empty() ? "the host" : follower.who.container_name,

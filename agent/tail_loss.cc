@@ -109,11 +109,15 @@ void Tail::give_up(const checkpoint::FileIdentity& identity) {
   }
 }
 
+// Should the file come back after all, it is read on from where it stood, at new positions.
 FillOutcome Tail::lose_vanished() {
   if (state_.ended) return FillOutcome::kDrained;
+  const uint64_t stood = state_.offset;
   lose(state_.seen_bytes, "deleted",
        "the file was deleted while no agent held it; what was written to it behind its offset " +
            std::to_string(std::max(state_.offset, state_.seen_bytes)) + " is not known");
+  state_.base.bytes += state_.offset - stood;
+  state_.offset = stood;
   state_.ended = true;
   say(LedgerEvent::kEnded, {}, state_.covered);
   return FillOutcome::kMoved;

@@ -176,6 +176,12 @@ FsSpec WatchLoop::fs_of(const docker::Container& container, const Declaration& d
 }
 
 bool WatchLoop::declare(const docker::Container& container, Declaration declaration) {
+  if (!declaration.topic.empty() && declaration.topic == options_.ledger_topic) {
+    say_once(container.id + declaration.name + "ledger",
+             "container " + container.name + ", " + declaration.name + ": topic " +
+                 declaration.topic + " is the ledger's; its logs are not collected.");
+    return false;
+  }
   if (!declaration.topic.empty() && declaration.topic != options_.default_topic &&
       std::none_of(options_.allowed_topics.begin(), options_.allowed_topics.end(),
                    [&](const auto& glob) { return glob_match(glob, declaration.topic); })) {
@@ -233,6 +239,7 @@ void WatchLoop::on_reconciled() {
   if (std::exchange(reconciled_, true)) return;
   if (docker_ != nullptr) spdlog::info("following Docker at {}", options_.docker_socket);
   settle();
+  discovery_.look_for_vanished();
   for (uint32_t lane = 0; lane < lanes_; ++lane) post_(LaneId{lane}, StartScanned{});
 }
 

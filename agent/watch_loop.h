@@ -26,6 +26,7 @@ struct WatchOptions {
   std::vector<std::string> prefixes;        ///< Of declaring variables.
   std::vector<std::string> allowed_topics;  ///< Globs; the agent's own topic is always allowed.
   std::string default_topic;
+  std::string ledger_topic;  ///< Nobody may declare it.
   std::vector<Declaration> host_sources;
   bool once = false;
   int64_t sweep_ms = 5000;

@@ -3,6 +3,7 @@
 #include <xxhash.h>
 
 #include <charconv>
+#include <fstream>
 
 namespace longshore {
 
@@ -20,6 +21,12 @@ std::string to_string(SourceId id) {
   for (int i = 15; i >= 0; --i, id.value >>= 4)
     hex[static_cast<size_t>(i)] = kDigits[id.value & 15];
   return hex;
+}
+
+uint64_t this_boot() {
+  std::string id;  // A UUID made at boot; random(4).
+  std::ifstream("/proc/sys/kernel/random/boot_id") >> id;
+  return id.empty() ? 0 : XXH3_64bits(id.data(), id.size());
 }
 
 std::optional<SourceId> parse_source_id(std::string_view hex) {

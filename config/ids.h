@@ -45,6 +45,9 @@ struct Position {
   auto operator<=>(const Position&) const = default;
 };
 
+/// A number that tells this boot of the host from all others; 0: the kernel does not say.
+uint64_t this_boot();
+
 }  // namespace longshore
 
 template <>

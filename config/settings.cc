@@ -24,6 +24,7 @@ const CommandHelp kHelp = {
 struct Texts {
   std::string docker = "unix:///var/run/docker.sock";
   std::string batch_bytes = "128M";
+  std::string deleted_bytes = "4G";
   Strings sources, prefixes, kafka;
 };
 
@@ -70,6 +71,8 @@ void describe_shipping(AgentSettings& to, Texts& texts, po::options_description&
   add("topic", text(&to.topic, "NAME"), "where sources go that declare no topic");
   add("allow-topic", list(&to.allow_topic, "GLOB"),
       "topics that containers may choose, beside --topic; repeatable");
+  add("ledger-topic", text(&to.ledger_topic, "NAME|off"),
+      "where the ledger goes: what began, ended, was lost");
   add("delivery", word("exactly-once|at-least-once", "exactly-once"),
       "Kafka transactions, or acknowledged batches that a crash may repeat");
   add("kafka", list(&texts.kafka, "KEY=VALUE"),
@@ -84,7 +87,7 @@ void describe_shipping(AgentSettings& to, Texts& texts, po::options_description&
       "how many partitions of a topic this host uses");
 }
 
-void describe_state(AgentSettings& to, po::options_description& all) {
+void describe_state(AgentSettings& to, Texts& texts, po::options_description& all) {
   const auto add = [&all](const char* name, const po::value_semantic* value, const char* help) {
     all.add_options()(name, value, help);
   };
@@ -96,6 +99,8 @@ void describe_state(AgentSettings& to, po::options_description& all) {
   add("new-cluster",
       po::value<std::string>()->default_value("", "refuse")->value_name("continue|restart"),
       "accept another Kafka cluster than the state directory knows");
+  add("deleted-bytes", text(&texts.deleted_bytes, "BYTES"),
+      "how much of the disk deleted files may take until they are shipped");
   add("retention-hours", number(to.retention_hours),
       "how long a deleted file's position is remembered");
   add("log-level", word("debug|info|warn|error", "info"),
@@ -225,6 +230,16 @@ Status check_texts(const Texts& texts, AgentSettings& to) {
     return wrong("batch-bytes", texts.batch_bytes, "give a size of 1 to 16G, such as 128M");
   }
   to.batch_bytes = *bytes;
+  const auto deleted = parse_bytes(texts.deleted_bytes);
+  if (!deleted) {
+    return wrong("deleted-bytes", texts.deleted_bytes, "give a size, such as 4G");
+  }
+  to.deleted_bytes = *deleted;
+  if (to.ledger_topic == "off") to.ledger_topic.clear();
+  if (!to.ledger_topic.empty() && !is_topic_name(to.ledger_topic)) {
+    return wrong("ledger-topic", to.ledger_topic,
+                 "a Kafka topic has 1 to 249 of a-z A-Z 0-9 . _ -");
+  }
   if (!is_topic_name(to.topic)) {
     return wrong("topic", to.topic, "a Kafka topic has 1 to 249 of a-z A-Z 0-9 . _ -");
   }
@@ -267,7 +282,7 @@ Result<std::optional<AgentSettings>> parse_agent_settings(const Strings& argumen
   po::options_description state("State, and the agent itself", kHelpColumns);
   describe_collecting(settings, texts, collecting);
   describe_shipping(settings, texts, shipping);
-  describe_state(settings, state);
+  describe_state(settings, texts, state);
   po::options_description all("Options", kHelpColumns);
   all.add(shipping).add(collecting).add(state);
   const auto parsed = parse_options(kHelp, all, arguments, environment);

@@ -45,6 +45,8 @@ struct AgentSettings {
   int64_t rotate_wait_ms = 5000;
   StartAt first_start = StartAt::kBeginning;
   int64_t retention_hours = 168;
+  std::string ledger_topic = "longshore-ledger";  ///< Empty: the ledger is not shipped.
+  uint64_t deleted_bytes = uint64_t{4} << 30;
   int64_t sweep_ms = 5000;
   std::string log_level = "info";
 };

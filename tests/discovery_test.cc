@@ -37,7 +37,8 @@ class DiscoveryTest : public testing::Test {
                          .host_root = "/",
                          .lanes = 1,
                          .started_ns = clock_.wall_ns(),
-                         .first_start_at_end = false},
+                         .first_start_at_end = false,
+                         .deleted_bytes_max = deleted_bytes_max_},
         mounts_, inotify_,
         [this](LaneId, ToLane message) { messages_.push_back(std::move(message)); }, clock_);
     discovery_->remember(stored);
@@ -98,6 +99,7 @@ class DiscoveryTest : public testing::Test {
   Inotify inotify_;
   std::unique_ptr<Discovery> discovery_;
   std::vector<ToLane> messages_;
+  uint64_t deleted_bytes_max_ = UINT64_MAX;
 };
 
 TEST_F(DiscoveryTest, files_are_found_when_they_are_there_and_when_they_come) {
@@ -108,6 +110,53 @@ TEST_F(DiscoveryTest, files_are_found_when_they_are_there_and_when_they_come) {
   look();
   EXPECT_EQ(opened(), (Inodes{first, second}));
   EXPECT_EQ(discovery_->sources(), 2u);
+}
+
+TEST_F(DiscoveryTest, what_is_remembered_and_cannot_be_found_any_more_has_vanished) {
+  write("kept.log");
+  write("gone.log");
+  write("known.log");
+  std::vector<checkpoint::StoredSource> all{stored("kept.log"), stored("gone.log"),
+                                            stored("known.log")};
+  all[2].row.gone_ns = 1;
+  fs::remove(path("gone.log"));
+  fs::remove(path("known.log"));
+  restart(all);
+  declare("*.log");
+  discovery_->look_for_vanished();
+  std::vector<SourceId> vanished;
+  for (const ToLane& message : messages_) {
+    if (const auto* gone = std::get_if<SourceVanished>(&message))
+      vanished.push_back(gone->spec->id);
+  }
+  EXPECT_EQ(vanished, std::vector<SourceId>{all[1].row.id});
+  EXPECT_EQ(opened().size(), 1u);
+}
+
+TEST_F(DiscoveryTest, deleted_files_beyond_their_budget_are_given_up_largest_first) {
+  deleted_bytes_max_ = 300'000;
+  restart({});
+  std::vector<std::shared_ptr<const OpenFile>> held;  // As the lane does while Kafka is away.
+  for (const char* name : {"a.log", "b.log", "c.log"}) write(name);
+  std::ofstream(path("b.log"), std::ios::app) << std::string(400'000, 'b');
+  std::ofstream(path("c.log"), std::ios::app) << std::string(200'000, 'c');
+  declare("*.log");
+  for (const ToLane& message : messages_) {
+    if (const auto* opened = std::get_if<SourceOpened>(&message)) held.push_back(opened->file);
+  }
+  ASSERT_EQ(held.size(), 3u);
+  const auto given_up = [&] {
+    discovery_->sweep();
+    discovery_->sweep();  // Once is enough to say it.
+    std::vector<SourceId> sources;
+    for (const ToLane& message : messages_) {
+      if (const auto* file = std::get_if<FileGivenUp>(&message)) sources.push_back(file->source);
+    }
+    return sources;
+  };
+  EXPECT_TRUE(given_up().empty());
+  for (const char* name : {"a.log", "b.log", "c.log"}) fs::remove(path(name));
+  EXPECT_EQ(given_up(), std::vector<SourceId>{make_source_id("host", path("b.log"), "")});
 }
 
 TEST_F(DiscoveryTest, rotations_between_two_looks_are_opened_oldest_first) {

@@ -91,6 +91,8 @@ TEST_F(Settings, the_defaults_are_those_of_the_readme) {
   EXPECT_EQ(usual.rotate_wait_ms, 5000);
   EXPECT_EQ(usual.first_start, StartAt::kBeginning);
   EXPECT_EQ(usual.retention_hours, 168);
+  EXPECT_EQ(usual.ledger_topic, "longshore-ledger");
+  EXPECT_EQ(usual.deleted_bytes, uint64_t{4} << 30);
   EXPECT_EQ(usual.log_level, "info");
 }
 
@@ -128,6 +130,8 @@ TEST_F(Settings, every_flag_arrives_where_it_belongs) {
                                       "--first-start=end",
                                       "--retention-hours=0",
                                       "--sweep-ms=100",
+                                      "--ledger-topic=off",
+                                      "--deleted-bytes=1M",
                                       "--log-level=debug"});
   EXPECT_EQ(all.topic, "web");
   EXPECT_EQ(all.allow_topic, Strings({"shop-*", "web.?"}));
@@ -157,6 +161,8 @@ TEST_F(Settings, every_flag_arrives_where_it_belongs) {
   EXPECT_EQ(all.rotate_wait_ms, 1);
   EXPECT_EQ(all.first_start, StartAt::kEnd);
   EXPECT_EQ(all.retention_hours, 0);
+  EXPECT_EQ(all.ledger_topic, "");
+  EXPECT_EQ(all.deleted_bytes, 1u << 20);
   EXPECT_EQ(all.sweep_ms, 100);
   EXPECT_EQ(all.log_level, "debug");
 }
@@ -321,6 +327,8 @@ TEST_F(Settings, values_out_of_range_are_refused_with_the_range) {
       {"--rotate-wait-ms=-5", {"0 to"}},
       {"--retention-hours=-5", {"0 to"}},
       {"--sweep-ms=1", {"100 to"}},
+      {"--ledger-topic=a b", {"Kafka topic"}},
+      {"--deleted-bytes=x", {"4G"}},
       {"--batch-bytes=0", {"128M"}},
       {"--batch-bytes=1T", {"128M"}},
       {"--batch-bytes=17G", {"16G"}},

@@ -323,6 +323,50 @@ TEST(Store, a_rebuilt_database_holds_the_same_and_is_ours) {
   EXPECT_EQ(store->ledger().value()[0].detail, "d");
 }
 
+TEST(Store, a_database_of_the_minor_version_before_gets_what_it_lacks) {
+  const fakes::TemporaryDir dir;
+  {
+    const auto store = open(dir);
+    ASSERT_TRUE(store->lane(kLane));
+    ASSERT_TRUE(store->put_sources(rows(2)));
+    ASSERT_TRUE(store->prepare({kLane, {1}, moves(2, 10)}));
+    ASSERT_TRUE(store->confirm(kLane));
+    ASSERT_TRUE(store->append_ledger({entry("d")}));
+  }
+  run_sql(dir,
+          "DROP INDEX ledger_by_shipped; ALTER TABLE ledger DROP COLUMN shipped;"
+          "ALTER TABLE ledger DROP COLUMN born; ALTER TABLE ledger DROP COLUMN generation;"
+          "ALTER TABLE ledger DROP COLUMN event; ALTER TABLE state DROP COLUMN boot;"
+          "ALTER TABLE state DROP COLUMN seen_bytes; ALTER TABLE state DROP COLUMN ended;"
+          "PRAGMA user_version = 1000");
+  const auto refused = open_store(dir.path(), StoreAccess::kRead);
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("older longshore"), std::string::npos);
+  const auto store = open(dir);
+  EXPECT_EQ(store->sources(kLane).value()[1].state.offset, 10u);
+  EXPECT_EQ(store->unshipped(kLane, 10).value().size(), 1u);
+  EXPECT_TRUE(store->prepare({kLane, {2}, moves(2, 20)}));
+}
+
+TEST(Store, the_ledger_is_pruned_but_for_losses_that_wait) {
+  const fakes::TemporaryDir dir;
+  const auto store = open(dir);
+  ASSERT_TRUE(store->lane(kLane));
+  LedgerEntry waiting = entry("waiting"), shipped = entry("shipped"), ended = entry("ended");
+  shipped.shipped = ended.shipped = true;
+  ended.event = LedgerEvent::kEnded;
+  for (LedgerEntry* each : {&waiting, &shipped, &ended}) each->lane = kLane;
+  ASSERT_TRUE(store->prepare({kLane, {1}, {}, {waiting, shipped, ended}}));
+  EXPECT_EQ(store->ledger().value().size(), 3u);
+  ASSERT_TRUE(store->prepare({kLane, {2}, {}}));
+  ASSERT_TRUE(store->prepare({kLane, {3}, {}}));
+  EXPECT_EQ(store->ledger().value().size(), 2u);  // What is no loss has served.
+  ASSERT_TRUE(store->confirm(kLane));
+  ASSERT_TRUE(store->forget_gone(kLane, 1));
+  ASSERT_EQ(store->ledger().value().size(), 1u);
+  EXPECT_EQ(store->ledger().value()[0].detail, "waiting");
+}
+
 TEST(Store, two_lanes_write_at_once_from_two_threads) {
   const fakes::TemporaryDir dir;
   constexpr uint64_t kTransactions = 200;

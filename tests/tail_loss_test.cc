@@ -143,6 +143,10 @@ TEST_F(TailLossTest, a_file_that_went_while_nobody_held_it_is_lost_as_far_as_it_
   later.vanish();
   EXPECT_EQ(drain(later), Lines{});
   EXPECT_EQ(events_.size(), 4u);
+  // Its file system was only not mounted: nothing of it is passed over.
+  append("x", "second\n");
+  EXPECT_EQ(resume(tail.state(), "x", 1), Lines{"second"});
+  EXPECT_EQ(at_, 107u);
 }
 
 TEST_F(TailLossTest, a_deleted_file_that_is_given_up_is_lost_to_its_end_and_let_go) {
