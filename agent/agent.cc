@@ -23,10 +23,12 @@ constexpr int64_t kStopWaitMs = 4'300;
 
 // A lane with everything that its thread owns.
 struct LaneRig {
+  explicit LaneRig(const Clock& clock) : waiter(clock) {}
   std::unique_ptr<checkpoint::Store> store;
   std::unique_ptr<shipper::Kafka> kafka;
   std::unique_ptr<Destinations> destinations;
   std::unique_ptr<LaneSources> sources;
+  SystemWaiter waiter;
   Mailbox<ToLane> inbox;
   LaneProgress progress;
   std::unique_ptr<Lane> lane;
@@ -100,9 +102,9 @@ Status wire_lane(LaneRig& rig, const AgentSettings& settings, const std::string&
                          .rotate_wait_ns = settings.rotate_wait_ms * kMs,
                          .boot = this_boot()},
       *rig.store, clock);
-  rig.lane =
-      std::make_unique<Lane>(lane_options(settings, lane, host_id), *rig.sources, *rig.destinations,
-                             *rig.store, *rig.kafka, clock, rig.inbox, to_watch, rig.progress);
+  rig.lane = std::make_unique<Lane>(lane_options(settings, lane, host_id), *rig.sources,
+                                    *rig.destinations, *rig.store, *rig.kafka, clock, rig.waiter,
+                                    rig.inbox, to_watch, rig.progress);
   return ok();
 }
 
@@ -184,7 +186,7 @@ AgentOutcome run_agent_once(const AgentSettings& settings, const std::string& st
   Mailbox<ToWatch> to_watch;
   std::vector<std::unique_ptr<LaneRig>> rigs;
   for (uint32_t lane = 0; lane < lanes; ++lane) {
-    rigs.push_back(std::make_unique<LaneRig>());
+    rigs.push_back(std::make_unique<LaneRig>(clock));
     const Status wired =
         wire_lane(*rigs.back(), settings, state_dir, LaneId{lane}, host_id, clock, to_watch);
     if (!wired) return {2, false, wired.error().message};

@@ -1,9 +1,9 @@
 #include "agent/lane.h"
 
-#include <poll.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <array>
 
 #include "config/limits.h"
 
@@ -18,11 +18,12 @@ constexpr int64_t kForgetEveryNs = int64_t{600} * 1000 * kMs;
 constexpr int64_t kStopGraceNs = 3'500 * kMs;
 constexpr int64_t kSaturatedWaitNs = 200 * kMs;
 constexpr int64_t kIdleWaitNs = 60'000 * kMs;
+constexpr int64_t kPauseNs = 50 * kMs;
 
 }  // namespace
 
 Lane::Lane(LaneOptions options, LaneSources& sources, Destinations& destinations,
-           checkpoint::Store& store, shipper::Kafka& kafka, const Clock& clock,
+           checkpoint::Store& store, shipper::Kafka& kafka, const Clock& clock, Waiter& waiter,
            Mailbox<ToLane>& inbox, Mailbox<ToWatch>& outbox, LaneProgress& progress)
     : options_(std::move(options)),
       sources_(sources),
@@ -30,6 +31,7 @@ Lane::Lane(LaneOptions options, LaneSources& sources, Destinations& destinations
       store_(store),
       kafka_(kafka),
       clock_(clock),
+      waiter_(waiter),
       inbox_(inbox),
       outbox_(outbox),
       progress_(progress),
@@ -96,14 +98,15 @@ void Lane::rewind() {
 bool Lane::wait_before_retry() {
   retry_ns_ = std::clamp(retry_ns_ * 2, kRetryMinNs, kRetryMaxNs);
   const int64_t until = clock_.monotonic_ns() + retry_ns_;
-  for (int64_t now = clock_.monotonic_ns(); now < until && !stopping_;
-       now = clock_.monotonic_ns()) {
-    pollfd wake{.fd = inbox_.wake_fd(), .events = POLLIN, .revents = 0};
-    ::poll(&wake, 1, static_cast<int>((until - now) / kMs + 1));
+  while (clock_.monotonic_ns() < until && !stopping_) {
+    waiter_.wait(until, std::array{inbox_.wake_fd()});
     apply_messages();
   }
   return !stopping_;
 }
+
+// Before a call that is to be repeated is made again.
+void Lane::pause() { waiter_.wait(clock_.monotonic_ns() + kPauseNs, {}); }
 
 void Lane::apply_messages() {
   std::vector<ToLane> messages = inbox_.take();
@@ -216,15 +219,11 @@ void Lane::wait_for_work() {
   if (sources_.has_ready() && !saturated_) return;
 
   // While a transaction gathers, what the watch loop says can wait for the next look.
-  pollfd waits[2];
-  nfds_t count = 0;
-  if (!open_ || now >= next_read_ns_) {
-    waits[count++] = {.fd = inbox_.wake_fd(), .events = POLLIN, .revents = 0};
-  }
-  if (saturated_) waits[count++] = {.fd = session_->report_fd(), .events = POLLIN, .revents = 0};
-  const int64_t wait_ns = std::max<int64_t>(until - now, 0);
-  const timespec wait{.tv_sec = wait_ns / 1'000'000'000, .tv_nsec = wait_ns % 1'000'000'000};
-  ::ppoll(waits, count, &wait, nullptr);
+  std::array<int, 2> readable{};
+  size_t count = 0;
+  if (!open_ || now >= next_read_ns_) readable[count++] = inbox_.wake_fd();
+  if (saturated_) readable[count++] = session_->report_fd();
+  waiter_.wait(until, std::span(readable).first(count));
 }
 
 }  // namespace longshore::agent

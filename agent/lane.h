@@ -19,6 +19,7 @@
 #include "agent/lane_sources.h"
 #include "agent/mailbox.h"
 #include "agent/messages.h"
+#include "agent/waiter.h"
 #include "checkpoint/store.h"
 #include "config/clock.h"
 #include "shipper/kafka.h"
@@ -55,8 +56,8 @@ struct LaneProgress {
 class Lane {
  public:
   Lane(LaneOptions options, LaneSources& sources, Destinations& destinations,
-       checkpoint::Store& store, shipper::Kafka& kafka, const Clock& clock, Mailbox<ToLane>& inbox,
-       Mailbox<ToWatch>& outbox, LaneProgress& progress);
+       checkpoint::Store& store, shipper::Kafka& kafka, const Clock& clock, Waiter& waiter,
+       Mailbox<ToLane>& inbox, Mailbox<ToWatch>& outbox, LaneProgress& progress);
   ~Lane();
 
   /// Ships until told to stop or, with `once`, until all is shipped. Its last word is a
@@ -71,6 +72,7 @@ class Lane {
   void apply_messages();
   bool finished() const;
   void wait_for_work();
+  void pause();
   Status keep_alive();
   void note_failure(const Error& error);
 
@@ -115,6 +117,7 @@ class Lane {
   checkpoint::Store& store_;
   shipper::Kafka& kafka_;
   const Clock& clock_;
+  Waiter& waiter_;
   Mailbox<ToLane>& inbox_;
   Mailbox<ToWatch>& outbox_;
   LaneProgress& progress_;

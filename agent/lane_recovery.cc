@@ -9,11 +9,6 @@ constexpr int64_t kMs = 1'000'000;
 constexpr int kCallTimeoutMs = 2000;
 constexpr int64_t kUnstableSayNs = 60'000 * kMs;
 
-void pause_ms(int64_t ms) {
-  const timespec pause{.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * kMs};
-  ::nanosleep(&pause, nullptr);
-}
-
 Error stopped() { return {ErrorCode::kRetryable, "The agent is stopping."}; }
 
 }  // namespace
@@ -123,7 +118,7 @@ Result<checkpoint::CommittedOffset> Lane::committed_offset(bool stable) {
           "it; waiting.",
           options_.lane.value, group_, offset.error().message);
     }
-    pause_ms(50);
+    pause();
   }
 }
 
@@ -133,7 +128,7 @@ Status Lane::take_over() {
     if (initialised || initialised.error().code != ErrorCode::kRetryable) return initialised;
     apply_messages();
     if (stopping_) return stopped();
-    pause_ms(50);
+    pause();
   }
 }
 

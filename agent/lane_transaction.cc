@@ -263,8 +263,7 @@ Status Lane::commit_offset(TransactionNumber number, const std::string& digest) 
     apply_messages();
     const int64_t now = clock_.monotonic_ns();
     if (now >= give_up || (stopping_ && now >= stop_by_ns_)) return committed;
-    const timespec pause{.tv_sec = 0, .tv_nsec = 50 * kMs};
-    ::nanosleep(&pause, nullptr);
+    pause();
   }
 }
 

@@ -71,8 +71,8 @@ struct Host {
     Mailbox<ToLane> inbox;
     Mailbox<ToWatch> outbox;
     LaneProgress progress;
-    Lane lane(options, sources, destinations, *store.value(), kafka_, clock_, inbox, outbox,
-              progress);
+    Lane lane(options, sources, destinations, *store.value(), kafka_, clock_, waiter_, inbox,
+              outbox, progress);
     for (const auto& [name, lines] : written_) {
       const SourceOpened message = opened(name, topics_[name]);
       inbox.post(message);
@@ -138,6 +138,7 @@ struct Host {
   fakes::TemporaryDir directory_;
   fakes::ScriptedKafka kafka_;
   SystemClock clock_;
+  SystemWaiter waiter_{clock_};
   std::map<std::string, Lines> written_;
   std::map<std::string, std::string> topics_;
   bool ends_ = false;  // The sources' writers are gone.
