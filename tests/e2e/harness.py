@@ -74,6 +74,7 @@ class Kafka:
         self.topics = {}
         self.start()
         self.topic("longshore-checkpoint", 1)
+        self.topic("longshore-ledger", 1)
 
     def _script(self, command, *words):
         return run(SERVICES / "kafka.sh", command, self.dir, *words, env=self.env, timeout=300)
@@ -161,6 +162,7 @@ class Agent:
                       "--state-dir", str(self.state_dir), *map(str, flags)]
         for key, value in (sources or {}).items():
             self.words += ["--source", f"{key}={value}"]
+        self.wrap = []  # Words before the command.
         self.process = None
         self.log_path.touch()
         lab.agents.append(self)
@@ -168,8 +170,9 @@ class Agent:
     def start(self, *more):
         check(not self.running(), "the agent runs already")
         with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen([BINARY, "agent", *self.words, *map(str, more)],
-                                            stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self.process = subprocess.Popen(
+                [*self.wrap, BINARY, "agent", *self.words, *map(str, more)],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         return self
 
     def running(self):
