@@ -158,7 +158,8 @@ void stop_lanes(std::vector<std::unique_ptr<LaneRig>>& rigs, Mailbox<ToWatch>& f
   while (stopped.size() < rigs.size() && clock.monotonic_ns() < until) {
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
     for (ToWatch& message : from_lanes.take()) {
-      stopped.push_back(std::move(std::get<LaneStopped>(message)));
+      auto* said = std::get_if<LaneStopped>(&message);
+      if (said != nullptr) stopped.push_back(std::move(*said));
     }
   }
   if (stopped.size() < rigs.size()) {

@@ -69,6 +69,9 @@ class Discovery {
   /// find any more is lost.
   void look_for_vanished();
 
+  /// Answers a lane whose file was truncated.
+  void look_for_copy(SourceId source);
+
   void on_event(const DirectoryEvent& event);
   /// Looks at the followers whose directories changed and posts the touches gathered since the last
   /// call. Gives when it wants to be called again (monotonic ns); 0: not before something happens.

@@ -226,6 +226,35 @@ std::shared_ptr<const SourceSpec> Discovery::make_spec(const Follower& follower,
   return spec;
 }
 
+// logrotate's copytruncate leaves a copy beside the file before it truncates it: the youngest file
+// of its rotation that is nobody's yet.
+void Discovery::look_for_copy(SourceId id) {
+  const auto found = lineages_.find(id);
+  if (found == lineages_.end() || found->second.spec == nullptr) return;
+  Lineage& lineage = found->second;
+  const Stream stream = lineage.spec->declaration.stream;
+  const std::string base = lineage.host_path.substr(lineage.host_path.rfind('/') + 1);
+  std::shared_ptr<const OpenFile> copy;
+  for (const auto& [watch, directory] : directories_) {
+    const auto named = directory.names.find(base);
+    if (named == directory.names.end() || !named->second.contains(id)) continue;
+    const auto siblings = rotated_siblings(*directory.directory, base);
+    if (!siblings) continue;
+    const Sibling* youngest = nullptr;
+    for (const Sibling& sibling : *siblings) {
+      if (identities_.contains({sibling.facts.identity, stream})) continue;
+      if (youngest == nullptr || sibling.facts.modified_ns > youngest->facts.modified_ns) {
+        youngest = &sibling;
+      }
+    }
+    if (youngest == nullptr) continue;
+    const auto& identity = youngest->facts.identity;
+    auto fd = open_found(*directory.directory, youngest->file_name, identity);
+    if (fd) copy = std::make_shared<OpenFile>(OpenFile{std::move(fd).value(), identity});
+  }
+  post_(lineage.lane, CopyFound{id, std::move(copy)});
+}
+
 // From here on writes to this name touch the source.
 void Discovery::name_file(const FoundFile& file, SourceId id) {
   const auto watch = scan_watches_.find(file.directory.get());

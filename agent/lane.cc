@@ -137,6 +137,8 @@ void Lane::apply_messages() {
       sources_.released(released->source, released->deleted);
     } else if (const auto* gave_up = std::get_if<FileGivenUp>(&message)) {
       sources_.given_up(*gave_up);
+    } else if (const auto* copy = std::get_if<CopyFound>(&message)) {
+      sources_.copy_found(*copy);
     } else if (std::holds_alternative<StartScanned>(message)) {
       start_scanned_ = true;
     } else {

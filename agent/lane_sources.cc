@@ -101,6 +101,13 @@ void LaneSources::given_up(const FileGivenUp& message) {
   make_ready(*found->second);
 }
 
+void LaneSources::copy_found(const CopyFound& message) {
+  const auto found = sources_.find(message.source);
+  if (found == sources_.end()) return;
+  found->second->tail.add_copy(message.file);
+  make_ready(*found->second);
+}
+
 void LaneSources::touched(const SourcesTouched& message) {
   for (const SourceId id : message.sources) {
     const auto found = sources_.find(id);

@@ -52,6 +52,7 @@ class LaneSources {
   /// Known from before, and its file is gone. Errors as in opened().
   Status vanished(const SourceVanished& message);
   void given_up(const FileGivenUp& message);
+  void copy_found(const CopyFound& message);
 
   /// The next source with something to read, taken out of the ring; null: none.
   LaneSource* next();

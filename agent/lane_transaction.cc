@@ -95,6 +95,7 @@ Status Lane::read_one(LaneSource& source, bool& produced) {
     return ok();
   }
   take_events(source);
+  if (source.tail.take_copy_wish()) outbox_.post(LookForCopy{source.spec->id});
   if (filled.value() == FillOutcome::kDrained) {
     pool_.give_back_unused(*chunk);
     sources_.wait_for_recheck(source);

@@ -73,13 +73,20 @@ struct FileGivenUp {
   checkpoint::FileIdentity identity;
 };
 
+/// The answer to LookForCopy: the file that may be a copy of the source's, made before it was
+/// truncated (logrotate's copytruncate); null: there is none.
+struct CopyFound {
+  SourceId source;
+  std::shared_ptr<const OpenFile> file;
+};
+
 /// Everything that was there at the start has been opened: `--once` may finish.
 struct StartScanned {};
 
 struct StopLane {};
 
 using ToLane = std::variant<SourceOpened, SourcesTouched, SourceEnded, SourceReleased,
-                            SourceVanished, FileGivenUp, StartScanned, StopLane>;
+                            SourceVanished, FileGivenUp, CopyFound, StartScanned, StopLane>;
 
 /// A lane cannot go on: the process exits with this status after printing the sentence.
 struct LaneStopped {
@@ -89,6 +96,11 @@ struct LaneStopped {
   bool restart = false;  ///< The checkpoint's handle is dead: start again with a fresh database.
 };
 
-using ToWatch = std::variant<LaneStopped>;
+/// The source's file was truncated: is there a copy of what stood in it? Answered by CopyFound.
+struct LookForCopy {
+  SourceId source;
+};
+
+using ToWatch = std::variant<LaneStopped, LookForCopy>;
 
 }  // namespace longshore::agent

@@ -59,7 +59,7 @@ void Tail::add(std::shared_ptr<const OpenFile> file, uint64_t start_offset, bool
     known.file = std::move(file);
     return;
   }
-  generations_.push_back({std::move(file), start_offset, gap_before, false});
+  generations_.push_back({std::move(file), start_offset, gap_before, false, false});
 }
 
 const Tail::Generation* Tail::current() const {
@@ -93,7 +93,8 @@ void Tail::rewind(const checkpoint::SourceState& state) {
   state_.marks = {};
   marker_ = checkpoint::Marker(state.marks);
   closing_ = false;
-  recheck_at_ns_ = failing_since_ns_ = 0;
+  recheck_at_ns_ = failing_since_ns_ = copy_until_ns_ = 0;
+  wants_copy_ = false;
   events_.clear();
 }
 
@@ -144,6 +145,11 @@ void Tail::start_next() {
   state_.tail.clear();
   marker_.reset(0);
   closing_ = false;
+  if (next.truncated) {
+    lose(0, "truncated",
+         "the file was copied and truncated; its copy was read to its end, what was written "
+         "between the two is not known");
+  }
   if (next.gap_before) {
     lose(0, "generation unseen",
          "files that the log was rotated through came and went before they could be opened");
@@ -184,13 +190,12 @@ Result<FillOutcome> Tail::fill(shipper::Chunk& chunk, shipper::RecordEncoder& en
     }
     if (bytes.substr(0, overlap) != state_.tail) {
       const bool other_boot = boot_ != 0 && state_.boot != 0 && state_.boot != boot_;
-      Status resumed = ok();
-      if (other_boot) resumed = resume_by_marks(fd);
-      if (!other_boot) restart_truncated(fd);
-      if (!resumed) return resumed.error();
+      if (!other_boot) return truncated(fd, now_ns);
+      if (Status resumed = resume_by_marks(fd); !resumed) return resumed.error();
       return FillOutcome::kMoved;
     }
     state_.boot = boot_;
+    copy_until_ns_ = 0;
     const bool at_end = got.status && got.bytes < want;
     const bool full = read_bytes_ >= limits::kReadBytesMax && got.bytes == want;
     const uint64_t before = state_.offset;

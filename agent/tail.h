@@ -12,6 +12,7 @@
 #include <deque>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "agent/decoder.h"
@@ -52,6 +53,11 @@ class Tail {
   /// The deleted file takes more of the disk than it may: its rest is given up.
   void give_up(const checkpoint::FileIdentity& identity);
 
+  /// Whether its file was truncated and a copy of it is wanted; true once a truncation.
+  bool take_copy_wish() { return std::exchange(wants_copy_, false); }
+  /// The copy, or null. Without an answer the tail goes on by itself after a while.
+  void add_copy(std::shared_ptr<const OpenFile> copy);
+
   /// Reads on, at most one chunk. `chunk` is empty. Errors: kRetryable: the read failed; nothing
   /// moved. What cannot be read for a minute is passed over and said.
   Result<FillOutcome> fill(shipper::Chunk& chunk, shipper::RecordEncoder& encoder, int64_t now_ns,
@@ -80,6 +86,7 @@ class Tail {
     uint64_t start_offset = 0;
     bool gap_before = false;
     bool given_up = false;
+    bool truncated = false;  // Its bytes of before stand in the generation before it, a copy.
   };
   const Generation* current() const;
   bool start_first(const Generation& generation);
@@ -92,6 +99,9 @@ class Tail {
   void lose(uint64_t end_offset, const char* reason, std::string detail);
   FillOutcome lose_vanished();
   FillOutcome lose_given_up(const Generation& generation);
+  FillOutcome truncated(int fd, int64_t now_ns);
+  bool is_copy(const OpenFile& file) const;
+  void switch_to(std::shared_ptr<const OpenFile> copy);
   void restart_truncated(int fd);
   Status resume_by_marks(int fd);
   Status resume_at(int fd, uint64_t offset);
@@ -108,9 +118,13 @@ class Tail {
   std::deque<Generation> generations_;  // From the confirmed one on.
   bool ended_ = false;
   bool vanished_ = false;
-  bool closing_ = false;    // The current generation gets no more bytes: its rest is complete.
-  size_t read_bytes_;       // The next window; follows what a window's records took.
-  int64_t grew_at_ns_ = 0;  // When the current generation last had something new.
+  bool wants_copy_ = false;
+  bool copy_answered_ = false;
+  std::shared_ptr<const OpenFile> copy_;
+  int64_t copy_until_ns_ = 0;  // While a truncated file waits for its copy; 0: it does not.
+  bool closing_ = false;       // The current generation gets no more bytes: its rest is complete.
+  size_t read_bytes_;          // The next window; follows what a window's records took.
+  int64_t grew_at_ns_ = 0;     // When the current generation last had something new.
   int64_t recheck_at_ns_ = 0;
   int64_t failing_since_ns_ = 0;  // When reading at the present offset failed first.
   std::vector<checkpoint::LedgerEntry> events_;

@@ -16,6 +16,7 @@ using checkpoint::LedgerEvent;
 
 constexpr int64_t kUnreadableNs = 60'000'000'000;  // For so long an unreadable place is retried.
 constexpr int64_t kReadAgainNs = 1'000'000'000;
+constexpr int64_t kCopyWaitNs = 2'000'000'000;
 constexpr uint64_t kBlockBytes = 4096;
 constexpr size_t kStepBytes = 64 << 10;
 constexpr uint64_t kZerosMin = 64;
@@ -136,6 +137,56 @@ FillOutcome Tail::lose_given_up(const Generation& generation) {
   }
   if (!last) start_next();
   return FillOutcome::kMoved;
+}
+
+void Tail::add_copy(std::shared_ptr<const OpenFile> copy) {
+  copy_ = std::move(copy);
+  copy_answered_ = true;
+}
+
+// What was not read of a truncated file may stand in a copy that was made before.
+FillOutcome Tail::truncated(int fd, int64_t now_ns) {
+  if (copy_until_ns_ == 0) {
+    copy_until_ns_ = now_ns + kCopyWaitNs;
+    wants_copy_ = true;
+    copy_answered_ = false;
+    copy_ = nullptr;
+  }
+  if (!copy_answered_ && now_ns < copy_until_ns_) {
+    recheck_at_ns_ = copy_until_ns_;
+    return FillOutcome::kDrained;
+  }
+  copy_until_ns_ = 0;
+  const auto copy = std::exchange(copy_, nullptr);
+  if (copy != nullptr && is_copy(*copy)) {
+    switch_to(copy);
+  } else {
+    restart_truncated(fd);
+  }
+  return FillOutcome::kMoved;
+}
+
+// Whether all that was read of our file, as far as the marks go, stands in this one too.
+bool Tail::is_copy(const OpenFile& file) const {
+  const int fd = file.fd.get();
+  const size_t overlap = state_.tail.size();
+  const auto before = read_piece(fd, state_.offset - overlap, overlap);
+  if (!before || before.value() != state_.tail) return false;
+  const checkpoint::MarkList marks = marker_.list();
+  const auto proven = checkpoint::proven_prefix(fd, marks);
+  return proven && proven.value() == marks.end();
+}
+
+// The copy becomes the generation that is being read, at the same offset; our file follows it.
+void Tail::switch_to(std::shared_ptr<const OpenFile> copy) {
+  const auto is_current = [&](const auto& known) { return known.file->identity == state_.file; };
+  const auto at = std::find_if(generations_.begin(), generations_.end(), is_current);
+  at->truncated = true;
+  state_.file = copy->identity;
+  state_.seen_bytes = 0;
+  closing_ = false;
+  const bool known = std::any_of(generations_.begin(), generations_.end(), is_current);
+  if (!known) generations_.insert(at, {std::move(copy), 0, false, false, false});
 }
 
 // The file was cut or written anew under the same inode: a new generation in the old file.

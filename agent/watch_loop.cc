@@ -138,6 +138,10 @@ void WatchLoop::settle() {
 
 void WatchLoop::on_lane_messages() {
   for (ToWatch& message : from_lanes_.take()) {
+    if (const auto* wish = std::get_if<LookForCopy>(&message)) {
+      discovery_.look_for_copy(wish->source);
+      continue;
+    }
     auto& stopped = std::get<LaneStopped>(message);
     const bool cannot_go_on = stopped.exit_status != 0;
     result_.stopped.push_back(std::move(stopped));

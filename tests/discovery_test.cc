@@ -133,6 +133,29 @@ TEST_F(DiscoveryTest, what_is_remembered_and_cannot_be_found_any_more_has_vanish
   EXPECT_EQ(opened().size(), 1u);
 }
 
+TEST_F(DiscoveryTest, the_copy_of_a_truncated_file_is_the_youngest_that_is_nobodys) {
+  write("a.log");
+  declare("*.log");
+  const SourceId id = make_source_id("host", path("a.log"), "");
+  const auto copy = [&] {
+    messages_.clear();
+    discovery_->look_for_copy(id);
+    EXPECT_EQ(messages_.size(), 1u);
+    const auto file = std::get<CopyFound>(messages_.at(0)).file;
+    return file == nullptr ? 0 : file->identity.inode;
+  };
+  EXPECT_EQ(copy(), 0u);
+  write("a.log.2");
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  const uint64_t youngest = write("a.log.1");
+  EXPECT_EQ(copy(), youngest);
+  write("b.log.1");
+  EXPECT_EQ(copy(), youngest);
+  messages_.clear();
+  discovery_->look_for_copy(SourceId{1});
+  EXPECT_TRUE(messages_.empty());
+}
+
 TEST_F(DiscoveryTest, deleted_files_beyond_their_budget_are_given_up_largest_first) {
   deleted_bytes_max_ = 300'000;
   restart({});

@@ -88,7 +88,7 @@ struct Host {
     }
     lane.run();
     if (stopper.joinable()) stopper.join();
-    return std::get<LaneStopped>(outbox.take().at(0));
+    return std::get<LaneStopped>(outbox.take().back());
   }
 
   checkpoint::LaneRecord record() {

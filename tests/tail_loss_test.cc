@@ -116,6 +116,67 @@ TEST_F(TailLossTest, what_was_seen_of_a_truncated_file_is_a_range) {
   EXPECT_EQ(at_, 21u);
 }
 
+TEST_F(TailLossTest, the_unread_rest_of_a_truncated_file_is_read_from_its_copy) {
+  no_copies_ = false;
+  append("x", "first\n");
+  const auto state = read_all("x");
+  append("x", "unread\nrest\n");
+  fs::copy_file(path("x"), path("x.1"));
+  fs::resize_file(path("x"), 0);
+  append("x", "new\n");
+  Tail tail(Stream::kFile, state, kWaitNs, 1);
+  tail.add(open("x"), 0);
+  EXPECT_EQ(drain(tail), Lines{});
+  ASSERT_TRUE(tail.take_copy_wish());
+  tail.add_copy(open("x.1"));
+  EXPECT_EQ(drain(tail), (Lines{"unread", "rest", "new"}));
+  const auto lost = events(LedgerEvent::kLost);
+  ASSERT_EQ(lost.size(), 1u);
+  EXPECT_EQ(lost[0].start, lost[0].end);
+  // After a restart or a rewind in the middle it is the same.
+  const auto end = tail.state();
+  for (int turn = 0; turn < 2; ++turn) {
+    tail.rewind(state);
+    at_ = state.covered.bytes;
+    EXPECT_EQ(drain(tail), Lines{});
+    ASSERT_TRUE(tail.take_copy_wish());
+    tail.add_copy(open("x.1"));
+    EXPECT_EQ(drain(tail), (Lines{"unread", "rest", "new"}));
+    EXPECT_EQ(tail.state(), end);
+  }
+  tail.confirmed(end);
+  append("x", "more\n");
+  EXPECT_EQ(drain(tail), Lines{"more"});
+}
+
+TEST_F(TailLossTest, a_file_that_is_no_copy_is_not_read_as_one) {
+  no_copies_ = false;
+  append("x", "first\n");
+  const auto state = read_all("x");
+  append("x.1", "other\nlines that are longer\n");
+  fs::resize_file(path("x"), 0);
+  append("x", "new\n");
+  Tail tail(Stream::kFile, state, kWaitNs, 1);
+  tail.add(open("x"), 0);
+  EXPECT_EQ(drain(tail), Lines{});
+  tail.add_copy(open("x.1"));
+  EXPECT_EQ(drain(tail), Lines{"new"});
+}
+
+TEST_F(TailLossTest, a_truncated_file_whose_copy_nobody_looks_for_is_read_all_the_same) {
+  no_copies_ = false;
+  append("x", "first\n");
+  const auto state = read_all("x");
+  fs::resize_file(path("x"), 0);
+  append("x", "new\n");
+  Tail tail(Stream::kFile, state, kWaitNs, 1);
+  tail.add(open("x"), 0);
+  EXPECT_EQ(drain(tail), Lines{});
+  EXPECT_GT(tail.recheck_at_ns(), now_ns_);
+  now_ns_ = tail.recheck_at_ns();
+  EXPECT_EQ(drain(tail), Lines{"new"});
+}
+
 TEST_F(TailLossTest, the_state_knows_the_size_of_what_is_left_to_read) {
   append("x", "first\nan unfinished");
   EXPECT_EQ(read_all("x").seen_bytes, 19u);

@@ -160,6 +160,29 @@ def copy_and_truncate(lab, kafka):
     say(f"truncate: {stream.written} lines once through 3 truncations")
 
 
+def copy_and_truncate_while_the_agent_is_down(lab, kafka):
+    stream = Stream(lab, kafka, "copied")
+    stream.write()
+    stream.agent.start()
+    stream.arrived()
+    for kill in (True, False):
+        stream.agent.kill() if kill else stream.agent.stop()
+        stream.write()
+        for older in sorted(stream.folder.glob("app.log.*"), reverse=True):
+            older.rename(stream.folder / f"app.log.{int(older.suffix[1:]) + 1}")
+        shutil.copyfile(stream.path, stream.folder / "app.log.1")
+        with open(stream.path, "r+b") as file:
+            file.truncate(0)
+        stream.write()
+        stream.agent.start()
+        stream.arrived()
+    found = messages(kafka.brokers, "copied")
+    check(len(set(found)) == len(found) == stream.written,
+          f"{len(found)} records, {len(set(found))} different, of {stream.written} lines")
+    stream.agent.stop()
+    say(f"copied: {stream.written} lines once, unread ones from the copies")
+
+
 def a_line_in_pieces(lab, kafka):
     stream = Stream(lab, kafka, "pieces")
     stream.agent.start()
@@ -199,7 +222,8 @@ def test(lab):
     kafka = lab.kafka()
     harness.run_parts((rotations_under_watch, several_in_a_row, while_the_agent_is_down,
                        under_full_load, a_writer_that_goes_on_in_the_old_file,
-                       a_glob_that_names_rotated_files, copy_and_truncate, a_line_in_pieces,
+                       a_glob_that_names_rotated_files, copy_and_truncate,
+                       copy_and_truncate_while_the_agent_is_down, a_line_in_pieces,
                        files_that_appear_later), lab, kafka)
 
 

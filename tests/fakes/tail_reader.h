@@ -42,6 +42,10 @@ class TailReader {
       shipper::Chunk chunk;
       const auto filled = tail.fill(chunk, encoder_, now_ns_, now_ns_);
       take_events(tail);
+      if (no_copies_ && tail.take_copy_wish()) {
+        tail.add_copy(nullptr);
+        continue;
+      }
       if (!filled || filled.value() == agent::FillOutcome::kDrained) {
         failed_ = !filled;
         return lines;
@@ -66,7 +70,8 @@ class TailReader {
   uint64_t at_ = 0;  ///< Where the next record should begin.
   std::string flags_;
   std::vector<checkpoint::LedgerEntry> events_;
-  bool failed_ = false;  ///< The last drain() ended with an error.
+  bool no_copies_ = true;  ///< A wish for the copy of a truncated file is answered: there is none.
+  bool failed_ = false;    ///< The last drain() ended with an error.
 
  private:
   void take(const rd_kafka_message_t& message, Lines& lines) {
