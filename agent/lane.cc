@@ -16,6 +16,7 @@ constexpr int64_t kRetryMaxNs = 5'000 * kMs;
 constexpr int64_t kKeepAliveNs = int64_t{12} * 3600 * 1000 * kMs;
 constexpr int64_t kForgetEveryNs = int64_t{600} * 1000 * kMs;
 constexpr int64_t kStopGraceNs = 3'500 * kMs;
+constexpr int64_t kStopCommitNs = 1'500 * kMs;  // Of that, for the last commit.
 constexpr int64_t kSaturatedWaitNs = 200 * kMs;
 constexpr int64_t kIdleWaitNs = 60'000 * kMs;
 constexpr int64_t kPauseNs = 50 * kMs;
@@ -144,6 +145,7 @@ void Lane::apply_messages() {
     } else {
       stopping_ = true;
       stop_by_ns_ = clock_.monotonic_ns() + kStopGraceNs;
+      sources_.ready_deleted();
     }
   }
   progress_.sources = sources_.size();
@@ -157,6 +159,11 @@ bool Lane::finished() const {
          sources_.next_recheck_ns() == 0 && destinations_.next_retry_ns(options_.ledger_topic) == 0;
 }
 
+// While stopping, the last of the grace is for the commit.
+bool Lane::stop_reading() const {
+  return stopping_ && clock_.monotonic_ns() >= stop_by_ns_ - kStopCommitNs;
+}
+
 Status Lane::ship() {
   for (;;) {
     if (!open_ || clock_.monotonic_ns() >= next_read_ns_) apply_messages();
@@ -165,9 +172,9 @@ Status Lane::ship() {
     const int64_t retry = destinations_.next_retry_ns();
     if (retry > 0 && retry <= now) sources_.unpark();
     if (Status collected = collect(0); !collected) return collected;
-    if (!stopping_) {
+    if (!stopping_ || !stop_reading()) {
       if (Status streamed = stream(); !streamed) return streamed;
-      if (!open_ && !waiting_ledger_.empty() && ledger_destination() != nullptr) {
+      if (!stopping_ && !open_ && !waiting_ledger_.empty() && ledger_destination() != nullptr) {
         if (Status begun = begin_transaction(); !begun) return begun;
       }
     }

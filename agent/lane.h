@@ -71,6 +71,7 @@ class Lane {
   bool wait_before_retry();
   void apply_messages();
   bool finished() const;
+  bool stop_reading() const;
   void wait_for_work();
   void pause();
   Status keep_alive();

@@ -187,6 +187,12 @@ void LaneSources::unpark() {
   }
 }
 
+void LaneSources::ready_deleted() {
+  for (auto& [id, source] : sources_) {
+    if (source->tail.holds_deleted()) make_ready(*source);
+  }
+}
+
 Status LaneSources::store_new() {
   if (new_rows_.empty()) return ok();
   const Status stored = store_.put_sources(new_rows_);

@@ -67,6 +67,8 @@ class LaneSources {
   /// Sources that wait for a parked topic.
   void park(LaneSource& source) { parked_.push_back(source.spec->id); }
   void unpark();
+  /// Those that still read a deleted file, whatever was said of them.
+  void ready_deleted();
 
   /// Writes what is new about sources to the store, before any of their records is produced.
   Status store_new();

@@ -18,7 +18,8 @@ constexpr int64_t kSettleEveryNs = 2'000 * kMs;
 }  // namespace
 
 bool Lane::transaction_due() const {
-  return stopping_ || open_bytes_ >= batch_bytes_now_ ||
+  return (stopping_ && (!sources_.has_ready() || stop_reading())) ||
+         open_bytes_ >= batch_bytes_now_ ||
          clock_.monotonic_ns() - opened_ns_ >= options_.linger_ns ||
          (options_.once && start_scanned_ && !sources_.has_ready() &&
           sources_.next_recheck_ns() == 0);
@@ -33,6 +34,8 @@ Status Lane::stream() {
   Status status = ok();
   while (LaneSource* source = sources_.next()) {
     bool produced = false;
+    // What is left of a deleted file has no other place: it is shipped before we go.
+    if (stopping_ && !source->tail.holds_deleted()) continue;
     if (!source->tail.vanished() && !find_destination(*source)) continue;
     if ((source->destination != nullptr && !source->destination->has_room()) ||
         pool_.lent_bytes() >= limits::kLaneBytesInFlightMax) {

@@ -73,6 +73,13 @@ bool Tail::has_successor() const {
   return !generations_.empty() && generations_.back().file->identity != state_.file;
 }
 
+bool Tail::holds_deleted() const {
+  return std::any_of(generations_.begin(), generations_.end(), [](const Generation& generation) {
+    const auto facts = checkpoint::file_facts(generation.file->fd.get());
+    return facts && facts.value().links == 0;
+  });
+}
+
 checkpoint::SourceState Tail::state() const {
   checkpoint::SourceState state = state_;
   state.marks = marker_.list();

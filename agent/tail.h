@@ -76,6 +76,8 @@ class Tail {
   /// closed); 0: never.
   int64_t recheck_at_ns() const { return recheck_at_ns_; }
   bool has_successor() const;
+  /// Whether a file that it has to read has no name any more.
+  bool holds_deleted() const;
   /// What happened since the last call and belongs into the ledger; source, lane and time are the
   /// caller's to fill.
   std::vector<checkpoint::LedgerEntry> take_events();

@@ -76,8 +76,10 @@ struct Host {
     for (const auto& [name, lines] : written_) {
       const SourceOpened message = opened(name, topics_[name]);
       inbox.post(message);
+      if (name == deleted_) fs::remove(path(name));
       if (ends_) inbox.post(SourceEnded{message.spec->id});
     }
+    if (stops_) inbox.post(StopLane{});
     if (!stay_) inbox.post(StartScanned{});
     std::thread stopper;
     if (stay_) {
@@ -141,8 +143,10 @@ struct Host {
   SystemWaiter waiter_{clock_};
   std::map<std::string, Lines> written_;
   std::map<std::string, std::string> topics_;
-  bool ends_ = false;  // The sources' writers are gone.
-  bool stay_ = false;  // A life ends by StopLane after a moment, not when all is shipped.
+  bool ends_ = false;    // The sources' writers are gone.
+  bool stops_ = false;   // A life is told to stop before it has read anything.
+  std::string deleted_;  // This one goes when it was just opened.
+  bool stay_ = false;    // A life ends by StopLane after a moment, not when all is shipped.
 };
 
 class LaneTest : public testing::Test, protected Host {};
@@ -239,6 +243,16 @@ TEST_F(LaneTest, the_ledger_is_shipped_at_least_once_too) {
   EXPECT_EQ(ledger_records()["a"], (Lines{"opened 0 0", "ended 0 40"}));
   EXPECT_EQ(live({.ledger_topic = kLedger, .exactly_once = false}).exit_status, 0);
   EXPECT_EQ(ledger_records()["a"].size(), 2u);
+}
+
+TEST_F(LaneTest, before_it_stops_it_ships_what_is_left_of_deleted_files) {
+  append("a", 20'000);
+  append("b", 20'000);
+  deleted_ = "a";
+  stops_ = true;
+  EXPECT_EQ(live().exit_status, 0);
+  EXPECT_EQ(shipped()["a"], written_["a"]);
+  EXPECT_TRUE(shipped()["b"].empty());
 }
 
 TEST_F(LaneTest, a_small_queue_and_small_transactions_change_nothing) {
