@@ -1,0 +1,126 @@
+// Goal: what an application printed comes out of Docker's and Podman's log files as it was, each
+// line on its own stream; and whatever such a file holds, nothing of it is read twice or passed
+// over, however it was cut into windows.
+// Method: one half of the inputs is a file as it is; the other is what an application prints, which
+// is written as the engines do and compared with what is read back.
+
+#include <fmt/format.h>
+
+#include "integrations/kafka/printable.h"
+#include "shipper/utf8.h"
+#include "tests/fuzz/feeding.h"
+
+namespace longshore::fuzz {
+namespace {
+
+constexpr size_t kContentBytesMax = 5 << 18;
+
+// What one stream should say: whole lines, and perhaps the beginning of one.
+struct Expected {
+  std::vector<std::string> lines;
+  std::string begun;
+  bool partial = false;
+};
+
+struct Printed {
+  std::string file;
+  Expected on_stdout, on_stderr;
+};
+
+std::string json_entry(std::string_view text, bool complete, bool on_stdout) {
+  std::string log = kafka::quoted(text);
+  if (complete) log.insert(log.size() - 1, "\\n");
+  return fmt::format("{{\"log\":{},\"stream\":\"{}\",\"time\":\"2026-11-21T04:50:00.5Z\"}}\n", log,
+                     on_stdout ? "stdout" : "stderr");
+}
+
+std::string cri_entry(std::string_view text, bool complete, bool on_stdout) {
+  return fmt::format("2026-11-21T04:50:00.123456789+01:00 {} {} {}\n",
+                     on_stdout ? "stdout" : "stderr", complete ? 'F' : 'P', text);
+}
+
+// As Docker cuts what an application prints.
+constexpr size_t kEntryBytesMax = 16 << 10;
+
+// Each line of the input is one write: a byte of choices, and the text.
+Printed print(std::string_view writes) {
+  Printed printed;
+  while (!writes.empty()) {
+    const auto choice = static_cast<uint8_t>(writes.front());
+    writes.remove_prefix(1);
+    const size_t end = std::min(writes.find('\n'), writes.size());
+    std::string text;
+    shipper::repair_utf8(writes.substr(0, end), text);  // As Docker itself does.
+    writes.remove_prefix(std::min(end + 1, writes.size()));
+    const bool complete = (choice & 3) != 0, on_stdout = (choice & 4) == 0, cri = (choice & 8) != 0;
+    const auto entry = cri ? cri_entry : json_entry;
+    std::string_view rest = text;
+    while (rest.size() > kEntryBytesMax) {
+      // Docker replaces the halves of a character that it cuts: what is not there is not read.
+      size_t cut = kEntryBytesMax;
+      while ((static_cast<uint8_t>(rest[cut]) & 0xc0) == 0x80) --cut;
+      printed.file += entry(rest.substr(0, cut), false, on_stdout);
+      rest.remove_prefix(cut);
+    }
+    printed.file += entry(rest, complete, on_stdout);
+    Expected& expected = on_stdout ? printed.on_stdout : printed.on_stderr;
+    expected.begun += text;
+    expected.partial = !complete;
+    if (complete) expected.lines.push_back(std::move(expected.begun));
+    if (complete) expected.begun.clear();
+  }
+  return printed;
+}
+
+void require_lines(const Fed& fed, Expected expected, bool ended) {
+  if (expected.partial && ended) expected.lines.push_back(expected.begun);
+  size_t at = 0;
+  for (const std::string& line : expected.lines) {
+    std::string joined;
+    bool more = true;
+    for (; more; ++at) {
+      require(at < fed.records.size(), "every printed line is read");
+      joined += fed.records[at].text;
+      more = fed.records[at].split && !fed.records[at].last_part;
+    }
+    require(joined == line, "a printed line is read as it was");
+  }
+  require(at == fed.records.size(), "nothing is read that was not printed");
+}
+
+void printed_lines_come_back(std::string_view writes, Plan plan) {
+  const Printed printed = print(writes);
+  plan.format = RecordFormat::kText;
+  for (const bool on_stdout : {true, false}) {
+    plan.stream = on_stdout ? Stream::kStdout : Stream::kStderr;
+    const Fed fed = feed(printed.file, plan);
+    require_same(fed, feed_at_once(printed.file, plan));
+    require_lines(fed, on_stdout ? printed.on_stdout : printed.on_stderr, plan.ended);
+  }
+}
+
+void any_file_is_read_once(const std::string& content, Plan plan) {
+  for (const Stream stream : {Stream::kStdout, Stream::kStderr}) {
+    plan.stream = stream;
+    const Fed fed = feed(content, plan);
+    require_same(fed, feed_at_once(content, plan));
+    require(!plan.ended || fed.consumed == content.size(), "everything is consumed");
+  }
+}
+
+}  // namespace
+}  // namespace longshore::fuzz
+
+int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  using namespace longshore::fuzz;
+  Input input(data, size);
+  const bool printed = input.byte() % 2 == 1;
+  const Plan plan = take_plan(input);
+  const std::string content = expanded(input.rest(), kContentBytesMax);
+  if (printed) {
+    printed_lines_come_back(content, plan);
+  } else {
+    any_file_is_read_once(content, plan);
+  }
+  return 0;
+}
