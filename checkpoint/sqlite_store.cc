@@ -152,10 +152,19 @@ Result<std::string> SqliteStore::digest_of(LaneId lane, uint64_t number) {
 Result<LaneRecord> SqliteStore::lane(LaneId lane) {
   LaneRecord record;
   {
-    Statement row =
-        database_->prepare("SELECT confirmed, IFNULL(prepared, -1), is_new FROM lane WHERE id = ?");
+    // One more can be counted from `confirmed`, and `prepared` is that, or the row is not ours.
+    Statement row = database_->prepare(
+        "SELECT confirmed, IFNULL(prepared, -1), is_new, typeof(confirmed) = 'integer' AND "
+        "confirmed BETWEEN 0 AND (1 << 60) AND (prepared IS NULL OR prepared = confirmed + 1) "
+        "FROM lane WHERE id = ?");
     row.bind(int64_t{lane.value});
     const int step = row.step();
+    if (step == SQLITE_ROW && row.number(3) == 0) {
+      return Error{ErrorCode::kInvalid,
+                   "The checkpoint's entry of lane " + std::to_string(lane.value) +
+                       " is damaged. Restore the state directory, or remove it (every file is "
+                       "then sent again)."};
+    }
     if (step == SQLITE_ROW) {
       record.confirmed = {row.bits(0)};
       if (row.number(1) >= 0) record.prepared = TransactionNumber{row.bits(1)};
