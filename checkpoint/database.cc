@@ -1,7 +1,5 @@
 #include "checkpoint/database.h"
 
-#include <cassert>
-
 namespace longshore::checkpoint {
 namespace {
 
@@ -72,8 +70,7 @@ Database::~Database() {
 Statement Database::prepare(const char* sql) {
   sqlite3_stmt*& statement = statements_[sql];
   if (statement == nullptr) sqlite3_prepare_v2(handle_, sql, -1, &statement, nullptr);
-  // What cannot be read now fails at the first step; what is no SQL is our own mistake.
-  assert(statement != nullptr || sqlite3_errcode(handle_) != SQLITE_ERROR);
+  // Null where a damaged schema lacks what is asked for: that fails at the first step.
   return Statement(statement);
 }
 
@@ -103,11 +100,15 @@ Error Database::fail(const std::string& what) const {
   const bool sync_failed = code == SQLITE_IOERR_FSYNC || code == SQLITE_IOERR_DIR_FSYNC;
   const bool full = (code & 0xff) == SQLITE_FULL;
   const bool damaged = (code & 0xff) == SQLITE_CORRUPT || code == SQLITE_NOTADB;
-  return {sync_failed || damaged ? ErrorCode::kFatal : ErrorCode::kRetryable,
+  // Our statements are right for our schema: this one is another, and stays so when written anew.
+  const bool foreign = (code & 0xff) == SQLITE_ERROR;
+  return {foreign                  ? ErrorCode::kInvalid
+          : sync_failed || damaged ? ErrorCode::kFatal
+                                   : ErrorCode::kRetryable,
           what + ": " + sqlite3_errmsg(handle_) +
-              (full      ? "; free space on its file system, delivery waits."
-               : damaged ? "; restore it, or remove it (every file is then sent again)."
-                         : ".")};
+              (full                 ? "; free space on its file system, delivery waits."
+               : damaged || foreign ? "; restore it, or remove it (every file is then sent again)."
+                                    : ".")};
 }
 
 WriteTransaction::~WriteTransaction() {
