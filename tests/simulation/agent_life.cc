@@ -1,0 +1,150 @@
+#include "tests/simulation/agent_life.h"
+
+#include <poll.h>
+
+#include <algorithm>
+#include <array>
+#include <cassert>
+
+#include "tests/simulation/log.h"
+
+namespace longshore::simulation {
+
+constexpr int64_t kSweepNs = 5 * kSecond;
+
+AgentLife::AgentLife(AgentOptions options, Timeline& timeline, checkpoint::Store& durable,
+                     Broker& broker, const DockerView& docker, const agent::HostMounts& mounts,
+                     std::function<void(uint64_t)> on_opened)
+    : options_(std::move(options)),
+      timeline_(timeline),
+      docker_(docker),
+      on_opened_(std::move(on_opened)),
+      store_(timeline, options_.store, durable),
+      watcher_(timeline, options_.watcher,
+               [this](int64_t due) {
+                 in_watch_loop(due, [this] {
+                   watcher_.read([this](const auto& event) { discovery_.on_event(event); });
+                   settle();
+                 });
+               }),
+      destinations_({.host_id = kHostId, .create_topics = options_.lane.create_topics}, broker),
+      sources_(
+          {.host_name = kHostId, .rotate_wait_ns = options_.rotate_wait_ns, .boot = options_.boot},
+          store_, timeline),
+      lane_(options_.lane, sources_, destinations_, store_, broker, timeline, *this, inbox_,
+            outbox_, progress_),
+      discovery_(
+          {.host_id = kHostId,
+           .host_root = options_.host_root,
+           .lanes = 1,
+           .started_ns = timeline.wall_ns(),
+           .first_start_at_end = false,
+           .deleted_bytes_max = options_.deleted_bytes_max},
+          mounts, watcher_, [this](LaneId, agent::ToLane message) { post(std::move(message)); },
+          timeline) {}
+
+agent::LaneStopped AgentLife::run() {
+  timeline_.seam("start");
+  const auto known = store_.sources(LaneId{});
+  assert(known);
+  discovery_.remember(known.value());
+  in_watch_loop(timeline_.now(), [this] { start(); });
+  in_watch_loop(timeline_.now() + kSweepNs, [this] { sweep(); });
+  lane_.run();
+  const auto said = outbox_.take();
+  assert(said.size() == 1);
+  return std::get<agent::LaneStopped>(said.front());
+}
+
+void AgentLife::post(agent::ToLane message) {
+  if (const auto* opened = std::get_if<agent::SourceOpened>(&message)) {
+    if (opened->file != nullptr && opened_.insert(opened->file->identity.inode).second) {
+      timeline_.trace("watch: opens inode {} of {}{}", opened->file->identity.inode,
+                      opened->spec->host_path, opened->gap_before ? ", gap before" : "");
+      on_opened_(opened->file->identity.inode);
+    }
+  }
+  inbox_.post(std::move(message));
+}
+
+void AgentLife::in_watch_loop(int64_t when, std::function<void()> what) {
+  timeline_.at_in_life(std::max(when, stalled_until_), std::move(what));
+}
+
+void AgentLife::start() {
+  for (const Declaration& declaration : options_.host_sources) {
+    agent::FsSpec fs;
+    fs.layers = {"/"};
+    fs.layers_are_overlay = false;
+    discovery_.declare({}, declaration, std::move(fs));
+  }
+  int64_t when = timeline_.now();
+  for (const std::string& id : docker_.containers()) {
+    when += timeline_.random().magnitude(3 * kMs);
+    in_watch_loop(when, [this, id] { on_container(id); });
+  }
+  docker_told_ = std::max(docker_told_, when + 1);
+  in_watch_loop(when + 1, [this] { reconcile(); });
+}
+
+void AgentLife::reconcile() {
+  reconciled_ = true;
+  settle();
+  discovery_.look_for_vanished();
+  post(agent::StartScanned{});
+}
+
+void AgentLife::on_container(const std::string& id) {
+  const ContainerView* const container = docker_.inspect(id);
+  if (container == nullptr) return;
+  if (container->running) discovery_.revived(id);
+  for (const Declaration& declaration : container->declarations) {
+    const bool is_file = declaration.stream == Stream::kFile;
+    discovery_.declare({id, "name-" + id, "image"}, declaration,
+                       is_file ? container->fs : container->host_fs);
+  }
+  if (!container->running && !reconciled_) discovery_.ended(id);
+  settle();
+}
+
+void AgentLife::docker_event(DockerEvent event, const std::string& container) {
+  const int64_t late =
+      timeline_.calm() ? kMs : timeline_.random().magnitude(options_.docker_late_ns_max);
+  docker_told_ = std::max(docker_told_ + 1, timeline_.now() + late);
+  in_watch_loop(docker_told_, [this, event, container] {
+    if (event == DockerEvent::kStarted) on_container(container);
+    if (event == DockerEvent::kDied) discovery_.ended(container);
+    if (event == DockerEvent::kGone) discovery_.gone(container);
+    settle();
+  });
+}
+
+void AgentLife::settle() {
+  const int64_t next = discovery_.settle();
+  if (next == 0 || (settles_at_ > timeline_.now() && settles_at_ <= next)) return;
+  settles_at_ = std::max(next, timeline_.now() + kMs);
+  in_watch_loop(settles_at_, [this] { settle(); });
+}
+
+void AgentLife::sweep() {
+  discovery_.sweep();
+  settle();
+  in_watch_loop(timeline_.now() + kSweepNs, [this] { sweep(); });
+}
+
+void AgentLife::wait(int64_t until_ns, std::span<const int> readable) {
+  timeline_.seam("wait");
+  // An hour of the processor in one moment is no waiting.
+  spins_ = timeline_.now() == waited_at_ ? spins_ + 1 : 0;
+  waited_at_ = timeline_.now();
+  if (spins_ > 10'000) throw Violation{"the lane spins"};
+  std::array<pollfd, 4> waits{};
+  for (size_t i = 0; i < readable.size(); ++i) {
+    waits[i] = {.fd = readable[i], .events = POLLIN, .revents = 0};
+  }
+  while (timeline_.now() < until_ns && ::poll(waits.data(), readable.size(), 0) == 0) {
+    if (!timeline_.step(until_ns)) return;
+  }
+}
+
+}  // namespace longshore::simulation

@@ -1,0 +1,308 @@
+#include "tests/simulation/log.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cassert>
+#include <fstream>
+#include <memory>
+
+namespace longshore::simulation {
+namespace {
+
+using Step = std::function<void()>;
+
+std::string json_entry(const std::string& text) {
+  return R"({"log":")" + text + R"(\n","stream":"stdout","time":"2026-11-21T08:00:00Z"})" + "\n";
+}
+
+}  // namespace
+
+Log::Log(LogOptions options, Timeline& timeline, VirtualFiles& files, DirectoryObserver& observer)
+    : options_(std::move(options)),
+      timeline_(timeline),
+      files_(files),
+      observer_(observer),
+      source_(make_source_id(kHostId, options_.directory + "/" + options_.file_name,
+                             options_.is_json ? "stdout" : "")) {}
+
+void Log::directory_changed() {
+  files_.changed(options_.root + options_.directory, timeline_.wall_ns());
+}
+
+Generation* Log::named(const std::string& name) {
+  for (Generation& generation : generations_) {
+    if (!generation.deleted && generation.file_name == name) return &generation;
+  }
+  return nullptr;
+}
+
+void Log::make_history() {
+  for (const int number : {2, 1}) {
+    const std::string name = options_.file_name + "." + std::to_string(number);
+    std::ofstream(path(name)) << "history " << number << "\n";
+    files_.made(path(name), timeline_.wall_ns() - 3600 * kSecond);
+    ++numbered_;
+  }
+}
+
+void Log::create() {
+  writer_ =
+      Fd(::open(path(options_.file_name).c_str(), O_CREAT | O_APPEND | O_WRONLY | O_CLOEXEC, 0644));
+  assert(writer_);
+  has_file_ = true;
+  Generation& generation = generations_.emplace_back();
+  generation.file_name = options_.file_name;
+  generation.inode = files_.made(path(options_.file_name), timeline_.wall_ns());
+  directory_changed();
+  timeline_.trace("{}/{}: created, inode {}", options_.directory, options_.file_name,
+                  generation.inode);
+  observer_.arrived(options_.directory, options_.file_name, 0);
+}
+
+void Log::append(const std::string& bytes) {
+  if (!reopening_ && !has_file_) create();
+  if (!reopening_ && !writer_) {
+    writer_ = Fd(::open(path(options_.file_name).c_str(), O_APPEND | O_WRONLY | O_CLOEXEC));
+  }
+  Generation& to = reopening_ ? generations_[old_generation_] : generations_.back();
+  const Fd& fd = reopening_ ? old_writer_ : writer_;
+  assert(fd);
+  const ssize_t wrote = ::write(fd.get(), bytes.data(), bytes.size());
+  assert(wrote == static_cast<ssize_t>(bytes.size()));
+  to.bytes += bytes;
+  files_.changed(fd.get(), timeline_.wall_ns());
+  timeline_.trace("{}/{}: {} bytes more, {}", options_.directory, to.file_name, wrote,
+                  to.bytes.size());
+  if (!to.deleted) observer_.grown(options_.directory, to.file_name);
+}
+
+// Every piece that a reader can see by itself holds the line's number.
+std::string Log::make_line() {
+  Random& random = timeline_.random();
+  const std::string number =
+      "<" + std::to_string(source_.value % 997) + "." + std::to_string(lines_++) + ">";
+  size_t fill =
+      static_cast<size_t>(random.magnitude(static_cast<int64_t>(options_.line_bytes_max)));
+  if (random.chance(options_.oversized)) fill = 900'000 + random.below(1'500'000);
+  std::string line = number;
+  line.reserve(fill + 40);
+  while (line.size() < fill) line += number + "abcdefghijklmnopqrstuvwxyz0123456789";
+  line += number;
+  return options_.is_json ? json_entry(line) : line + "\n";
+}
+
+void Log::write() {
+  Random& random = timeline_.random();
+  if (!unfinished_.empty()) {
+    finish_line();
+    return;
+  }
+  std::string text;
+  for (int64_t lines = random.magnitude(12); lines > 0; --lines) text += make_line();
+  if (random.chance(0.15)) {
+    const std::string line = make_line();
+    const size_t cut = line.rfind('<');
+    text += line.substr(0, cut);
+    unfinished_ = line.substr(cut);
+  }
+  append(text);
+}
+
+void Log::finish_line() {
+  if (!unfinished_.empty()) append(std::exchange(unfinished_, {}));
+}
+
+void Log::play(std::vector<Step> steps) {
+  busy_ = true;
+  const uint64_t script = ++script_;
+  int64_t when = timeline_.now();
+  for (Step& step : steps) {
+    timeline_.at(when, [this, script, step = std::move(step)] {
+      if (script == script_) step();
+    });
+    when += timeline_.random().magnitude(timeline_.random().chance(0.1) ? 200 * kMs : 2 * kMs);
+  }
+}
+
+void Log::rename(const std::string& from, const std::string& to) {
+  if (::rename(path(from).c_str(), path(to).c_str()) != 0) return;
+  if (Generation* moved = named(from)) moved->file_name = to;
+  directory_changed();
+  const auto cookie = static_cast<uint32_t>(1 + timeline_.random().below(1 << 30));
+  timeline_.trace("{}: {} is renamed to {}", options_.directory, from, to);
+  observer_.left(options_.directory, from, cookie);
+  observer_.arrived(options_.directory, to, cookie);
+}
+
+void Log::unlink(const std::string& name) {
+  if (::unlink(path(name).c_str()) != 0) return;
+  directory_changed();
+  if (Generation* gone = named(name)) {
+    gone->deleted = true;
+    destroyed_ = true;
+    gone->held_deleted = observer_.opened_in_life(gone->inode);
+    timeline_.trace("{}: {} is deleted{}", options_.directory, name,
+                    gone->held_deleted ? ", the agent holds it" : "");
+    if (!gone->held_deleted) gone->excuse(gone->file_begin);
+  }
+  observer_.left(options_.directory, name, 0);
+}
+
+void Log::begin_shift(std::vector<Step>& steps) {
+  const std::string base = options_.file_name + ".";
+  if (numbered_ >= options_.kept) {
+    const std::string oldest = base + std::to_string(numbered_--);
+    steps.push_back([this, oldest] { unlink(oldest); });
+  }
+  for (size_t number = numbered_; number > 0; --number) {
+    steps.push_back([this, base, number] {
+      rename(base + std::to_string(number), base + std::to_string(number + 1));
+    });
+  }
+  ++numbered_;
+}
+
+void Log::move_away(const std::string& to) {
+  if (!writer_) append("");
+  old_writer_ = std::move(writer_);
+  old_generation_ = generations_.size() - 1;
+  reopening_ = true;
+  has_file_ = false;
+  rename(options_.file_name, to);
+}
+
+// The application opens its log anew.
+void Log::switch_over() {
+  finish_line();
+  reopening_ = false;
+  old_writer_.reset();
+  if (!has_file_) create();
+  busy_ = false;
+}
+
+void Log::copy_to(const std::string& name) {
+  const Generation& from = generations_.back();
+  std::ofstream(path(name)) << from.bytes.substr(from.file_begin);
+  files_.made(path(name), timeline_.wall_ns());
+  directory_changed();
+  timeline_.trace("{}: {} is copied to {}", options_.directory, options_.file_name, name);
+  observer_.arrived(options_.directory, name, 0);
+  observer_.grown(options_.directory, name);
+}
+
+void Log::truncate() {
+  Generation& cut = generations_.back();
+  static_cast<void>(::truncate(path(options_.file_name).c_str(), 0));
+  destroyed_ = true;
+  cut.excuse(cut.file_begin);
+  cut.file_begin = cut.bytes.size();
+  cut.cuts.push_back(cut.file_begin);
+  files_.changed(path(options_.file_name), timeline_.wall_ns());
+  timeline_.trace("{}/{}: truncated", options_.directory, options_.file_name);
+  observer_.grown(options_.directory, options_.file_name);
+  busy_ = false;
+}
+
+void Log::rotate() {
+  if (busy_ || !has_file_ || options_.rotation == Rotation::kNone) return;
+  const std::string base = options_.file_name;
+  std::vector<Step> steps;
+  if (options_.rotation == Rotation::kCopyTruncate) {
+    begin_shift(steps);
+    steps.push_back([this, base] { copy_to(base + ".1"); });
+    steps.push_back([this] { truncate(); });
+    play(std::move(steps));
+    return;
+  }
+  std::string to = base + ".1";
+  if (options_.rotation == Rotation::kDated) {
+    to = base + "-" + std::to_string(2026112100 + rotations_++);
+    if (dated_.size() >= options_.kept) {
+      steps.push_back([this, oldest = dated_.front()] { unlink(oldest); });
+      dated_.pop_front();
+    }
+    dated_.push_back(to);
+  } else {
+    begin_shift(steps);
+  }
+  steps.push_back([this, to] { move_away(to); });
+  const bool made_at_once = timeline_.random().chance(0.5);
+  if (made_at_once) steps.push_back([this] { create(); });
+  const int64_t wait = timeline_.random().between(0, options_.reopen_ns_max);
+  steps.push_back([this, wait, script = script_ + 1] {
+    timeline_.at(timeline_.now() + wait, [this, script] {
+      if (script == script_) switch_over();
+    });
+  });
+  play(std::move(steps));
+}
+
+void Log::remove() {
+  if (busy_ || !has_file_) return;
+  close();
+  unlink(options_.file_name);
+  has_file_ = false;
+}
+
+void Log::close() {
+  // dockerd writes an entry in one piece, though a reader may see half of it.
+  if (options_.is_json) finish_line();
+  ++script_;
+  busy_ = reopening_ = false;
+  writer_.reset();
+  old_writer_.reset();
+  unfinished_.clear();
+}
+
+void Log::remove_all() {
+  close();
+  std::vector<std::string> names;
+  for (const Generation& generation : generations_) {
+    if (!generation.deleted) names.push_back(generation.file_name);
+  }
+  for (const std::string& name : names) unlink(name);
+  has_file_ = false;
+}
+
+void Log::lose_power() {
+  close();
+  if (!has_file_ || options_.is_json || options_.rotation == Rotation::kCopyTruncate) return;
+  Generation& cut = generations_.back();
+  const size_t size = cut.bytes.size() - cut.file_begin;
+  if (size == 0 || cut.deleted) return;
+  // At the end of a line: half a line and what is written next would be a line that nobody wrote.
+  const auto wanted = static_cast<size_t>(timeline_.random().magnitude(static_cast<int64_t>(size)));
+  const size_t newline = cut.bytes.rfind('\n', cut.bytes.size() - wanted);
+  const bool any = newline != std::string::npos && newline >= cut.file_begin;
+  const size_t lost = cut.bytes.size() - (any ? newline + 1 : cut.file_begin);
+  if (lost == 0) return;
+  destroyed_ = true;
+  cut.excuse(cut.bytes.size() - lost);
+  cut.cuts.push_back(cut.bytes.size() - lost);
+  cut.cuts.push_back(cut.bytes.size());
+  struct stat stat {};
+  const std::string file = path(options_.file_name);
+  if (::stat(file.c_str(), &stat) != 0) return;
+  static_cast<void>(::truncate(file.c_str(), stat.st_size - static_cast<off_t>(lost)));
+  const bool zeros = timeline_.random().chance(0.5);
+  if (zeros) static_cast<void>(::truncate(file.c_str(), stat.st_size));
+  files_.changed(file, timeline_.wall_ns());
+  timeline_.trace("{}: the last {} bytes are {}", file, lost, zeros ? "zeros" : "gone");
+}
+
+void Log::opened(uint64_t inode) {
+  for (Generation& generation : generations_) {
+    if (generation.inode == inode) generation.ever_opened = true;
+  }
+}
+
+void Log::life_ended() {
+  for (Generation& generation : generations_) {
+    if (std::exchange(generation.held_deleted, false)) generation.excuse(generation.file_begin);
+  }
+}
+
+}  // namespace longshore::simulation

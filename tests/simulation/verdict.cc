@@ -1,0 +1,299 @@
+#include "tests/simulation/verdict.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "integrations/kafka/record_view.h"
+#include "shipper/record_encoder.h"
+#include "tests/simulation/ledger_view.h"
+#include "tests/simulation/world.h"
+
+namespace longshore::simulation {
+namespace {
+
+struct Delivered {
+  uint64_t start = 0, end = 0;
+  std::string bytes;  // As they stood in the file.
+};
+
+// One log's truth as one string, with what is known of its parts.
+struct Truth {
+  explicit Truth(const Log& log) {
+    for (const Generation& generation : log.generations()) {
+      const size_t begin = bytes.size();
+      segments.insert(begin);
+      for (const size_t cut : generation.cuts) segments.insert(begin + cut);
+      for (const auto& excused_range : generation.excused) {
+        excused.push_back({begin + excused_range.begin, begin + excused_range.end});
+      }
+      bytes += generation.bytes;
+    }
+  }
+  bool is_excused(size_t begin, size_t end) const {
+    for (size_t at = begin; at < end;) {
+      size_t next = at;
+      for (const auto& range : excused) {
+        if (range.begin <= at && range.end > next) next = range.end;
+      }
+      if (next == at) return false;
+      at = next;
+    }
+    return true;
+  }
+  // Whether what stands at `at` belongs to the same file as what stands before it.
+  bool goes_on(size_t at) const { return at > 0 && !segments.contains(at); }
+
+  std::string bytes;
+  std::set<size_t> segments;
+  std::vector<Generation::Excused> excused;
+};
+
+std::string file_bytes(const kafka::RecordView& record, bool is_json) {
+  std::string text(record.text);
+  if (is_json) {
+    return R"({"log":")" + text + R"(\n","stream":"stdout","time":"2026-11-21T08:00:00Z"})" + "\n";
+  }
+  const bool within = record.part.has_value() && !record.last_part;
+  const bool open = (record.flags & shipper::kFlagUnterminated) != 0;
+  return within || open ? text : text + "\n";
+}
+
+std::string range(uint64_t start, uint64_t end) {
+  return "[" + std::to_string(start) + ", " + std::to_string(end) + ")";
+}
+
+/// One source against its log.
+class SourceCheck {
+ public:
+  SourceCheck(const Log& log, const std::vector<LedgerLine>& ledger, bool went_back)
+      : log_(log),
+        truth_(log),
+        ledger_(ledger),
+        went_back_(went_back),
+        name_(log.options().directory + "/" + log.options().file_name) {}
+
+  // What the broker took back may be missing, if the ledger says so.
+  void excuse(const std::string& bytes) {
+    const size_t at = truth_.bytes.find(bytes);
+    if (at != std::string::npos) truth_.excused.push_back({at, at + bytes.size()});
+  }
+
+  void take(Delivered record) {
+    // Zeros that a power loss left are in the file, if nobody wrote them.
+    const size_t zeros = record.bytes.find_first_not_of('\0');
+    if (zeros > 0) {
+      record.bytes.erase(0, zeros);
+      zeros_ = true;
+      if (record.bytes.empty()) {
+        end_ = record.end;
+        return;
+      }
+    }
+    if (truth_.bytes.compare(cursor_, record.bytes.size(), record.bytes) == 0) {
+      meet(record, false);
+      cursor_ += record.bytes.size();
+    } else if (const size_t at = truth_.bytes.find(record.bytes, cursor_);
+               at != std::string::npos) {
+      missing(at, record.start);
+      meet(record, true);
+      cursor_ = at + record.bytes.size();
+    } else if (const size_t before = truth_.bytes.find(record.bytes); before != std::string::npos) {
+      if (!is_doubted(record)) {
+        fail("sent twice or out of order: " + range(record.start, record.end) + " " +
+             record.bytes.substr(0, 60));
+      }
+      cursor_ = std::max(cursor_, before + record.bytes.size());
+    } else {
+      fail("nobody wrote " + range(record.start, record.end) + " " + record.bytes.substr(0, 80));
+    }
+    end_ = record.end;
+    any_ = true;
+  }
+
+  void finish(uint64_t covered) {
+    if (cursor_ < truth_.bytes.size()) missing(truth_.bytes.size(), UINT64_MAX);
+    if (!went_back_ && any_ && tile(end_, covered) != covered) {
+      fail("the checkpoint has " + std::to_string(covered) + ", the last record and the ledger " +
+           std::to_string(tile(end_, covered)));
+    }
+  }
+
+ private:
+  [[noreturn]] void fail(const std::string& what) const { throw Violation{name_ + ": " + what}; }
+
+  bool is_doubted(const Delivered& record) const {
+    return std::any_of(ledger_.begin(), ledger_.end(), [&](const LedgerLine& line) {
+      const bool ours = line.source == log_.source() || line.source == SourceId{};
+      if (!ours || line.event != "doubt") return false;
+      return line.start == line.end || (line.start <= record.start && record.end <= line.end) ||
+             went_back_;
+    });
+  }
+
+  // How far ranges of the ledger reach, one after the other, from `from` on.
+  uint64_t tile(uint64_t from, uint64_t limit) const {
+    for (bool found = true; found && from < limit;) {
+      found = false;
+      for (const LedgerLine& line : ledger_) {
+        if (line.source != log_.source() || line.event != "lost") continue;
+        if (line.start > from || line.end <= from) continue;
+        from = line.end;
+        found = true;
+      }
+    }
+    return from;
+  }
+
+  void missing(size_t until, uint64_t next_start) {
+    if (!truth_.is_excused(cursor_, until)) {
+      fail("lost: bytes " + range(cursor_, until) + " of what was written, behind position " +
+           std::to_string(end_) + ": " + truth_.bytes.substr(cursor_, 60));
+    }
+    if (std::exchange(zeros_, false)) return;
+    if (!any_ || (!truth_.goes_on(cursor_) && !went_back_)) return;
+    const bool said = std::any_of(ledger_.begin(), ledger_.end(), [&](const LedgerLine& line) {
+      if (went_back_ && line.is_loss()) return true;
+      if (line.source != log_.source()) return false;
+      // What an ended source got while no agent looked, and what took it away as well, nobody
+      // knows.
+      if (line.event == "ended") return line.end == end_ && until == truth_.bytes.size();
+      return line.event == "lost" && line.start >= end_ && line.end <= next_start;
+    });
+    if (!said) {
+      fail("lost in silence: bytes " + range(cursor_, until) + " behind position " +
+           std::to_string(end_));
+    }
+  }
+
+  void meet(const Delivered& record, bool gap) const {
+    const bool first = !any_;
+    if (went_back_ || (first && record.start == 0)) return;
+    if (record.start == end_) return;
+    if (tile(end_, record.start) == record.start && record.start > end_) {
+      if (!gap && !log_.destroyed()) {
+        fail("the ledger loses " + range(end_, record.start) + ", but nothing is missing");
+      }
+      return;
+    }
+    if (is_doubted(record)) return;
+    fail("ranges do not meet: " + std::to_string(end_) + " and " + range(record.start, record.end));
+  }
+
+  const Log& log_;
+  Truth truth_;
+  const std::vector<LedgerLine>& ledger_;
+  const bool went_back_;
+  const std::string name_;
+  size_t cursor_ = 0;
+  uint64_t end_ = 0;
+  bool any_ = false, zeros_ = false;
+};
+
+// Of each ended source, from Kafka's ledger alone: total == delivered + lost.
+void check_balance(const std::map<SourceId, std::vector<Delivered>>& delivered,
+                   const std::vector<LedgerLine>& shipped) {
+  std::map<SourceId, uint64_t> totals;
+  std::map<SourceId, std::map<uint64_t, uint64_t>> parts;
+  for (const LedgerLine& line : shipped) {
+    if (line.event == "ended") totals[line.source] = line.end;
+    if (line.event != "ended" && line.event != "lost" && line.event != "doubt") {
+      totals.erase(line.source);
+    }
+    if (line.event == "lost" && line.end > line.start) {
+      parts[line.source][line.start] = std::max(parts[line.source][line.start], line.end);
+    }
+  }
+  for (const auto& [source, records] : delivered) {
+    for (const Delivered& record : records) {
+      if (record.end > record.start) parts[source][record.start] = record.end;
+    }
+  }
+  for (const auto& [source, total] : totals) {
+    uint64_t at = 0;
+    for (const auto& [start, end] : parts[source]) {
+      if (start > at) break;
+      at = std::max(at, end);
+    }
+    if (at < total) {
+      throw Violation{"the ledger does not balance: source " + to_string(source) + " ended at " +
+                      std::to_string(total) + ", accounted for are " + std::to_string(at)};
+    }
+  }
+}
+
+}  // namespace
+
+size_t count_data(const World& world) {
+  const auto& all = world.broker().committed();
+  return static_cast<size_t>(std::count_if(
+      all.begin(), all.end(), [](const Committed& each) { return each.where.topic == kTopic; }));
+}
+
+void check_checkpoint(World& world) {
+  const auto record = world.store().lane(LaneId{});
+  if (!record) throw Violation{"the checkpoint cannot be read: " + record.error().message};
+  if (world.broker().went_back()) return;
+  const uint64_t confirmed = record.value().confirmed.value;
+  const uint64_t kafka = world.broker().number();
+  const uint64_t prepared = record.value().prepared.value_or(record.value().confirmed).value;
+  if (confirmed > kafka || kafka > prepared) {
+    throw Violation{"the checkpoint has " + std::to_string(confirmed) + " confirmed and " +
+                    std::to_string(prepared) + " prepared, the broker " + std::to_string(kafka)};
+  }
+  std::map<SourceId, uint64_t> ends;
+  kafka::RecordParser parser;
+  for (const Committed& each : world.broker().committed()) {
+    if (each.where.topic != kTopic || each.number > confirmed) continue;
+    const auto view = parser.parse(each.value);
+    if (view) ends[view->source] = view->end.bytes;
+  }
+  for (const LedgerLine& line : read_ledger(world)) {
+    if (line.event == "lost") ends[line.source] = std::max(ends[line.source], line.end);
+  }
+  const auto sources = world.store().sources(LaneId{});
+  if (!sources) throw Violation{"the checkpoint cannot be read: " + sources.error().message};
+  for (const auto& [row, state] : sources.value()) {
+    if (state.covered.bytes > ends[row.id]) {
+      throw Violation{row.host_path + ": the checkpoint stands at " +
+                      std::to_string(state.covered.bytes) + ", delivered and lost are " +
+                      std::to_string(ends[row.id])};
+    }
+  }
+}
+
+void check_end(World& world) {
+  const std::vector<LedgerLine> ledger = read_ledger(world);
+  const bool went_back = world.broker().went_back();
+  std::map<SourceId, const Log*> logs;
+  for (const auto& log : world.logs()) logs[log->source()] = log.get();
+  std::map<SourceId, std::vector<Delivered>> delivered, taken_back;
+  kafka::RecordParser parser;
+  const auto sort_in = [&](const std::vector<Committed>& all, auto& into) {
+    for (const Committed& each : all) {
+      if (each.where.topic != kTopic) continue;
+      const auto view = parser.parse(each.value);
+      if (!view) throw Violation{"no record: " + each.value.substr(0, 80)};
+      const auto log = logs.find(view->source);
+      if (log == logs.end()) throw Violation{"a record of an unknown source " + each.value};
+      if (to_string(view->source) != each.key) throw Violation{"another key: " + each.key};
+      into[view->source].push_back(
+          {view->start.bytes, view->end.bytes, file_bytes(*view, log->second->options().is_json)});
+    }
+  };
+  sort_in(world.broker().committed(), delivered);
+  sort_in(world.broker().lost(), taken_back);
+  for (const auto& [source, log] : logs) {
+    SourceCheck check(*log, ledger, went_back);
+    for (const Delivered& record : taken_back[source]) check.excuse(record.bytes);
+    for (const Delivered& record : delivered[source]) check.take(record);
+    const auto stored = world.store().source(source);
+    if (!stored) throw Violation{"the checkpoint cannot be read"};
+    check.finish(stored.value() ? stored.value()->state.covered.bytes : 0);
+  }
+  if (went_back || world.plan().agent.lane.ledger_topic.empty()) return;
+  check_shipped_once(world);
+  check_balance(delivered, shipped_ledger(world));
+}
+
+}  // namespace longshore::simulation
