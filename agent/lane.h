@@ -99,6 +99,7 @@ class Lane {
   Destination* ledger_destination();
   Status load_waiting_ledger();
   shipper::Envelope envelope_of(SourceId id);
+  std::string topic_of(SourceId id);
   std::vector<checkpoint::LedgerEntry> ledger_of_transaction() const;
   Status produce_ledger(std::vector<checkpoint::LedgerEntry>& entries);
 

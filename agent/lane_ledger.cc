@@ -59,6 +59,16 @@ shipper::Envelope Lane::envelope_of(SourceId id) {
   return envelope;
 }
 
+std::string Lane::topic_of(SourceId id) {
+  if (const auto known = sources_.find(id)) {
+    const std::string& declared = known->spec->declaration.topic;
+    return declared.empty() ? options_.default_topic : declared;
+  }
+  if (id == SourceId{}) return {};
+  const auto stored = store_.source(id);
+  return stored && stored.value() ? stored.value()->state.topic : std::string();
+}
+
 // All entries that belong to the open transaction: older ones that wait, and those of its sources.
 std::vector<checkpoint::LedgerEntry> Lane::ledger_of_transaction() const {
   std::vector<checkpoint::LedgerEntry> entries = waiting_ledger_;
@@ -79,7 +89,8 @@ Status Lane::produce_ledger(std::vector<checkpoint::LedgerEntry>& entries) {
     shipper::Chunk* const chunk = pool_.lend();
     const size_t end = std::min(entries.size(), first + limits::kChunkRecordsMax);
     for (size_t i = first; i < end; ++i) {
-      append_ledger_record(entries[i], envelope_of(entries[i].source), *chunk);
+      append_ledger_record(entries[i], envelope_of(entries[i].source), topic_of(entries[i].source),
+                           *chunk);
       entries[i].shipped = true;
     }
     finish_ledger_records(*chunk);

@@ -33,7 +33,7 @@ std::string timestamp(int64_t time_ns) {
 }  // namespace
 
 void append_ledger_record(const checkpoint::LedgerEntry& entry, const shipper::Envelope& about,
-                          shipper::Chunk& chunk) {
+                          const std::string& topic, shipper::Chunk& chunk) {
   std::string value = fmt::format(R"({{"@timestamp":"{}","host":{{"name":{}}})",
                                   timestamp(entry.time_ns), quoted(about.host_name));
   if (!about.container_id.empty()) {
@@ -44,8 +44,9 @@ void append_ledger_record(const checkpoint::LedgerEntry& entry, const shipper::E
     value += fmt::format(R"(,"log":{{"file":{{"path":{}}}}})", quoted(about.path));
   }
   const std::string key = to_string(entry.source);
-  value += fmt::format(R"(,"longshore":{{"source":"{}","name":{},"lane":{},"event":"{}")", key,
-                       quoted(about.name), entry.lane.value, word_of(entry.event));
+  value += fmt::format(R"(,"longshore":{{"source":"{}","name":{})", key, quoted(about.name));
+  if (!topic.empty()) value += ",\"topic\":" + quoted(topic);
+  value += fmt::format(R"(,"lane":{},"event":"{}")", entry.lane.value, word_of(entry.event));
   if (!entry.reason.empty()) value += ",\"reason\":" + quoted(entry.reason);
   value += fmt::format(R"(,"generation":{},"start":{},"end":{})", entry.generation,
                        entry.start.bytes, entry.end.bytes);

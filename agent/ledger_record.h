@@ -3,11 +3,12 @@
 //   key: the source id, 16 hex digits (zeros for a whole lane)
 //   {"@timestamp":"T","host":{"name":"H"},"container":{"id":"I","name":"N"},
 //    "log":{"file":{"path":"P"}},
-//    "longshore":{"source":"S","name":"D","lane":L,"event":"opened","reason":"R",
+//    "longshore":{"source":"S","name":"D","topic":"O","lane":L,"event":"opened","reason":"R",
 //                 "generation":G,"start":A,"end":B,"detail":"T"}}
 //
-// `event` is opened, closed, ended, lost or doubt (checkpoint/ledger.h); `container`, `reason` and
-// `detail` are left out where there is none.
+// `event` is opened, closed, ended, lost or doubt (checkpoint/ledger.h); `topic` is where the
+// source's records go; `container`, `topic`, `reason` and `detail` are left out where there is
+// none.
 #pragma once
 
 #include "checkpoint/ledger.h"
@@ -15,9 +16,10 @@
 
 namespace longshore::agent {
 
-/// Appends `entry` to `chunk`, `about` being the envelope of its source (without one of a lane).
+/// Appends `entry` to `chunk`, `about` being the envelope of its source (without one of a lane) and
+/// `topic` where its records go.
 void append_ledger_record(const checkpoint::LedgerEntry& entry, const shipper::Envelope& about,
-                          shipper::Chunk& chunk);
+                          const std::string& topic, shipper::Chunk& chunk);
 
 /// Sets keys, payloads and value_bytes, once no more entries follow.
 void finish_ledger_records(shipper::Chunk& chunk);
