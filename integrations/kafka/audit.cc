@@ -123,6 +123,18 @@ AuditCounts SourceAudit::counts() const {
   return counts;
 }
 
+std::vector<ByteRange> SourceAudit::covered() const {
+  std::vector<ByteRange> ranges;
+  if (counts_.records == 0) return ranges;
+  uint64_t from = start_;
+  for (const auto& [start, hole] : holes_) {
+    if (start > from) ranges.push_back({from, start});
+    from = hole.end;
+  }
+  if (from < end_ || ranges.empty()) ranges.push_back({from, end_});
+  return ranges;
+}
+
 void SourceAudit::note(RecordPlace place, const std::string& what) {
   if (findings_.size() >= kFindingsMax) return;
   findings_.push_back(

@@ -22,6 +22,12 @@ struct RecordPlace {
   int64_t offset = 0;
 };
 
+/// [start, end) of a source's stream.
+struct ByteRange {
+  uint64_t start = 0, end = 0;
+  bool operator==(const ByteRange&) const = default;
+};
+
 /// What the audit needs of a record.
 struct AuditedRecord {
   Position start, end;
@@ -58,6 +64,8 @@ class SourceAudit {
   /// The range from the first byte covered to the last.
   Position start() const { return {start_}; }
   Position end() const { return {end_}; }
+  /// What its records cover, ascending and disjoint.
+  std::vector<ByteRange> covered() const;
   uint32_t flags() const { return flags_; }
   /// The first kFindingsMax departures, one sentence each, with the place in Kafka.
   const std::vector<std::string>& findings() const { return findings_; }
@@ -66,6 +74,8 @@ class SourceAudit {
   bool exact() const { return exact_; }
   /// Whether its records lie in several partitions, among which Kafka has no order.
   bool several_partitions() const { return several_partitions_; }
+  /// That of its first record.
+  int32_t partition() const { return partition_; }
 
  private:
   void add_behind(const AuditedRecord& record, RecordPlace place);

@@ -3,11 +3,13 @@
 
 #include <chrono>
 #include <cstdio>
+#include <functional>
 #include <iostream>
 #include <optional>
 
 #include "integrations/kafka/command_line.h"
 #include "integrations/kafka/commands.h"
+#include "integrations/kafka/ledger_audit.h"
 #include "integrations/kafka/printable.h"
 #include "integrations/kafka/topic_audit.h"
 
@@ -19,12 +21,17 @@ namespace po = boost::program_options;
 using std::chrono::duration;
 using std::chrono::steady_clock;
 
+/// How long transactions that are open may take to end: agents' ones do within 15 s.
+constexpr int kSettleMs = 15'000;
+
 constexpr char kIntroduction[] =
     "longshore audit --brokers LIST --topic NAME [--source name=path]...\n\n"
     "Reads topics up to their present end and proves for each source, from the ranges that its\n"
-    "records carry, that nothing is missing, twice or out of order. Records without a range\n"
-    "(format raw, other producers) are counted apart. With --source the lines of a source are\n"
-    "compared byte for byte with the file that it was collected from, from its beginning.\n"
+    "records carry, that nothing is missing, twice or out of order; and from the agents' ledger,\n"
+    "of each source that has ended, that it is complete, or which bytes are not there and why.\n"
+    "Records without a range (format raw, other producers) are counted apart. With --source the\n"
+    "lines of a source are compared byte for byte with the file that it was collected from, from\n"
+    "its beginning.\n"
     "Exit status: 0 all complete, 1 something is wrong, 2 unusable settings.\n\nFlags";
 
 Flags audit_flags() {
@@ -34,6 +41,9 @@ Flags audit_flags() {
   add("source", po::value<std::vector<std::string>>()->value_name("NAME=PATH"),
       "compare the source of this name with a file or glob; given again, with the next file of "
       "the same stream (oldest first). id:<16 hex digits> where several sources have one name");
+  add("ledger-topic",
+      po::value<std::string>()->default_value("longshore-ledger")->value_name("NAME"),
+      "the agents' ledger; audited without it where it does not exist");
   add("expect-sources", po::value<size_t>()->value_name("N"),
       "it is wrong if there are more or fewer sources");
   add("json", po::bool_switch(), "print one JSON object instead of the table");
@@ -69,8 +79,8 @@ class Progress {
   uint64_t records_ = 0, bytes_ = 0;
 };
 
-/// Reads all there is into `audit`. Gives up when nothing comes for a minute.
-Status read_all(Reader& reader, TopicAudit& audit) {
+/// Reads all there is. Gives up when nothing comes for a minute.
+Status read_all(Reader& reader, const std::function<Status(const ReadRecord&)>& take) {
   constexpr auto kPatience = std::chrono::seconds(60);
   Progress progress;
   Status status = ok();
@@ -80,7 +90,7 @@ Status read_all(Reader& reader, TopicAudit& audit) {
     Status read = reader.poll(20, [&](const ReadRecord& record) {
       if (!status) return;
       progress.add(record.key.size() + record.value.size());
-      status = audit.add(record);
+      status = take(record);
     });
     if (!read) return read;
     progress.show(reader);
@@ -98,11 +108,12 @@ Status read_all(Reader& reader, TopicAudit& audit) {
 }
 
 void add_notes(const Reader& reader, const FlagValues& values, AuditReport& report) {
-  for (const HeldBack& held : reader.held_back()) {
+  for (const PartitionEnds& ends : reader.partitions()) {
+    if (ends.held_back == 0) continue;
     report.notes.push_back(fmt::format(
         "{}[{}]: {} offsets at its end belong to a transaction that is still open, or came behind "
         "it, and were not read; run it again when that has ended.",
-        held.topic, held.partition, held.records));
+        ends.topic, ends.partition, ends.held_back));
   }
   if (report.sources.empty() && report.raw.empty())
     report.notes.push_back("the topic holds no records.");
@@ -113,6 +124,46 @@ void add_notes(const Reader& reader, const FlagValues& values, AuditReport& repo
         fmt::format("--expect-sources: {} sources were expected, {} are there.", expected,
                     report.sources.size()));
   }
+}
+
+/// Where the ledger ends, found before the ends of the data topics are. Empty: there is none, which
+/// `notes` says.
+Result<std::unique_ptr<Reader>> open_ledger(const FlagValues& values, const ReaderOptions& data,
+                                            std::vector<std::string>& notes) {
+  ReaderOptions options = data;
+  options.topics = {values["ledger-topic"].as<std::string>()};
+  Result<std::unique_ptr<Reader>> reader = Reader::open(options);
+  if (reader || reader.error().code != ErrorCode::kNotFound) return reader;
+  notes.push_back(
+      fmt::format("there is no topic {}: what agents know of losses and ends is left out.",
+                  options.topics.front()));
+  return std::unique_ptr<Reader>();
+}
+
+/// Reads the ledger and the topics. Errors: as Reader's, TopicAudit's.
+Result<AuditReport> audit_all(const FlagValues& values, ReaderOptions options, TopicAudit& audit) {
+  std::vector<std::string> notes;
+  Result<std::unique_ptr<Reader>> ledger = open_ledger(values, options, notes);
+  if (!ledger) return ledger.error();
+  if (*ledger) options.settle_ms = kSettleMs;
+  Result<std::unique_ptr<Reader>> reader = Reader::open(options);
+  if (!reader) return reader.error();
+  LedgerAudit entries;
+  if (*ledger) {
+    const Status read = read_all(**ledger, [&entries](const ReadRecord& record) {
+      entries.add(record);
+      return ok();
+    });
+    if (!read) return read.error();
+  }
+  const Status read =
+      read_all(**reader, [&audit](const ReadRecord& record) { return audit.add(record); });
+  if (!read) return read.error();
+  AuditReport report = audit.finish();
+  report.notes = std::move(notes);
+  if (*ledger) entries.join({options.topics, (*reader)->partitions(), audit.raw_sources()}, report);
+  add_notes(**reader, values, report);
+  return report;
 }
 
 }  // namespace
@@ -131,19 +182,14 @@ int run_audit(int argc, char** argv) {
   if (!expectations) return complain("audit", expectations.error());
   Result<TopicAudit> audit = TopicAudit::make(expectations.value());
   if (!audit) return complain("audit", audit.error());
-  Result<std::unique_ptr<Reader>> reader = Reader::open(options.value());
-  if (!reader) return complain("audit", reader.error());
-  if (Status status = read_all(*reader.value(), audit.value()); !status)
-    return complain("audit", status.error());
-
-  AuditReport report = audit->finish();
-  add_notes(*reader.value(), values.value(), report);
+  const Result<AuditReport> report = audit_all(values.value(), options.value(), audit.value());
+  if (!report) return complain("audit", report.error());
   const std::string text = values.value()["json"].as<bool>()
-                               ? as_json(report)
-                               : as_table(report, ::isatty(STDOUT_FILENO) == 1);
+                               ? as_json(report.value())
+                               : as_table(report.value(), ::isatty(STDOUT_FILENO) == 1);
   if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0)
     return complain("audit", {ErrorCode::kFull, "Could not write the report to stdout."});
-  return report.clean() ? 0 : 1;
+  return report.value().clean() ? 0 : 1;
 }
 
 }  // namespace longshore::kafka

@@ -13,7 +13,9 @@ namespace longshore::kafka {
 namespace {
 
 constexpr size_t kColumns = 9;
-constexpr size_t kFirstNumber = 4;  // Numbers are aligned to the right, but for the range.
+constexpr size_t kRowsMax = 50;
+constexpr size_t kDetailedMax = 50;  // Sources whose findings are shown.
+constexpr size_t kFirstNumber = 4;   // Numbers are aligned to the right, but for the range.
 using Row = std::array<std::string, kColumns>;
 constexpr std::string_view kRed = "\x1b[31m", kGreen = "\x1b[32m", kPlain = "\x1b[0m";
 
@@ -37,12 +39,35 @@ uint64_t raw_records(const AuditReport& report) {
                          [](uint64_t sum, const RawReport& raw) { return sum + raw.records; });
 }
 
+/// What the ledger says of all sources.
+struct LedgerTotals {
+  uint64_t complete = 0, open = 0, incomplete = 0;
+  uint64_t losses = 0, lost_bytes = 0, unexplained_bytes = 0, doubts = 0;
+};
+
+LedgerTotals ledger_total(const AuditReport& report) {
+  LedgerTotals sum;
+  for (const auto* sources : {&report.sources, &report.unseen}) {
+    for (const SourceReport& source : *sources) {
+      const LedgerFindings& ledger = source.ledger;
+      sum.complete += ledger.verdict == Verdict::kComplete;
+      sum.open += ledger.verdict == Verdict::kOpen;
+      sum.incomplete += ledger.verdict == Verdict::kIncomplete;
+      sum.losses += ledger.losses;
+      sum.lost_bytes += ledger.lost_bytes;
+      sum.unexplained_bytes += ledger.unexplained_bytes;
+      sum.doubts += ledger.doubts.size();
+    }
+  }
+  return sum;
+}
+
 std::string joined(const std::vector<std::string>& words) {
   return words.empty() ? "" : fmt::format("{}", fmt::join(words, ","));
 }
 
 std::string plural(uint64_t count, std::string_view noun) {
-  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
+  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : noun.ends_with('s') ? "es" : "s");
 }
 
 Row row_of(const SourceReport& source) {
@@ -61,15 +86,22 @@ Row row_of(const SourceReport& source) {
 std::string rows_text(const AuditReport& report, bool colours) {
   std::vector<Row> rows = {{"SOURCE", "NAME", "CONTAINER", "TOPIC", "RECORDS", "RANGE", "GAPS",
                             "DUPLICATES", "REORDERED"}};
-  for (const SourceReport& source : report.sources) rows.push_back(row_of(source));
+  const bool all = report.sources.size() <= kRowsMax;
+  std::vector<const SourceReport*> shown;
+  for (const SourceReport& source : report.sources) {
+    if ((!all && source.clean()) || shown.size() >= kRowsMax) continue;
+    shown.push_back(&source);
+    rows.push_back(row_of(source));
+  }
+  if (shown.empty()) return {};
   std::array<size_t, kColumns> widths{};
   for (const Row& row : rows) {
     for (size_t i = 0; i < kColumns; ++i) widths[i] = std::max(widths[i], row[i].size());
   }
   std::string out;
   for (size_t r = 0; r < rows.size(); ++r) {
-    const SourceReport* source = r > 0 ? &report.sources[r - 1] : nullptr;
-    const bool wrong = source && (!source->counts.clean() || !source->difference.empty());
+    const SourceReport* source = r > 0 ? shown[r - 1] : nullptr;
+    const bool wrong = source && !source->clean();
     if (wrong && colours) out += kRed;
     for (size_t i = 0; i < kColumns; ++i) {
       const std::string& cell = rows[r][i];
@@ -78,9 +110,38 @@ std::string rows_text(const AuditReport& report, bool colours) {
       if (i + 1 < kColumns) out += "  ";
     }
     if (source && !source->flags.empty()) out += "  " + joined(source->flags);
+    if (source && source->ledger.verdict != Verdict::kUnknown)
+      out += fmt::format("  {}", to_string(source->ledger.verdict));
     if (source && source->compared) out += source->difference.empty() ? "  equal" : "  differs";
     if (wrong && colours) out += kPlain;
     out += '\n';
+  }
+  return out;
+}
+
+std::string range_text(const NamedRange& range) {
+  if (range.start == range.end) return fmt::format("an unknown length at {}", range.start.bytes);
+  return fmt::format("bytes [{}, {})", range.start.bytes, range.end.bytes);
+}
+
+std::string ledger_details(const std::string& who, const LedgerFindings& ledger) {
+  std::string out;
+  for (const NamedRange& range : ledger.missing) {
+    const bool one = range.start == range.end;
+    out += fmt::format("{}: {} {} not there: {}\n", who, range_text(range), one ? "is" : "are",
+                       range.reason.empty() ? "not in the ledger" : printable(range.reason));
+  }
+  const uint64_t missing = ledger.losses + ledger.unexplained;
+  if (missing > ledger.missing.size())
+    out += fmt::format("{}: and {} further ranges\n", who, missing - ledger.missing.size());
+  for (const NamedRange& range : ledger.doubts) {
+    out +=
+        fmt::format("{}: {}: {}\n", who,
+                    range.reason.empty() ? "in doubt" : printable(range.reason), range_text(range));
+  }
+  if (ledger.expired_bytes > 0) {
+    out += fmt::format("{}: its first {} are no longer kept by the topic\n", who,
+                       plural(ledger.expired_bytes, "byte"));
   }
   return out;
 }
@@ -98,25 +159,63 @@ std::string details_of(const SourceReport& source) {
   if (source.several_partitions && !counts.clean())
     out += who + ": its records lie in several partitions, among which Kafka has no order\n";
   if (!source.difference.empty()) out += fmt::format("{}: {}\n", who, source.difference);
+  return out + ledger_details(who, source.ledger);
+}
+
+// Of the sources with the most to say: the wrong ones first.
+std::string all_details(const AuditReport& report) {
+  std::string out;
+  size_t shown = 0, left = 0;
+  for (const bool wrong : {true, false}) {
+    for (const auto* sources : {&report.sources, &report.unseen}) {
+      for (const SourceReport& source : *sources) {
+        if (source.clean() == wrong) continue;
+        const std::string details = details_of(source);
+        if (details.empty()) continue;
+        if (shown < kDetailedMax) out += details;
+        (shown < kDetailedMax ? shown : left) += 1;
+      }
+    }
+  }
+  if (left > 0) out += fmt::format("and what is to be said of {} more\n", plural(left, "source"));
+  return out;
+}
+
+std::string ledger_summary(const AuditReport& report) {
+  if (!report.has_ledger) return {};
+  const LedgerTotals sum = ledger_total(report);
+  std::string out = fmt::format(", {} complete, {} open", sum.complete, sum.open);
+  if (sum.incomplete) out += fmt::format(", {} incomplete", sum.incomplete);
+  if (sum.losses) {
+    out += fmt::format(", {} in the ledger ({})", plural(sum.losses, "loss"),
+                       plural(sum.lost_bytes, "byte"));
+  }
+  if (sum.unexplained_bytes)
+    out += fmt::format(", {} missing that the ledger does not name",
+                       plural(sum.unexplained_bytes, "byte"));
+  if (sum.doubts) out += fmt::format(", {}", plural(sum.doubts, "doubt"));
   return out;
 }
 
 }  // namespace
 
 bool AuditReport::clean() const {
-  return problems.empty() && std::all_of(sources.begin(), sources.end(), [](const auto& source) {
-           return source.counts.clean() && source.difference.empty();
-         });
+  const auto all_clean = [](const std::vector<SourceReport>& of) {
+    return std::all_of(of.begin(), of.end(), [](const auto& source) { return source.clean(); });
+  };
+  return problems.empty() && all_clean(sources) && all_clean(unseen);
 }
 
 std::string as_table(const AuditReport& report, bool colours) {
   std::string out;
   if (!report.sources.empty()) out += rows_text(report, colours);
+  size_t raw_shown = 0;
   for (const RawReport& raw : report.raw) {
+    if (++raw_shown > kRowsMax) break;
     out += fmt::format("{}  {} without a range under key \"{}\"\n", printable(raw.topic),
                        plural(raw.records, "record"), printable(raw.key));
   }
-  for (const SourceReport& source : report.sources) out += details_of(source);
+  out += all_details(report);
   for (const std::string& note : report.notes) out += "note: " + note + '\n';
   for (const std::string& problem : report.problems) out += problem + '\n';
   const AuditCounts sum = total(report);
@@ -132,50 +231,90 @@ std::string as_table(const AuditReport& report, bool colours) {
   const auto equal = std::count_if(
       report.sources.begin(), report.sources.end(),
       [](const auto& source) { return source.compared && source.difference.empty(); });
+  out += ledger_summary(report);
   if (compared) out += fmt::format(", {} of {} byte-equal", equal, compared);
   if (colours) out += kPlain;
   return out + '\n';
 }
 
+namespace {
+
+std::string list_json(const std::vector<std::string>& words) {
+  std::string out;
+  for (const std::string& word : words) out += (out.empty() ? "" : ",") + kafka::quoted(word);
+  return '[' + out + ']';
+}
+
+std::string ranges_json(const std::vector<NamedRange>& ranges) {
+  std::string out;
+  for (const NamedRange& range : ranges) {
+    out += fmt::format(R"({}{{"start":{},"end":{},"reason":{}}})", out.empty() ? "" : ",",
+                       range.start.bytes, range.end.bytes,
+                       range.reason.empty() ? "null" : kafka::quoted(range.reason));
+  }
+  return '[' + out + ']';
+}
+
+std::string numbers_json(const AuditCounts& counts) {
+  return fmt::format(
+      R"("records":{},"gaps":{},"gap_bytes":{},"duplicates":{},"duplicate_bytes":{},)"
+      R"("reordered":{},"announced_gaps":{},"broken_parts":{})",
+      counts.records, counts.gaps, counts.gap_bytes, counts.duplicates, counts.duplicate_bytes,
+      counts.reordered, counts.announced_gaps, counts.broken_parts);
+}
+
+std::string ledger_json(const LedgerFindings& ledger) {
+  std::string out = fmt::format(R"("verdict":"{}")", to_string(ledger.verdict));
+  if (ledger.total) out += fmt::format(R"(,"total":{})", ledger.total->bytes);
+  return out + fmt::format(R"(,"missing":{},"losses":{},"lost_bytes":{},"unexplained_bytes":{},)"
+                           R"("expired_bytes":{},"doubts":{})",
+                           ranges_json(ledger.missing), ledger.losses, ledger.lost_bytes,
+                           ledger.unexplained_bytes, ledger.expired_bytes,
+                           ranges_json(ledger.doubts));
+}
+
+std::string source_json(const SourceReport& source) {
+  std::string out = fmt::format(R"({{"source":{},"name":{},"container":{},"path":{},"topic":{},)",
+                                kafka::quoted(source.source), kafka::quoted(source.name),
+                                kafka::quoted(source.container), kafka::quoted(source.path),
+                                kafka::quoted(source.topic));
+  out += fmt::format(R"("start":{},"end":{},{},"flags":{},"findings":{},"exact":{},{})",
+                     source.start.bytes, source.end.bytes, numbers_json(source.counts),
+                     list_json(source.flags), list_json(source.findings), source.exact,
+                     ledger_json(source.ledger));
+  if (source.compared) {
+    out +=
+        fmt::format(R"(,"equal":{},"difference":{},"bytes_compared":{})", source.difference.empty(),
+                    kafka::quoted(source.difference), source.bytes_compared);
+  }
+  return out + '}';
+}
+
+}  // namespace
+
 std::string as_json(const AuditReport& report) {
-  const auto list = [](const std::vector<std::string>& words) {
+  const auto objects = [](const std::vector<SourceReport>& sources) {
     std::string out;
-    for (const std::string& word : words) out += (out.empty() ? "" : ",") + quoted(word);
+    for (const SourceReport& source : sources)
+      out += (out.empty() ? "" : ",") + source_json(source);
     return '[' + out + ']';
   };
-  const auto numbers = [](const AuditCounts& counts) {
-    return fmt::format(
-        R"("records":{},"gaps":{},"gap_bytes":{},"duplicates":{},"duplicate_bytes":{},)"
-        R"("reordered":{},"announced_gaps":{},"broken_parts":{})",
-        counts.records, counts.gaps, counts.gap_bytes, counts.duplicates, counts.duplicate_bytes,
-        counts.reordered, counts.announced_gaps, counts.broken_parts);
-  };
-  std::string out = R"({"sources":[)";
-  for (const SourceReport& source : report.sources) {
-    if (&source != report.sources.data()) out += ',';
-    out += fmt::format(R"({{"source":{},"name":{},"container":{},"path":{},"topic":{},)",
-                       quoted(source.source), quoted(source.name), quoted(source.container),
-                       quoted(source.path), quoted(source.topic));
-    out += fmt::format(R"("start":{},"end":{},{},"flags":{},"findings":{},"exact":{})",
-                       source.start.bytes, source.end.bytes, numbers(source.counts),
-                       list(source.flags), list(source.findings), source.exact);
-    if (source.compared) {
-      out +=
-          fmt::format(R"(,"equal":{},"difference":{},"bytes_compared":{})",
-                      source.difference.empty(), quoted(source.difference), source.bytes_compared);
-    }
-    out += '}';
-  }
-  out += R"(],"raw":[)";
+  std::string out = fmt::format(R"({{"sources":{},"unseen":{},"raw":[)", objects(report.sources),
+                                objects(report.unseen));
   for (const RawReport& raw : report.raw) {
     if (&raw != report.raw.data()) out += ',';
-    out += fmt::format(R"({{"topic":{},"key":{},"records":{}}})", quoted(raw.topic),
-                       quoted(raw.key), raw.records);
+    out += fmt::format(R"({{"topic":{},"key":{},"records":{}}})", kafka::quoted(raw.topic),
+                       kafka::quoted(raw.key), raw.records);
   }
-  out += fmt::format(R"(],"totals":{{"sources":{},{},"raw_records":{}}},)", report.sources.size(),
-                     numbers(total(report)), raw_records(report));
-  out += fmt::format(R"("notes":{},"problems":{},"clean":{}}})", list(report.notes),
-                     list(report.problems), report.clean());
+  const LedgerTotals ledger = ledger_total(report);
+  out += fmt::format(R"(],"totals":{{"sources":{},{},"raw_records":{},"complete":{},"open":{},)"
+                     R"("incomplete":{},"losses":{},"lost_bytes":{},"unexplained_bytes":{},)"
+                     R"("doubts":{}}},)",
+                     report.sources.size(), numbers_json(total(report)), raw_records(report),
+                     ledger.complete, ledger.open, ledger.incomplete, ledger.losses,
+                     ledger.lost_bytes, ledger.unexplained_bytes, ledger.doubts);
+  out += fmt::format(R"("ledger":{},"notes":{},"problems":{},"clean":{}}})", report.has_ledger,
+                     list_json(report.notes), list_json(report.problems), report.clean());
   return out + '\n';
 }
 

@@ -3,13 +3,18 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <string_view>
+#include <thread>
 
 namespace longshore::kafka {
 
 namespace {
 
+using std::chrono::steady_clock;
+
 constexpr size_t kBatchRecords = 10'000;
+constexpr auto kSettlePause = std::chrono::milliseconds(20);
 
 // What reading rests on; an operator's setting of these is refused.
 constexpr std::pair<std::string_view, std::string_view> kOwn[] = {
@@ -129,17 +134,43 @@ Status Reader::find_ends() {
     auto code = rd_kafka_query_watermark_offsets(handle_, topic, partition.number, &partition.begin,
                                                  &partition.end, options_.timeout_ms);
     if (code) return no_answer(options_, code);
+    partition.low = partition.begin;
+    partition.high = partition.end;
     if (!options_.from_beginning) partition.begin = partition.end;
     partition.next = partition.begin;
     if (!beyond || options_.follow) continue;
-    int64_t low = 0, high = 0;
-    code = rd_kafka_query_watermark_offsets(beyond, topic, partition.number, &low, &high,
+    int64_t low = 0;
+    code = rd_kafka_query_watermark_offsets(beyond, topic, partition.number, &low, &partition.high,
                                             options_.timeout_ms);
     if (code) return no_answer(options_, code);
-    if (high > partition.end)
-      held_back_.push_back({partition.topic_name, partition.number, high - partition.end});
+  }
+  return settle();
+}
+
+// A transaction that was committed before open() may not be visible in each of its partitions yet:
+// the broker marks them one by one. So what was written by now has its fate waited for.
+Status Reader::settle() {
+  const auto deadline = steady_clock::now() + std::chrono::milliseconds(options_.settle_ms);
+  for (Partition& partition : partitions_) {
+    while (partition.high > partition.end && steady_clock::now() < deadline) {
+      std::this_thread::sleep_for(kSettlePause);
+      int64_t low = 0;
+      const auto code =
+          rd_kafka_query_watermark_offsets(handle_, partition.topic_name.c_str(), partition.number,
+                                           &low, &partition.end, options_.timeout_ms);
+      if (code) return no_answer(options_, code);
+    }
   }
   return ok();
+}
+
+std::vector<PartitionEnds> Reader::partitions() const {
+  std::vector<PartitionEnds> all;
+  for (const Partition& partition : partitions_) {
+    all.push_back({partition.topic_name, partition.number, partition.low,
+                   std::max<int64_t>(partition.high - partition.end, 0)});
+  }
+  return all;
 }
 
 Status Reader::start() {

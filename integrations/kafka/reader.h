@@ -22,6 +22,9 @@ struct ReaderOptions {
   bool read_committed = true;
   bool from_beginning = true;
   bool follow = false;  ///< Never ended(); else what was written before open() is read.
+  /// How long to wait, at open(), until what was written before it is decided: committed or
+  /// aborted. 0: not at all.
+  int settle_ms = 0;
   int timeout_ms = 10'000;
 };
 
@@ -33,12 +36,14 @@ struct ReadRecord {
   std::string_view key, value;
 };
 
-/// A partition whose last records belong to a transaction that was open when the reader began, and
-/// are therefore not read.
-struct HeldBack {
+/// A partition as the reader found it.
+struct PartitionEnds {
   std::string topic;
   int32_t partition = 0;
-  int64_t records = 0;  ///< Offsets, control records included.
+  int64_t begin = 0;  ///< More than 0: the topic dropped what stood before.
+  /// Offsets at its end, control records included, that belong to a transaction that was open when
+  /// the reader began, or came behind it, and are therefore not read.
+  int64_t held_back = 0;
 };
 
 /// Thread: one. Memory: librdkafka's queues, about 4 MiB a partition and what one answer holds
@@ -57,7 +62,7 @@ class Reader {
   Status poll(int timeout_ms, const std::function<void(const ReadRecord&)>& each);
 
   bool ended() const { return open_partitions_ == 0; }
-  const std::vector<HeldBack>& held_back() const { return held_back_; }
+  std::vector<PartitionEnds> partitions() const;
   /// Offsets passed, of offsets_total() to pass.
   uint64_t offsets_passed() const;
   uint64_t offsets_total() const;
@@ -70,12 +75,15 @@ class Reader {
     int64_t begin = 0;
     int64_t next = 0;  // The offset behind the last one seen.
     int64_t end = 0;   // Where to stop, unless following.
+    int64_t low = 0;   // The oldest offset that is there.
+    int64_t high = 0;  // Behind `end` when a transaction is open.
     bool open = false;
   };
 
   Reader(const ReaderOptions& options, rd_kafka_t* handle);
   Status find_partitions();
   Status find_ends();
+  Status settle();
   Status start();
   void nudge();
   void close(Partition& partition);
@@ -91,7 +99,6 @@ class Reader {
   size_t nudged_ = 0;
   size_t last_ = 0;  // Records come in runs of one partition.
   std::vector<rd_kafka_message_t*> batch_;
-  std::vector<HeldBack> held_back_;
   size_t open_partitions_ = 0;
 };
 

@@ -128,6 +128,7 @@ Status TopicAudit::claim(const ReadRecord& record, const RecordView& view, Sourc
 }
 
 void TopicAudit::add_raw(const ReadRecord& record) {
+  if (const auto id = parse_source_id(record.key)) raw_sources_.insert(*id);
   std::pair<std::string, std::string> key(record.topic, record.key);
   if (raw_.size() >= kRawKeysMax && !raw_.contains(key)) key.second = "(further keys)";
   raw_[key] += 1;
@@ -150,6 +151,8 @@ AuditReport TopicAudit::finish() {
       out.findings = source.audit.findings();
       out.exact = source.audit.exact();
       out.several_partitions = source.audit.several_partitions();
+      out.partition = source.audit.partition();
+      out.covered = source.audit.covered();
       if (!source.compare) continue;
       out.compared = true;
       out.difference = source.compare->finish();

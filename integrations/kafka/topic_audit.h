@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "config/result.h"
@@ -40,6 +41,8 @@ class TopicAudit {
   /// Errors: kInvalid: an expectation's name belongs to several sources.
   Status add(const ReadRecord& record);
   AuditReport finish();
+  /// Keys, as far as they are ids of sources, of the records without a range.
+  const std::unordered_set<SourceId>& raw_sources() const { return raw_sources_; }
 
  private:
   struct Source {
@@ -61,6 +64,7 @@ class TopicAudit {
   RecordParser parser_;
   std::map<std::string, std::unordered_map<SourceId, Source>, std::less<>> topics_;
   std::map<std::pair<std::string, std::string>, uint64_t> raw_;  // By topic and key.
+  std::unordered_set<SourceId> raw_sources_;
   std::vector<Expected> expected_;
 };
 
