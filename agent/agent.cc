@@ -100,7 +100,8 @@ Status wire_lane(LaneRig& rig, const AgentSettings& settings, const std::string&
   rig.sources = std::make_unique<LaneSources>(
       LaneSourcesOptions{.host_name = settings.host_name,
                          .rotate_wait_ns = settings.rotate_wait_ms * kMs,
-                         .boot = this_boot()},
+                         .boot = this_boot(),
+                         .ledger = !settings.ledger_topic.empty()},
       *rig.store, clock);
   rig.lane = std::make_unique<Lane>(lane_options(settings, lane, host_id), *rig.sources,
                                     *rig.destinations, *rig.store, *rig.kafka, clock, rig.waiter,

@@ -148,6 +148,8 @@ void Lane::apply_messages() {
       sources_.ready_deleted();
     }
   }
+  // What cannot be stored now is stored before anything of it is produced, or said then.
+  static_cast<void>(sources_.store_new(options_.lane));
   progress_.sources = sources_.size();
   progress_.bytes_total = sources_.bytes_seen();
 }

@@ -44,6 +44,8 @@ Status Lane::open_session() {
   confirmed_ = now.value().confirmed;
   confirm_pending_ = false;
   last_commit_ns_ = clock_.monotonic_ns();
+  spdlog::info("lane {}: {} Going on behind transaction {}.", options_.lane.value, recovery.reason,
+               confirmed_.value);
   if (failures_ > 0) {
     spdlog::info("lane {}: connected again after {} tries", options_.lane.value, failures_);
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <iterator>
 
 #include "checkpoint/file_identity.h"
 
@@ -79,9 +80,27 @@ Status LaneSources::opened(const SourceOpened& message) {
       bytes_seen_ += facts.value().size_bytes - std::min(done, facts.value().size_bytes);
     }
     source.tail.add(message.file, message.start_offset, message.gap_before);
+    if (source.confirmed.file == checkpoint::FileIdentity{}) {
+      begin(source);
+    }
   }
   make_ready(source);
   return ok();
+}
+
+// Where it begins is stored soon, and said in the ledger with it.
+void LaneSources::begin(LaneSource& source) {
+  source.tail.begin();
+  source.confirmed = source.tail.state();
+  if (source.confirmed.file == checkpoint::FileIdentity{}) return;
+  new_states_.push_back({source.spec->id, source.confirmed});
+  for (checkpoint::LedgerEntry& entry : source.tail.take_events()) {
+    if (!options_.ledger) continue;
+    entry.time_ns = clock_.wall_ns();
+    entry.source = source.spec->id;
+    entry.lane = source.spec->lane;
+    new_ledger_.push_back(std::move(entry));
+  }
 }
 
 Status LaneSources::vanished(const SourceVanished& message) {
@@ -193,11 +212,30 @@ void LaneSources::ready_deleted() {
   }
 }
 
-Status LaneSources::store_new() {
-  if (new_rows_.empty()) return ok();
-  const Status stored = store_.put_sources(new_rows_);
-  if (stored) new_rows_.clear();
-  return stored;
+Status LaneSources::store_new(LaneId lane) {
+  if (!new_rows_.empty()) {
+    if (Status stored = store_.put_sources(new_rows_); !stored) return stored;
+    new_rows_.clear();
+  }
+  if (new_states_.empty()) return ok();
+  // A transaction that was prepared before we started may have been confirmed meanwhile.
+  std::vector<checkpoint::PreparedSource> states;
+  std::vector<checkpoint::LedgerEntry> ledger;
+  for (const auto& fresh : new_states_) {
+    const auto stored = store_.source(fresh.source);
+    if (!stored) return stored.error();
+    if (stored.value() && stored.value()->state.file != checkpoint::FileIdentity{}) continue;
+    states.push_back(fresh);
+    std::copy_if(new_ledger_.begin(), new_ledger_.end(), std::back_inserter(ledger),
+                 [&](const auto& entry) { return entry.source == fresh.source; });
+  }
+  if (!states.empty()) {
+    if (Status stored = store_.advance(lane, states, ledger); !stored) return stored;
+  }
+  opened_stored_ = opened_stored_ || !ledger.empty();
+  new_states_.clear();
+  new_ledger_.clear();
+  return ok();
 }
 
 void LaneSources::mark_moved(LaneSource& source) {

@@ -4,6 +4,7 @@
 #include <deque>
 #include <memory>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "agent/destinations.h"
@@ -18,7 +19,8 @@ namespace longshore::agent {
 struct LaneSourcesOptions {
   std::string host_name;
   int64_t rotate_wait_ns = 5'000'000'000;
-  uint64_t boot = 0;  ///< Of Tail.
+  uint64_t boot = 0;   ///< Of Tail.
+  bool ledger = true;  ///< Whether somebody wants to know where sources begin.
 };
 
 /// One source in the lane's hands.
@@ -70,8 +72,12 @@ class LaneSources {
   /// Those that still read a deleted file, whatever was said of them.
   void ready_deleted();
 
-  /// Writes what is new about sources to the store, before any of their records is produced.
-  Status store_new();
+  /// Writes what is new about sources to the store: soon after they were opened, so that a source
+  /// which is rotated before its first transaction goes on with the file that was seen first, and
+  /// at the latest before any of their records is produced.
+  Status store_new(LaneId lane);
+  /// Whether it has stored ledger entries since it was asked last.
+  bool take_opened() { return std::exchange(opened_stored_, false); }
 
   void mark_moved(LaneSource& source);
   /// Its state moved, but there was nothing to ship: it goes along with the next transaction, or is
@@ -103,6 +109,7 @@ class LaneSources {
  private:
   Result<LaneSource*> find_or_make(const std::shared_ptr<const SourceSpec>& spec);
   void make_ready(LaneSource& source);
+  void begin(LaneSource& source);
   void let_go(LaneSource& source);
 
   const LaneSourcesOptions options_;
@@ -115,6 +122,9 @@ class LaneSources {
   std::vector<SourceId> rechecks_;
   std::vector<SourceId> parked_;
   std::vector<checkpoint::SourceRow> new_rows_;
+  std::vector<checkpoint::PreparedSource> new_states_;  // Where sources begin.
+  std::vector<checkpoint::LedgerEntry> new_ledger_;     // That they do.
+  bool opened_stored_ = false;
   uint64_t bytes_seen_ = 0;
 };
 

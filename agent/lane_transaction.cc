@@ -120,7 +120,10 @@ Status Lane::read_one(LaneSource& source, bool& produced) {
 }
 
 Status Lane::begin_transaction() {
-  if (Status stored = sources_.store_new(); !stored) return stored;
+  if (Status stored = sources_.store_new(options_.lane); !stored) return stored;
+  if (sources_.take_opened()) {
+    if (Status loaded = load_waiting_ledger(); !loaded) return loaded;
+  }
   if (options_.exactly_once) {
     if (Status begun = session_->begin(); !begun) return begun;
   }
@@ -281,7 +284,7 @@ Status Lane::settle_store() {
   const int64_t now = clock_.monotonic_ns();
   if (open_ || !sources_.any_drifted() || now < next_settle_ns_) return ok();
   next_settle_ns_ = now + kSettleEveryNs;
-  if (Status stored = sources_.store_new(); !stored) return stored;
+  if (Status stored = sources_.store_new(options_.lane); !stored) return stored;
   sources_.drifted_join_moved();
   std::vector<checkpoint::PreparedSource> states;
   for (LaneSource* source : sources_.moved()) {

@@ -135,6 +135,11 @@ bool Tail::start_first(const Generation& generation) {
   return true;
 }
 
+void Tail::begin() {
+  if (state_.file != checkpoint::FileIdentity{} || generations_.empty()) return;
+  start_first(generations_.front());
+}
+
 // On to the generation behind the current one, or to the first that is there.
 void Tail::start_next() {
   const auto is_current = [&](const auto& known) { return known.file->identity == state_.file; };

@@ -43,6 +43,9 @@ class Tail {
   /// went unseen between its predecessor and it.
   void add(std::shared_ptr<const OpenFile> file, uint64_t start_offset, bool gap_before = false);
 
+  /// Takes the place where a source that was never read begins, so that it can be stored.
+  void begin();
+
   /// Its writers are gone (or are back).
   void set_ended(bool ended) { ended_ = ended; }
 

@@ -63,7 +63,9 @@ struct Host {
     auto store = checkpoint::open_store(directory_.path());
     EXPECT_TRUE(store);
     Destinations destinations({.host_id = "host"}, kafka_);
-    LaneSources sources({.host_name = "h", .rotate_wait_ns = 0}, *store.value(), clock_);
+    LaneSources sources(
+        {.host_name = "h", .rotate_wait_ns = 0, .ledger = !options.ledger_topic.empty()},
+        *store.value(), clock_);
     options.host_id = "host";
     options.default_topic = "logs";
     options.once = true;
@@ -163,6 +165,22 @@ TEST_F(LaneTest, all_that_is_there_is_shipped_once_over_several_lives) {
   EXPECT_EQ(live().exit_status, 0);
   EXPECT_EQ(shipped(), written_);
   EXPECT_FALSE(record().prepared);
+}
+
+// Else a source that is rotated while Kafka is away would begin with the wrong file after a kill.
+TEST_F(LaneTest, where_a_source_begins_is_stored_before_kafka_was_ever_there) {
+  append("a", 10);
+  stay_ = true;
+  kafka_.fail({.call = Call::kClusterId, .nth = 1, .times = 3, .code = ErrorCode::kRetryable});
+  EXPECT_EQ(live().exit_status, 0);
+  EXPECT_EQ(kafka_.commits(), 0u);
+  const auto stored = checkpoint::open_store(directory_.path()).value()->sources({0}).value();
+  ASSERT_EQ(stored.size(), 1u);
+  EXPECT_EQ(stored[0].state.file, opened("a").file->identity);
+  EXPECT_EQ(stored[0].state.offset, 0u);
+  stay_ = false;
+  EXPECT_EQ(live().exit_status, 0);
+  EXPECT_EQ(shipped(), written_);
 }
 
 TEST_F(LaneTest, any_call_may_fail_at_any_time_answered_or_not) {
