@@ -35,7 +35,8 @@ class Listener {
   /// The full list has been worked off once since the last (re)connection.
   virtual void on_reconciled() = 0;
   /// The connection is lost or could not be made; `reason` is one sentence. The client goes on
-  /// trying, with a back-off of at most 2 s.
+  /// trying, with a back-off of at most 100 ms: a container may live and be gone right after Docker
+  /// is back, and asking a socket costs nothing.
   virtual void on_disconnected(const std::string& reason) = 0;
 };
 
@@ -46,7 +47,7 @@ struct Patience {
   uint64_t open_ms = 2'000;      ///< For the head of the event stream, before going on without.
   uint64_t retry_ms = 500;       ///< Before an inspect that failed is tried again.
   uint64_t back_off_ms_min = 50;
-  uint64_t back_off_ms_max = 2'000;
+  uint64_t back_off_ms_max = 100;
 };
 
 /// Thread: the loop's. All I/O is asynchronous: a hung dockerd never blocks the loop.
