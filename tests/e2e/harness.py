@@ -65,19 +65,20 @@ def run(*command, timeout=180, ok=True, env=None):
 
 
 class Kafka:
-    """A cluster of one or three real brokers."""
+    """A cluster of one or three real brokers. `env`: more variables of kafka.sh."""
 
-    def __init__(self, directory, nodes=1, settings=""):
+    def __init__(self, directory, nodes=1, settings="", env=None):
         self.dir = str(directory)
         self.nodes = nodes
-        self.env = {"KAFKA_EXTRA": settings}
+        self.env = {"KAFKA_EXTRA": settings, **(env or {})}
         self.topics = {}
         self.start()
         self.topic("longshore-checkpoint", 1)
         self.topic("longshore-ledger", 1)
 
-    def _script(self, command, *words):
-        return run(SERVICES / "kafka.sh", command, self.dir, *words, env=self.env, timeout=300)
+    def _script(self, command, *words, ok=True):
+        return run(SERVICES / "kafka.sh", command, self.dir, *words, env=self.env, timeout=300,
+                   ok=ok)
 
     def start(self):
         self.brokers = self._script("start", self.nodes).stdout.strip().splitlines()[-1]
@@ -89,8 +90,21 @@ class Kafka:
     def kill(self, node=1):
         self._script("kill", node)
 
-    def restart(self, node=1):
-        self._script("restart", node)
+    def restart(self, node=1, ok=True):
+        """Whether it serves again."""
+        return self._script("restart", node, ok=ok).returncode == 0
+
+    def stop_one(self, node):
+        self._script("stopone", node)
+
+    def alive(self, node):
+        pid = pathlib.Path(self.dir) / str(node) / "pid"
+        return pid.exists() and pathlib.Path(f"/proc/{pid.read_text().strip()}/exe").exists()
+
+    def proxied(self):
+        """A pair of ports for each broker: where its proxy listens, and to what it passes on."""
+        pairs = self._script("proxied").stdout.splitlines()
+        return [tuple(map(int, pair.split())) for pair in pairs]
 
     def freeze(self, node=1):
         self._script("freeze", node)
@@ -154,7 +168,7 @@ class Agent:
     """One `longshore agent` after the other on one state directory."""
 
     def __init__(self, lab, brokers, topic="logs", docker="off", sources=None, flags=(),
-                 state=None, name="agent"):
+                 state=None, name="agent", env=None):
         self.log_path = lab.dir / f"{name}.agent-log"
         self.state_dir = pathlib.Path(state) if state else lab.dir / f"{name}-state"
         self.state_dir.mkdir(parents=True, exist_ok=True)
@@ -163,6 +177,7 @@ class Agent:
         for key, value in (sources or {}).items():
             self.words += ["--source", f"{key}={value}"]
         self.wrap = []  # Words before the command.
+        self.env = {**os.environ, **(env or {})}
         self.process = None
         self.log_path.touch()
         lab.agents.append(self)
@@ -172,7 +187,7 @@ class Agent:
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
                 [*self.wrap, BINARY, "agent", *self.words, *map(str, more)],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.env)
         return self
 
     def running(self):
@@ -261,8 +276,8 @@ class Lab:
         else:
             shutil.rmtree(self.dir, ignore_errors=True)
 
-    def kafka(self, nodes=1, settings=""):
-        return self._serve(Kafka, self.dir / "kafka", nodes, settings)
+    def kafka(self, nodes=1, settings="", env=None):
+        return self._serve(Kafka, self.dir / "kafka", nodes, settings, env)
 
     def dockerd(self, live_restore=False):
         return self._serve(Dockerd, self.dir / f"d{len(self.services)}", live_restore)
@@ -384,6 +399,11 @@ def numbered_lines(path, first, count, head=""):
     shuffle = random.Random(first)
     with open(path, "ab") as file:
         file.write("".join(log_line(first + i, shuffle, head) for i in range(count)).encode())
+
+
+def unwrapped(path):
+    """What a container wrote, from Docker's json-file log."""
+    return "".join(json.loads(line)["log"] for line in open(path, encoding="utf-8")).encode()
 
 
 def run_parts(parts, *arguments):

@@ -9,11 +9,13 @@
 #   kafka.sh freeze|thaw DIR I         SIGSTOP, SIGCONT: hangs without closing its connections
 #   kafka.sh restart DIR I             start node I again and wait until it serves
 #   kafka.sh stop|wipe DIR             end all nodes; wipe deletes DIR as well
-#   kafka.sh status|bootstrap DIR
+#   kafka.sh status|bootstrap|proxied DIR
 #   kafka.sh tool CLASS ARGS...        for example org.apache.kafka.tools.TransactionsCommand
 #
 # A new cluster chooses free ports and keeps them in DIR/ports. KAFKA_HEAP: MB for a node (400);
 # KAFKA_EXTRA: more broker settings, "k=v k=v", read at each start; KAFKA_WAIT: seconds (120).
+# KAFKA_PROXIED=1: each node has a second listener, which tells its clients to come to another port;
+# a program of the test listens there and passes on. `proxied DIR` prints these pairs of ports.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 heap=${KAFKA_HEAP:-400} wait_s=${KAFKA_WAIT:-120}
@@ -58,7 +60,9 @@ alive() {
 nodes() { cat "$dir/nodes" 2>/dev/null || die "no cluster in $dir: start it first"; }
 each_node() { seq 1 "$(nodes)"; }
 port() { sed -n "$1p" "$dir/ports"; }             # Of node $1 for clients;
-controller() { sed -n "$(($(nodes) + $1))p" "$dir/ports"; }  # among the nodes.
+controller() { sed -n "$(($(nodes) + $1))p" "$dir/ports"; }  # among the nodes;
+behind() { sed -n "$((2 * $(nodes) + $1))p" "$dir/ports"; }  # for a proxy;
+proxy() { sed -n "$((3 * $(nodes) + $1))p" "$dir/ports"; }   # of that proxy.
 
 bootstrap() {
   local i list=
@@ -116,6 +120,11 @@ num.network.threads=2
 num.io.threads=4
 log.cleaner.dedupe.buffer.size=8388608
 P
+  if [ "${KAFKA_PROXIED:-0}" = 1 ]; then
+    sed -i -e "s/^listeners=.*/&,PROXIED:\/\/127.0.0.1:$(behind "$i")/" \
+      -e "s/^advertised.listeners=.*/&,PROXIED:\/\/127.0.0.1:$(proxy "$i")/" \
+      -e "s/^listener.security.protocol.map=.*/&,PROXIED:PLAINTEXT/" "$dir/$i/server.properties"
+  fi
   for setting in ${KAFKA_EXTRA:-}; do echo "$setting"; done >>"$dir/$i/server.properties"
 }
 
@@ -131,7 +140,7 @@ port_is_free() {
 launch() {
   local i=$1 home=$dir/$1 p
   alive "$i" && die "node $i runs already, pid $(pid_of "$i")"
-  for p in "$(port "$i")" "$(controller "$i")"; do
+  for p in "$(port "$i")" "$(controller "$i")" "$(behind "$i")"; do
     port_is_free "$p" || die "port $p was taken by another process"
   done
   [ -f "$home/data/meta.properties" ] ||
@@ -182,7 +191,7 @@ start() {
   mkdir -p "$dir"
   if [ ! -f "$dir/nodes" ]; then
     echo "$n" >"$dir/nodes"
-    free_ports $((2 * n)) >"$dir/ports"
+    free_ports $((4 * n)) >"$dir/ports"
     # Clusters of two runs that ever meet on a port must refuse each other.
     head -c 16 /dev/urandom | base64 | tr '+/' 'AB' | cut -c1-22 >"$dir/cluster.id"
   fi
@@ -223,6 +232,7 @@ case $command in
   # shellcheck disable=SC2046
   wipe) [ ! -f "$dir/nodes" ] || { end KILL $(each_node); rm -rf "$dir"; } ;;
   bootstrap) bootstrap ;;
+  proxied) for i in $(each_node); do echo "$(proxy "$i") $(behind "$i")"; done ;;
   status)
     for i in $(each_node); do
       if alive "$i"; then
