@@ -160,6 +160,12 @@ Status KafkaClient::create_topic(const std::string& topic, int32_t partitions, i
       rd_kafka_NewTopic_new(topic.c_str(), partitions, replicas, words, sizeof words));
   if (!wanted) return Error{ErrorCode::kInvalid, "Could not " + what + ": " + words + "."};
 
+  // The broker's time counts, not that of a host whose clock is wrong: records from the future
+  // would be refused, and those from the past deleted by the retention at once.
+  if (const auto code =
+          rd_kafka_NewTopic_set_config(wanted.get(), "message.timestamp.type", "LogAppendTime")) {
+    return query_error(what, code);
+  }
   const AdminOptions options(rd_kafka_AdminOptions_new(*handle, RD_KAFKA_ADMIN_OP_CREATETOPICS));
   for (const auto set :
        {rd_kafka_AdminOptions_set_request_timeout, rd_kafka_AdminOptions_set_operation_timeout}) {
