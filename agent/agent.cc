@@ -173,16 +173,20 @@ void stop_lanes(std::vector<std::unique_ptr<LaneRig>>& rigs, Mailbox<ToWatch>& f
   for (auto& rig : rigs) rig->thread.join();
 }
 
+AgentOutcome unusable(const Error& error) {
+  return {2, false, error.code == ErrorCode::kRetryable, error.message};
+}
+
 }  // namespace
 
 AgentOutcome run_agent_once(const AgentSettings& settings, const std::string& state_dir) {
   const int64_t started_ns = SystemClock().wall_ns();
   const auto known = read_known(settings, state_dir);
-  if (!known) return {2, false, known.error().message};
+  if (!known) return unusable(known.error());
   const auto& [host_id, lanes, first_start, remembered] = known.value();
   raise_descriptor_limit();
   auto inotify = Inotify::open();
-  if (!inotify) return {2, false, inotify.error().message};
+  if (!inotify) return {2, false, false, inotify.error().message};
 
   const SystemClock clock;
   Mailbox<ToWatch> to_watch;
@@ -191,7 +195,7 @@ AgentOutcome run_agent_once(const AgentSettings& settings, const std::string& st
     rigs.push_back(std::make_unique<LaneRig>(clock));
     const Status wired =
         wire_lane(*rigs.back(), settings, state_dir, LaneId{lane}, host_id, clock, to_watch);
-    if (!wired) return {2, false, wired.error().message};
+    if (!wired) return unusable(wired.error());
   }
   const PostToLane post = [&rigs](LaneId lane, ToLane message) {
     rigs[lane.value]->inbox.post(std::move(message));
@@ -220,7 +224,8 @@ AgentOutcome run_agent_once(const AgentSettings& settings, const std::string& st
   stop_lanes(rigs, to_watch, result.stopped, clock);
   progress.finish();
   for (const LaneStopped& stopped : result.stopped) {
-    if (stopped.exit_status != 0) return {stopped.exit_status, stopped.restart, stopped.message};
+    if (stopped.exit_status != 0)
+      return {stopped.exit_status, stopped.restart, false, stopped.message};
   }
   return {};
 }

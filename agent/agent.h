@@ -11,6 +11,7 @@ namespace longshore::agent {
 struct AgentOutcome {
   int exit_status = 0;
   bool restart = false;  ///< The checkpoint was written anew after a failed fsync: run again.
+  bool wait = false;     ///< The state directory is full: run again a little later.
   std::string message;   ///< For an exit status other than 0: one sentence.
 };
 

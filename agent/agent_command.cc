@@ -1,8 +1,11 @@
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <thread>
+#include <utility>
 
 #include "agent/agent.h"
 #include "agent/commands.h"
@@ -30,6 +33,29 @@ void start_log(const std::string& level) {
   spdlog::set_default_logger(std::move(log));
 }
 
+// A full disk is waited for: space cures it, and nobody may be there to start us again.
+class SpaceWait {
+ public:
+  void wait(const std::string& message) {
+    if (!std::exchange(said_, true)) {
+      spdlog::error("{} Nothing is shipped until there is space; waiting.", message);
+    }
+    std::this_thread::sleep_for(std::chrono::seconds(1));
+  }
+
+ private:
+  bool said_ = false;
+};
+
+Result<checkpoint::StateDir> open_state(const AgentSettings& settings) {
+  SpaceWait space;
+  for (;;) {
+    auto state = checkpoint::StateDir::open(settings.state_dir, settings.ephemeral_state);
+    if (state || state.error().code != ErrorCode::kRetryable) return state;
+    space.wait(state.error().message);
+  }
+}
+
 }  // namespace
 
 int run_agent(const std::vector<std::string>& arguments) {
@@ -40,14 +66,19 @@ int run_agent(const std::vector<std::string>& arguments) {
   if (Status checked = shipper::check_kafka_settings(settings.kafka); !checked) {
     return refuse(checked.error().message);
   }
-  const auto state = checkpoint::StateDir::open(settings.state_dir, settings.ephemeral_state);
-  if (!state) return refuse(state.error().message);
   start_log(settings.log_level);
+  const auto state = open_state(settings);
+  if (!state) return refuse(state.error().message);
   // A lease that somebody breaks, or a reader that goes away, must not end us.
   std::signal(SIGIO, SIG_IGN);
   std::signal(SIGPIPE, SIG_IGN);
+  SpaceWait space;
   for (;;) {
     const AgentOutcome outcome = run_agent_once(settings, state.value().path());
+    if (outcome.wait) {
+      space.wait(outcome.message);
+      continue;
+    }
     if (!outcome.restart) {
       return outcome.exit_status == 0 ? 0 : refuse(outcome.message);
     }

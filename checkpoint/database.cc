@@ -1,5 +1,7 @@
 #include "checkpoint/database.h"
 
+#include <cerrno>
+
 namespace longshore::checkpoint {
 namespace {
 
@@ -44,11 +46,13 @@ Result<std::unique_ptr<Database>> Database::open(const std::string& path, bool r
   const int opened = sqlite3_open_v2(path.c_str(), &handle, flags | SQLITE_OPEN_NOMUTEX, nullptr);
   std::unique_ptr<Database> database(new Database(handle));
   const auto refuse = [&](const std::string& what) {
-    return Error{ErrorCode::kInvalid, "The checkpoint " + path + " " + what + ": " +
-                                          sqlite3_errmsg(handle) +
-                                          ". Check the directory's permissions, free space and "
-                                          "file system; a damaged file has to be restored or "
-                                          "removed (removing it sends every file again)."};
+    const bool full =
+        sqlite3_errcode(handle) == SQLITE_FULL || sqlite3_system_errno(handle) == ENOSPC;
+    return Error{full ? ErrorCode::kRetryable : ErrorCode::kInvalid,
+                 "The checkpoint " + path + " " + what + ": " + sqlite3_errmsg(handle) +
+                     ". Check the directory's permissions, free space and "
+                     "file system; a damaged file has to be restored or "
+                     "removed (removing it sends every file again)."};
   };
   if (opened != SQLITE_OK) return refuse("cannot be opened");
   sqlite3_extended_result_codes(handle, 1);

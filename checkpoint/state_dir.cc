@@ -61,11 +61,11 @@ const char* unfit_file_system(uint64_t magic) {
 Error not_writable(const std::string& path, const std::string& what) {
   const int error = errno;
   const bool full = error == ENOSPC || error == EDQUOT;
-  return invalid("The state directory " + path +
-                 (full ? " has no space left" : " is not writable") + ": " + what + ": " +
-                 std::strerror(error) +
-                 (full ? ". Free some space on its file system, or give another --state-dir."
-                       : ". Give the agent write access to it, or give another --state-dir."));
+  return {full ? ErrorCode::kRetryable : ErrorCode::kInvalid,
+          "The state directory " + path + (full ? " has no space left" : " is not writable") +
+              ": " + what + ": " + std::strerror(error) +
+              (full ? ". Free some space on its file system, or give another --state-dir."
+                    : ". Give the agent write access to it, or give another --state-dir.")};
 }
 
 Status check_file_system(const std::string& path, const std::string& checked) {
