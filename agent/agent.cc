@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <set>
 #include <thread>
 
@@ -114,8 +115,20 @@ struct Known {
   std::string host_id;
   uint32_t lanes = 1;
   bool first_start = false;
+  int64_t alive_ns = 0;  // All that was there to see before had been seen.
   std::vector<checkpoint::StoredSource> sources;
 };
+
+// When an agent was last known to live here; the first one lives from now on.
+Result<int64_t> last_alive(checkpoint::Store& store) {
+  const auto stored = store.value(checkpoint::kAliveValue);
+  if (!stored) return stored.error();
+  const int64_t now_ns = SystemClock().wall_ns();
+  if (!stored.value().empty()) return std::min<int64_t>(std::atoll(stored.value().c_str()), now_ns);
+  if (Status put = store.set_value(checkpoint::kAliveValue, std::to_string(now_ns)); !put)
+    return put.error();
+  return now_ns;
+}
 
 Result<Known> read_known(const AgentSettings& settings, const std::string& state_dir) {
   auto opened = checkpoint::open_store(state_dir);
@@ -123,11 +136,14 @@ Result<Known> read_known(const AgentSettings& settings, const std::string& state
   checkpoint::Store& store = *opened.value();
   auto host_id = checkpoint::host_id(store);
   if (!host_id) return host_id.error();
+  const auto alive = last_alive(store);
+  if (!alive) return alive.error();
   auto lanes = store.lanes();
   if (!lanes) return lanes.error();
   Known known{.host_id = host_id.value(),
               .lanes = settings.lanes,
               .first_start = lanes.value().empty(),
+              .alive_ns = alive.value(),
               .sources = {}};
   for (const LaneId lane : lanes.value()) {
     known.lanes = std::max(known.lanes, lane.value + 1);
@@ -180,10 +196,9 @@ AgentOutcome unusable(const Error& error) {
 }  // namespace
 
 AgentOutcome run_agent_once(const AgentSettings& settings, const std::string& state_dir) {
-  const int64_t started_ns = SystemClock().wall_ns();
   const auto known = read_known(settings, state_dir);
   if (!known) return unusable(known.error());
-  const auto& [host_id, lanes, first_start, remembered] = known.value();
+  const auto& [host_id, lanes, first_start, alive_ns, remembered] = known.value();
   raise_descriptor_limit();
   auto inotify = Inotify::open();
   if (!inotify) return {2, false, false, inotify.error().message};
@@ -204,7 +219,7 @@ AgentOutcome run_agent_once(const AgentSettings& settings, const std::string& st
   Discovery discovery({.host_id = host_id,
                        .host_root = settings.host_root,
                        .lanes = settings.lanes,
-                       .started_ns = started_ns,
+                       .alive_ns = alive_ns,
                        .first_start_at_end = first_start && settings.first_start == StartAt::kEnd,
                        .deleted_bytes_max = settings.deleted_bytes},
                       mounts, inotify.value(), post, clock);

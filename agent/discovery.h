@@ -35,7 +35,7 @@ struct DiscoveryOptions {
   std::string host_id;
   std::string host_root = "/";
   uint32_t lanes = 1;
-  int64_t started_ns = 0;           ///< When this agent started, by the wall clock.
+  int64_t alive_ns = 0;  ///< What was written before had been seen by an agent, or is history.
   bool first_start_at_end = false;  ///< This is the agent's first start, and --first-start=end.
   uint64_t deleted_bytes_max = UINT64_MAX;  ///< Of the disk, held by us alone.
 };

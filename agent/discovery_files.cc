@@ -173,11 +173,12 @@ bool Discovery::open(Follower& follower, const FoundFile& where, const Sibling& 
 }
 
 // A source that was never seen. What it was rotated to belongs to it too where the declaration
-// names those files, or where they were written to since we run: a container may write and rotate
-// before anybody can look. Other rotated files are history, not collected.
+// names those files, or where they were written to since an agent runs here: a container may write
+// and rotate before anybody can look, and while no agent is up. Other rotated files are history,
+// not collected.
 void Discovery::open_first(Follower& follower, const FoundFile& file, SourceId id) {
   const uint64_t offset = first_offset(follower, file);
-  const int64_t since_ns = options_.started_ns - kFileClockNs;
+  const int64_t since_ns = options_.alive_ns - kFileClockNs;
   const std::string& path = follower.declaration.path;
   const std::string pattern = path.substr(path.rfind('/') + 1);
   const auto siblings = rotated_siblings(*file.directory, file.file_name);

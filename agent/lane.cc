@@ -14,6 +14,7 @@ constexpr int64_t kMs = 1'000'000;
 constexpr int64_t kRetryMinNs = 100 * kMs;
 constexpr int64_t kRetryMaxNs = 5'000 * kMs;
 constexpr int64_t kKeepAliveNs = int64_t{12} * 3600 * 1000 * kMs;
+constexpr int64_t kAliveEveryNs = int64_t{60} * 1000 * kMs;
 constexpr int64_t kForgetEveryNs = int64_t{600} * 1000 * kMs;
 constexpr int64_t kStopGraceNs = 3'500 * kMs;
 constexpr int64_t kStopCommitNs = 1'500 * kMs;  // Of that, for the last commit.
@@ -202,6 +203,7 @@ Status Lane::keep_alive() {
     if (Status kept = commit_confirmed_offset(); !kept) return kept;
     last_commit_ns_ = now;
   }
+  if (Status said = say_alive(now); !said) return said;
   if (now < next_forget_ns_) return ok();
   next_forget_ns_ = now + kForgetEveryNs;
   if (const auto forgotten =
@@ -211,6 +213,18 @@ Status Lane::keep_alive() {
                  forgotten.value());
   }
   return ok();
+}
+
+// What is there by now will have been seen by the next time. A full disk keeps the older time: more
+// is looked at after a restart then, never less.
+Status Lane::say_alive(int64_t now_ns) {
+  if (options_.lane != LaneId{0} || now_ns < next_alive_ns_) return ok();
+  const bool first = next_alive_ns_ == 0;
+  next_alive_ns_ = now_ns + kAliveEveryNs;
+  if (first) return ok();
+  const Status put =
+      store_.set_value(checkpoint::kAliveValue, std::to_string(clock_.wall_ns() - kAliveEveryNs));
+  return put || put.error().code != ErrorCode::kFatal ? ok() : put;
 }
 
 void Lane::wait_for_work() {

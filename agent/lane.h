@@ -75,6 +75,7 @@ class Lane {
   void wait_for_work();
   void pause();
   Status keep_alive();
+  Status say_alive(int64_t now_ns);
   void note_failure(const Error& error);
 
   // lane_transaction.cc: one transaction.
@@ -143,6 +144,7 @@ class Lane {
   size_t outstanding_ = 0;    // Records handed over and not reported.
   int64_t next_read_ns_ = 0;  // While a transaction gathers: when to look at the sources again.
   int64_t last_commit_ns_ = 0;
+  int64_t next_alive_ns_ = 0;
   int64_t next_forget_ns_ = 0;  // When the retention is looked at again.
   int64_t next_settle_ns_ = 0;  // When states that drifted are stored at the earliest.
   size_t batch_bytes_now_;      // Halved after time-outs, grows back.

@@ -98,6 +98,9 @@ class Store {
   virtual Status set_value(const std::string& name, const std::string& value) = 0;
 };
 
+/// The name of a value: when an agent was last known to live here, in ns of the wall clock.
+inline constexpr char kAliveValue[] = "alive_ns";
+
 enum class StoreAccess : uint8_t { kWrite, kRead };
 
 /// Opens (and creates) `<state_dir>/checkpoint.db`. Errors: kInvalid with one sentence and the

@@ -36,7 +36,7 @@ class DiscoveryTest : public testing::Test {
         DiscoveryOptions{.host_id = "host",
                          .host_root = "/",
                          .lanes = 1,
-                         .started_ns = clock_.wall_ns(),
+                         .alive_ns = alive_ns_,
                          .first_start_at_end = false,
                          .deleted_bytes_max = deleted_bytes_max_},
         mounts_, inotify_,
@@ -100,6 +100,7 @@ class DiscoveryTest : public testing::Test {
   std::unique_ptr<Discovery> discovery_;
   std::vector<ToLane> messages_;
   uint64_t deleted_bytes_max_ = UINT64_MAX;
+  int64_t alive_ns_ = clock_.wall_ns();
 };
 
 TEST_F(DiscoveryTest, files_are_found_when_they_are_there_and_when_they_come) {
@@ -250,6 +251,15 @@ TEST_F(DiscoveryTest, what_rotated_before_the_first_look_is_collected_and_old_hi
   restart({});
   Inodes expected{write("x.log.1")};
   expected.push_back(write("x.log"));
+  declare("x.log");
+  EXPECT_EQ(opened(), expected);
+}
+
+TEST_F(DiscoveryTest, what_came_and_was_rotated_while_no_agent_was_up_is_no_history) {
+  Inodes expected{write("x.log.1")};
+  expected.push_back(write("x.log"));
+  ::usleep(50'000);
+  restart({});  // It knows nothing of them, but an agent had run here before they were written.
   declare("x.log");
   EXPECT_EQ(opened(), expected);
 }

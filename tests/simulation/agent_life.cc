@@ -37,7 +37,7 @@ AgentLife::AgentLife(AgentOptions options, Timeline& timeline, checkpoint::Store
           {.host_id = kHostId,
            .host_root = options_.host_root,
            .lanes = 1,
-           .started_ns = timeline.wall_ns(),
+           .alive_ns = timeline.wall_ns(),
            .first_start_at_end = false,
            .deleted_bytes_max = options_.deleted_bytes_max},
           mounts, watcher_, [this](LaneId, agent::ToLane message) { post(std::move(message)); },
