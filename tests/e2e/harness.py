@@ -116,6 +116,11 @@ class Kafka:
         words = [f"{key.replace('_', '.')}={value}" for key, value in settings.items()]
         self._script("topic", name, partitions, self.nodes, *words)
 
+    def tool(self, command, *words):
+        """Runs one of Kafka's own commands, such as tools.TopicCommand; its stdout."""
+        return run(SERVICES / "kafka.sh", "tool", f"org.apache.kafka.tools.{command}",
+                   "--bootstrap-server", self.brokers, *words, timeout=120).stdout
+
     def close(self):
         self._script("wipe")
 
@@ -224,6 +229,11 @@ class Agent:
     def log(self):
         return self.log_path.read_text(errors="replace")
 
+    def said(self, expression="warning|error"):
+        """The first lines of the log, shortened, in which the expression is found."""
+        lines = [line for line in self.log().splitlines() if re.search(expression, line)]
+        return "\n".join(f"    agent: {line[:230]}" for line in lines[:6])
+
     def wait_for_log(self, expression, seconds=30):
         return wait_until(lambda: re.search(expression, self.log()), seconds,
                           f"the agent's log shows /{expression}/")
@@ -276,8 +286,8 @@ class Lab:
         else:
             shutil.rmtree(self.dir, ignore_errors=True)
 
-    def kafka(self, nodes=1, settings="", env=None):
-        return self._serve(Kafka, self.dir / "kafka", nodes, settings, env)
+    def kafka(self, nodes=1, settings="", env=None, name="kafka"):
+        return self._serve(Kafka, self.dir / name, nodes, settings, env)
 
     def dockerd(self, live_restore=False):
         return self._serve(Dockerd, self.dir / f"d{len(self.services)}", live_restore)
@@ -309,6 +319,12 @@ def audit(brokers, topic="logs", files=(), isolation=None):
     report = json.loads(done.stdout)
     report["status"] = done.returncode
     return report
+
+
+def audit_says(brokers, topic="logs", *more):
+    """What `longshore audit` prints for people, and its exit status."""
+    done = run(BINARY, "audit", "--brokers", brokers, "--topic", topic, *more, ok=False)
+    return done.stdout, done.returncode
 
 
 def brief(report):
@@ -351,6 +367,12 @@ def tap(brokers, topic="logs", *more):
     done = run(BINARY, "tap", "--brokers", brokers, "--topic", topic, "--no-follow", "--json",
                *more, timeout=600)
     return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def ledger(brokers, name, event):
+    """What the ledger says of sources of a name; the `longshore` part of its records."""
+    return [record["longshore"] for record in tap(brokers, "longshore-ledger")
+            if record["longshore"]["name"] == name and record["longshore"]["event"] == event]
 
 
 def messages(brokers, topic="logs", *more):
