@@ -112,6 +112,10 @@ void Destinations::reset_outstanding() {
   }
 }
 
+void Destinations::forget_shapes() {
+  for (auto& [name, topic] : topics_) topic.partitions = 0;
+}
+
 int64_t Destinations::next_retry_ns(const std::string& except) const {
   int64_t next = 0;
   const auto sooner = [&](int64_t at) {

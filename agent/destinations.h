@@ -52,6 +52,8 @@ class Destinations {
   void committed();
   /// The session is gone and with it all that was outstanding.
   void reset_outstanding();
+  /// Topics may have been deleted or made anew: each is looked up again at its next use.
+  void forget_shapes();
 
   /// The next time a parked topic or partition is to be tried again, `except` that topic; 0: none
   /// is parked.

@@ -21,6 +21,10 @@ constexpr int64_t kStopCommitNs = 1'500 * kMs;  // Of that, for the last commit.
 constexpr int64_t kSaturatedWaitNs = 200 * kMs;
 constexpr int64_t kIdleWaitNs = 60'000 * kMs;
 constexpr int64_t kPauseNs = 50 * kMs;
+constexpr size_t kBatchShrink = 8;
+constexpr size_t kBatchBytesMin = 2'000;  // Below this one record is tried at a time.
+constexpr int64_t kGrowthMinNs = 60'000 * kMs;
+constexpr int64_t kGrowthMaxNs = 3'600'000 * kMs;
 
 }  // namespace
 
@@ -68,14 +72,13 @@ void Lane::run() {
   }
 }
 
+// A failed delivery is reported when the calls around it may still succeed: it knows the cause.
 void Lane::note_failure(const Error& error) {
   using shipper::Trouble;
-  const Trouble trouble = session_ == nullptr ? Trouble::kNone : session_->last_trouble();
-  if (trouble == Trouble::kTooLarge || trouble == Trouble::kTimeout) {
-    batch_bytes_now_ = std::max<size_t>(batch_bytes_now_ / 2, 1);
-  }
-  if (trouble == Trouble::kTooLarge) {
-    session_batch_bytes_ = std::max<size_t>(session_batch_bytes_ / 2, 1);
+  if (delivery_trouble_ != Trouble::kNone) {
+    shrink_batches(delivery_trouble_);
+  } else if (session_ != nullptr) {
+    shrink_batches(session_->last_trouble());
   }
   // The first failures of an outage are said, then ever fewer.
   ++failures_;
@@ -85,14 +88,43 @@ void Lane::note_failure(const Error& error) {
   }
 }
 
+void Lane::shrink_batches(shipper::Trouble trouble) {
+  using shipper::Trouble;
+  if (trouble == Trouble::kTooLarge || trouble == Trouble::kTimeout) {
+    batch_bytes_now_ = std::max<size_t>(batch_bytes_now_ / 2, 1);
+  }
+  if (trouble != Trouble::kTooLarge || session_batch_bytes_ == 1) return;
+  session_batch_bytes_ /= kBatchShrink;
+  // A batch of one byte is a batch of one record.
+  if (session_batch_bytes_ < kBatchBytesMin) session_batch_bytes_ = 1;
+  retry_ns_ = 0;  // Waiting would not help.
+  growth_wait_ns_ = std::clamp(growth_wait_ns_ * 2, kGrowthMinNs, kGrowthMaxNs);
+  next_growth_ns_ = clock_.monotonic_ns() + growth_wait_ns_;
+}
+
+// A session's batches cannot be made larger, so a new one is opened now and then, between two
+// transactions.
+Status Lane::grow_batches() {
+  const bool small = session_batch_bytes_ < limits::kBatchBytes;
+  if (!small || open_ || stopping_ || clock_.monotonic_ns() < next_growth_ns_) return ok();
+  if (Status settled = settle_store(); !settled) return settled;
+  session_batch_bytes_ =
+      std::clamp(session_batch_bytes_ * kBatchShrink, kBatchBytesMin, limits::kBatchBytes);
+  next_growth_ns_ = clock_.monotonic_ns() + growth_wait_ns_;
+  rewind();
+  return open_session();
+}
+
 void Lane::rewind() {
   session_.reset();
   pool_.reset();
   destinations_.reset_outstanding();
+  destinations_.forget_shapes();
   sources_.rewind();
   open_ = saturated_ = any_report_ = false;
   open_bytes_ = open_records_ = 0;
   outstanding_ = 0;
+  delivery_trouble_ = shipper::Trouble::kNone;
   waiting_ledger_.clear();
   reports_.clear();
 }
@@ -183,6 +215,7 @@ Status Lane::ship() {
     }
     if (open_ && transaction_due()) {
       if (Status closed = close_transaction(); !closed) return closed;
+      if (Status grown = grow_batches(); !grown) return grown;
       continue;
     }
     if (!open_ && (!sources_.has_ready() || stopping_)) {

@@ -22,6 +22,7 @@
 #include "agent/waiter.h"
 #include "checkpoint/store.h"
 #include "config/clock.h"
+#include "config/limits.h"
 #include "shipper/kafka.h"
 
 namespace longshore::agent {
@@ -77,6 +78,8 @@ class Lane {
   Status keep_alive();
   Status say_alive(int64_t now_ns);
   void note_failure(const Error& error);
+  void shrink_batches(shipper::Trouble trouble);
+  Status grow_batches();
 
   // lane_transaction.cc: one transaction.
   Status stream();
@@ -86,6 +89,7 @@ class Lane {
   Status hand_over(shipper::Chunk& chunk, Destination& to);
   Status collect(int timeout_ms);
   Status take_reports();
+  Error failed(const shipper::Report& report, const Destination& to);
   Status flush();
   Status close_transaction();
   Status prepare(const std::vector<checkpoint::PreparedSource>& states,
@@ -148,7 +152,10 @@ class Lane {
   int64_t next_forget_ns_ = 0;  // When the retention is looked at again.
   int64_t next_settle_ns_ = 0;  // When states that drifted are stored at the earliest.
   size_t batch_bytes_now_;      // Halved after time-outs, grows back.
-  size_t session_batch_bytes_ = 1'000'000;
+  size_t session_batch_bytes_ = limits::kBatchBytes;  // Shrinks when a topic takes no such batch.
+  int64_t next_growth_ns_ = 0;                        // When it is tried to be larger again,
+  int64_t growth_wait_ns_ = 0;                        // and how long that was waited for.
+  shipper::Trouble delivery_trouble_ = shipper::Trouble::kNone;  // The session's first.
   int64_t retry_ns_ = 0;  // The pause before the next session.
   int failures_ = 0;
   int64_t stop_by_ns_ = 0;  // When stopping: give the transaction up after this.

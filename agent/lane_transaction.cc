@@ -182,15 +182,25 @@ Status Lane::take_reports() {
     to.records_out -= report.records;
     to.bytes_out -= report.value_bytes;
     if (chunk.unreported == 0) pool_.give_back(chunk);
-    if (report.trouble != shipper::Trouble::kNone && status) {
-      status = Error{ErrorCode::kRetryable, report.message};
-      if (report.trouble == shipper::Trouble::kPartition) {
-        destinations_.failed(to.where, report.message, clock_.monotonic_ns());
-      }
-    }
+    if (report.trouble != shipper::Trouble::kNone && status) status = failed(report, to);
   }
   reports_.clear();
   return status;
+}
+
+// The first delivery that failed: its cause is what the next session heeds.
+Error Lane::failed(const shipper::Report& report, const Destination& to) {
+  using shipper::Trouble;
+  delivery_trouble_ = report.trouble;
+  std::string why =
+      to.where.topic + "[" + std::to_string(to.where.partition) + "]: " + report.message + ".";
+  // Smaller than one record a batch cannot be; and a record is never dropped: it waits.
+  const bool one_record = report.trouble == Trouble::kTooLarge && session_batch_bytes_ == 1;
+  if (one_record) why += " A record exceeds the topic's max.message.bytes; raise that.";
+  if (one_record || report.trouble == Trouble::kPartition) {
+    destinations_.failed(to.where, why, clock_.monotonic_ns());
+  }
+  return {ErrorCode::kRetryable, "Records were not accepted by " + why};
 }
 
 // Until every record of the transaction is answered for.

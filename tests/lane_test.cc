@@ -85,8 +85,8 @@ struct Host {
     if (!stay_) inbox.post(StartScanned{});
     std::thread stopper;
     if (stay_) {
-      stopper = std::thread([&inbox] {
-        std::this_thread::sleep_for(std::chrono::milliseconds(300));
+      stopper = std::thread([&inbox, this] {
+        std::this_thread::sleep_for(stay_for_);
         inbox.post(StopLane{});
       });
     }
@@ -149,6 +149,7 @@ struct Host {
   bool stops_ = false;   // A life is told to stop before it has read anything.
   std::string deleted_;  // This one goes when it was just opened.
   bool stay_ = false;    // A life ends by StopLane after a moment, not when all is shipped.
+  std::chrono::milliseconds stay_for_{300};
 };
 
 class LaneTest : public testing::Test, protected Host {};
@@ -378,6 +379,34 @@ TEST_F(LaneTest, a_missing_topic_parks_its_own_sources_only) {
   EXPECT_EQ(live().exit_status, 0);
   EXPECT_EQ(shipped("missing")["b"], written_["b"]);
   EXPECT_EQ(shipped()["a"], written_["a"]);
+}
+
+TEST_F(LaneTest, what_is_too_large_for_a_topic_goes_in_smaller_batches) {
+  append("a", 10);
+  for (int32_t i = 0; i < 4; ++i) kafka_.fail_deliveries({"logs", i}, 1, fakes::Trouble::kTooLarge);
+  EXPECT_EQ(live().exit_status, 0);
+  EXPECT_EQ(shipped(), written_);
+  const auto sizes = kafka_.batch_sizes();
+  ASSERT_EQ(sizes.size(), 2u);
+  EXPECT_LT(sizes[1], sizes[0]);
+}
+
+TEST_F(LaneTest, a_record_that_no_batch_is_small_enough_for_waits_and_holds_up_nobody_else) {
+  append("a", 10);
+  append("b", 10);
+  topics_["b"] = "narrow";
+  kafka_.add_topic("narrow", 4);
+  for (int32_t i = 0; i < 4; ++i)
+    kafka_.fail_deliveries({"narrow", i}, 1000, fakes::Trouble::kTooLarge);
+  stay_ = true;
+  stay_for_ = std::chrono::seconds(2);
+  EXPECT_EQ(live().exit_status, 0);
+  EXPECT_EQ(shipped()["a"], written_["a"]);
+  EXPECT_TRUE(shipped("narrow").empty());
+  EXPECT_EQ(kafka_.batch_sizes().back(), 1u);
+  for (int32_t i = 0; i < 4; ++i) kafka_.fail_deliveries({"narrow", i}, 0, fakes::Trouble::kNone);
+  EXPECT_EQ(live().exit_status, 0);
+  EXPECT_EQ(shipped("narrow")["b"], written_["b"]);
 }
 
 TEST_F(LaneTest, kafka_away_is_waited_for_and_stopping_does_not_need_it) {

@@ -47,6 +47,7 @@ struct ScriptedBroker {
   ScriptedUndo undo;
   size_t queue_records_max = 100'000;
   size_t commits = 0, open_sessions = 0;
+  std::vector<size_t> batch_sizes;
   bool away = false, unstable = false;
 };
 

@@ -102,6 +102,11 @@ size_t ScriptedKafka::open_sessions() const {
   return broker_->open_sessions;
 }
 
+std::vector<size_t> ScriptedKafka::batch_sizes() const {
+  const std::lock_guard lock(broker_->mutex);
+  return broker_->batch_sizes;
+}
+
 const Fault* ScriptedBroker::fault_of(Call call) {
   const size_t number = ++calls[static_cast<size_t>(call)];
   for (const Fault& fault : faults) {
@@ -143,6 +148,7 @@ Result<std::unique_ptr<shipper::Session>> ScriptedKafka::open(
     if (const Fault* fault = broker_->fault_of(Call::kOpen))
       return Error{fault->code, "Scripted fault."};
     ++broker_->open_sessions;
+    broker_->batch_sizes.push_back(options.batch_bytes);
   }
   return std::unique_ptr<shipper::Session>(std::make_unique<ScriptedSession>(*broker_, options));
 }

@@ -83,6 +83,7 @@ class ScriptedKafka final : public shipper::Kafka {
   size_t calls(Call call) const;
   size_t commits() const;
   size_t open_sessions() const;
+  std::vector<size_t> batch_sizes() const;  ///< Of all sessions, in their order.
 
   Result<std::unique_ptr<shipper::Session>> open(const shipper::SessionOptions& options) override;
   Result<GroupOffset> committed(const std::string& group, bool stable, int timeout_ms) override;
