@@ -164,9 +164,30 @@ Status store_file(const CommandHelp& command, const po::options_description& opt
   return ok();
 }
 
-// Boost's words, which name the option, as a sentence of ours.
-Error refused(const po::error& error, const std::string& where, const CommandHelp& command) {
-  std::string sentence = where + error.what() + "; " + see_help(command) + ".";
+// Whether anything that was given has a '%'.
+bool has_percent(const Strings& arguments, const Environment& environment,
+                 const std::string& path) {
+  const auto has = [](const std::string& text) { return text.find('%') != std::string::npos; };
+  std::ifstream file(path);
+  std::string line;
+  while (std::getline(file, line)) {
+    if (has(line)) return true;
+  }
+  return std::any_of(arguments.begin(), arguments.end(), has) ||
+         std::any_of(environment.begin(), environment.end(),
+                     [&has](const auto& variable) { return has(variable.second); });
+}
+
+// Boost's words, which name the option, as a sentence of ours. Boost takes a %name% in the value
+// that it quotes for one of its own placeholders, and may replace it by itself for ever.
+Error refused(const po::error& error, bool percent, const std::string& where,
+              const CommandHelp& command) {
+  const auto* named = dynamic_cast<const po::error_with_option_name*>(&error);
+  const std::string words = named != nullptr && percent
+                                ? "option '" + named->get_option_name() +
+                                      "' has a value that it does not take, or has several"
+                                : std::string(error.what());
+  std::string sentence = where + words + "; " + see_help(command) + ".";
   sentence[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(sentence[0])));
   return refusal(sentence);
 }
@@ -224,7 +245,8 @@ Result<ParsedOptions> parse_options(const CommandHelp& command, po::options_desc
     where.clear();
     po::notify(values);
   } catch (const po::error& error) {
-    return refused(error, where, command);
+    const std::string path = values.count("config") > 0 ? values["config"].as<std::string>() : "";
+    return refused(error, has_percent(arguments, environment, path), where, command);
   }
   return parsed;
 }
