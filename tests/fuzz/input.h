@@ -70,7 +70,8 @@ inline std::string expanded(std::string_view text, size_t bytes_max) {
       continue;
     }
     const auto count = static_cast<uint8_t>(text[i + 1]);
-    out.append(size_t{1} << (count < 0xf0 ? count % 12 : 12 + count % 9), text[i + 2]);
+    const size_t run = size_t{1} << (count < 0xf0 ? count % 12 : 12 + count % 9);
+    out.append(std::min(run, bytes_max - out.size()), text[i + 2]);
     i += 2;
   }
   return out;
