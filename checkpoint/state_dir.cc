@@ -104,8 +104,13 @@ Status make_dir(const std::string& path, bool ephemeral_allowed) {
   if (!ephemeral_allowed) {
     if (Status fit = check_file_system(path, there ? path : parent); !fit) return fit;
   }
-  if (there || ::mkdir(path.c_str(), 0700) == 0 || errno == EEXIST) return ok();
-  return not_writable(path, "mkdir");
+  if (!there && ::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST)
+    return not_writable(path, "mkdir");
+  // A power loss must not take the directory with all that is synced in it; and who made it may
+  // have died before this. An operator's own may lie where we cannot read.
+  const Fd above(::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if ((!above || ::fsync(above.get()) != 0) && !there) return not_writable(path, "fsync");
+  return ok();
 }
 
 // "pid 17 (longshore agent --once)": what holds the lock, as far as it can be known.
