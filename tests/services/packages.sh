@@ -9,7 +9,7 @@ build=(g++ cmake ninja-build ccache pkg-config librdkafka-dev libuv1-dev libsimd
   zlib1g-dev libre2-dev libboost-program-options-dev libgtest-dev libbenchmark-dev)
 docker=(docker.io iptables busybox-static curl)
 kafka=(default-jre-headless maven ca-certificates python3)
-checks=(clang-format procps python3)
+checks=(clang-format procps python3 strace)
 fuzz=(clang libclang-rt-14-dev libfuzzer-14-dev)
 
 wanted=()
