@@ -33,7 +33,8 @@ class Log:
         numbered_lines(self.path, 0, lines)
         self.old = self.path.read_text().splitlines()
         self.agent = lab.agent(kafka.brokers, topic=name, name=f"agent-{name}",
-                               sources={name: self.path}, flags=["--linger-ms", 50, "--batch-bytes", "300k"])
+                               sources={name: self.path},
+                               flags=["--linger-ms", 50, "--batch-bytes", "300k"])
 
     def lose_end(self, keep, zeros):
         size = self.path.stat().st_size

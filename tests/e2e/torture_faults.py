@@ -54,9 +54,11 @@ class AgentKiller(Fault):
     # to take over from itself.
     LIVES = (((0.0, 0.3), 3), ((0.3, 2.0), 4), ((2.0, 6.0), 3), ((6.0, 12.0), 1))
 
-    def __init__(self, agent, seed):
+    def __init__(self, agent, seed, settings=None):
         super().__init__(agent.log_path.stem, seed)
         self.agent = agent
+        self.settings = {"--linger-ms": (5, 50, 500), "--batch-bytes": ("20k", "128M"),
+                         **(settings or {})}  # One of each is chosen for a life.
         self.born_at = 0  # Where the log of this life begins.
 
     def life_log(self):
@@ -66,12 +68,15 @@ class AgentKiller(Fault):
 
     def begin(self):
         self.born_at = self.agent.log_path.stat().st_size
-        self.agent.start()
+        self.agent.start(*(word for flag, values in self.settings.items()
+                           for word in (flag, self.random.choice(values))))
 
     def strike(self):
         self.begin()
         spans, weights = zip(*self.LIVES)
         self.pause(*self.random.choices(spans, weights)[0])
+        if self.random.random() < 0.04 and self.agent.running():
+            self.freeze()
         if not self.agent.running():
             self.died_by_itself()
         elif self.random.random() < 0.1:
@@ -84,6 +89,14 @@ class AgentKiller(Fault):
     def died_by_itself(self):
         raise Failure(f"{self.name} ended with status {self.agent.process.returncode}: "
                       f"{self.life_log()[-1500:]}")
+
+    def freeze(self):
+        """For so long that Kafka may take it for dead, and give up its transaction."""
+        self.agent.process.send_signal(signal.SIGSTOP)
+        self.counts["frozen"] += 1
+        self.pause(1, 40)
+        self.agent.process.send_signal(signal.SIGCONT)
+        self.pause(0, 3)
 
     def terminate(self):
         self.agent.process.send_signal(signal.SIGTERM)

@@ -7,13 +7,14 @@ import collections
 import itertools
 import pathlib
 import random
+import shutil
 import threading
 import time
 
 import harness
 from harness import Failure, log_line
 
-KEPT = 12  # Generations; those that are deleted lie minutes behind the newest.
+KEPT = 40  # Generations; those that are deleted lie minutes behind the newest.
 
 
 class Log:
@@ -66,7 +67,10 @@ class HostLog(Log):
     def rotate(self):
         self.put(self.rest)
         self.rest = b""
-        if self.style == "truncated":
+        if self.style in ("truncated", "copied"):
+            if self.style == "copied":
+                self.shift()
+                shutil.copyfile(self.path, self.path.with_name("app.log.1"))
             self.file.truncate(0)
         else:
             getattr(self, self.style)()
@@ -77,13 +81,16 @@ class HostLog(Log):
             self.file = open(self.path, "ab", buffering=0)
         self.rotations += 1
 
-    def numbered(self):
-        """app.log -> app.log.1 -> app.log.2"""
+    def shift(self):
+        """app.log.1 -> app.log.2"""
         self.path.with_name(f"app.log.{KEPT}").unlink(missing_ok=True)
         for i in range(KEPT - 1, 0, -1):
             older = self.path.with_name(f"app.log.{i}")
             if older.exists():
                 older.rename(self.path.with_name(f"app.log.{i + 1}"))
+
+    def numbered(self):
+        self.shift()
         self.path.rename(self.path.with_name("app.log.1"))
 
     def dated(self):

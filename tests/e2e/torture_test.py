@@ -70,15 +70,17 @@ class Campaign:
         disk = small_disk(lab)
         self.logs, self.killers = [], []
         self.host_agent("still")
-        self.host_agent("lanes", flags=["--lanes", 3])
+        self.host_agent("lanes", settings={"--lanes": (1, 2, 3)})
         self.host_agent("clock", env=self.clock.environment)
         self.host_agent("disk", state=disk / "state")
         self.killers.append(AgentKiller(self.agent("docker", docker=self.docker_at()), self.seed))
         self.watcher = self.agent("watcher", docker=self.docker_at(), topic="gone")
-        self.cut = HostLog(lab.dir / "cut", "cut", "truncated", self.seed)
+        self.cut = [HostLog(lab.dir / name, name, name, self.seed)
+                    for name in ("truncated", "copied")]
         self.killers.append(AgentKiller(
-            self.agent("cut", topic="cut", sources={"cut": self.cut.path}), self.seed))
-        self.load = Load(self.logs + [self.cut])
+            self.agent("cut", topic="cut", sources={log.name: log.path for log in self.cut}),
+            self.seed))
+        self.load = Load(self.logs + self.cut)
         self.brokers = BrokerKiller(self.kafka, self.seed)
         self.disk, self.docker = FullDisk(disk, self.seed), DockerKiller(self.containers, self.seed)
         self.faults = [*self.killers, self.brokers, self.disk, self.docker, self.clock]
@@ -86,16 +88,16 @@ class Campaign:
     def docker_at(self):
         return self.containers.docker.address
 
-    def agent(self, name, flags=(), **options):
-        return self.lab.agent(self.network.listening, name=name, **options,
-                              flags=["--linger-ms", 50, *flags])
+    def agent(self, name, **options):
+        return self.lab.agent(self.network.listening, name=name, **options)
 
-    def host_agent(self, name, **options):
+    def host_agent(self, name, settings=None, **options):
         logs = [HostLog(self.lab.dir / f"{name}{i}", f"{name}{i}", style, self.seed)
                 for i, style in enumerate(STYLES)]
         self.logs += logs
         sources = {log.name: log.path for log in logs}
-        self.killers.append(AgentKiller(self.agent(name, sources=sources, **options), self.seed))
+        self.killers.append(AgentKiller(self.agent(name, sources=sources, **options), self.seed,
+                                        settings))
 
     def counts(self):
         total = sum((killer.counts for killer in self.killers), collections.Counter())
