@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <charconv>
 #include <memory>
+#include <tuple>
 
 namespace longshore::agent {
 namespace {
@@ -102,8 +103,9 @@ std::vector<Sibling> list_siblings(const Fd& directory, const std::string& base)
   });
   std::sort(siblings.begin(), siblings.end(), [](const Sibling& a, const Sibling& b) {
     const int left = rotation_number(a.file_name), right = rotation_number(b.file_name);
-    if (left >= 0 && right >= 0) return left > right;
-    return a.facts.identity.birth_ns < b.facts.identity.birth_ns;
+    if (left != right) return left < 0 || (right >= 0 && left > right);
+    const int64_t left_ns = a.facts.identity.birth_ns, right_ns = b.facts.identity.birth_ns;
+    return std::tie(left_ns, a.file_name) < std::tie(right_ns, b.file_name);
   });
   return siblings;
 }

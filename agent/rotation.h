@@ -24,9 +24,9 @@ struct Sibling {
   checkpoint::FileFacts facts;
 };
 
-/// The uncompressed files in `directory` that `base` was rotated to, oldest first: by falling
-/// rotation number where names have one, else by birth. Empty: so much is being renamed there that
-/// no two lists agree, and one may have missed a file; look again later.
+/// The uncompressed files in `directory` that `base` was rotated to, oldest first: those
+/// without a rotation number by birth, then by falling number. Empty: so much is being renamed
+/// there that no two lists agree, and one may have missed a file; look again later.
 std::optional<std::vector<Sibling>> rotated_siblings(const Fd& directory, const std::string& base);
 
 /// The regular file in `directory` that is `identity`, under whatever name.
