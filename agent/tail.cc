@@ -166,7 +166,7 @@ void Tail::start_next() {
     lose(0, "generation unseen",
          "files that the log was rotated through came and went before they could be opened");
   }
-  grew_at_ns_ = 0;
+  grew_at_ns_ = followed_at_ns_ = 0;
   read_bytes_ = limits::kReadBytesUsual;
 }
 
@@ -275,13 +275,15 @@ FillOutcome Tail::close_generation(const Generation& generation, int64_t now_ns,
     start_next();
     return FillOutcome::kMoved;
   }
-  if (grew_at_ns_ == 0) grew_at_ns_ = now_ns;
-  const bool quiet = now_ns - grew_at_ns_ >= rotate_wait_ns_;
+  // Its writer may have been quiet for long and still has to learn of the rotation.
+  if (followed_at_ns_ == 0) followed_at_ns_ = now_ns;
+  const int64_t quiet_at_ns = std::max(grew_at_ns_, followed_at_ns_) + rotate_wait_ns_;
+  const bool quiet = now_ns >= quiet_at_ns;
   if (quiet || !checkpoint::has_writer(generation.file->fd.get())) {
     closing_ = true;
     return FillOutcome::kMoved;
   }
-  recheck_at_ns_ = std::min(grew_at_ns_ + rotate_wait_ns_, now_ns + kWriterPollNs);
+  recheck_at_ns_ = std::min(quiet_at_ns, now_ns + kWriterPollNs);
   return FillOutcome::kDrained;
 }
 

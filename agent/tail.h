@@ -126,10 +126,11 @@ class Tail {
   bool wants_copy_ = false;
   bool copy_answered_ = false;
   std::shared_ptr<const OpenFile> copy_;
-  int64_t copy_until_ns_ = 0;  // While a truncated file waits for its copy; 0: it does not.
-  bool closing_ = false;       // The current generation gets no more bytes: its rest is complete.
-  size_t read_bytes_;          // The next window; follows what a window's records took.
-  int64_t grew_at_ns_ = 0;     // When the current generation last had something new.
+  int64_t copy_until_ns_ = 0;   // While a truncated file waits for its copy; 0: it does not.
+  bool closing_ = false;        // The current generation gets no more bytes: its rest is complete.
+  size_t read_bytes_;           // The next window; follows what a window's records took.
+  int64_t grew_at_ns_ = 0;      // When the current generation last had something new.
+  int64_t followed_at_ns_ = 0;  // When it was first seen to have a successor.
   int64_t recheck_at_ns_ = 0;
   int64_t failing_since_ns_ = 0;  // When reading at the present offset failed first.
   std::vector<checkpoint::LedgerEntry> events_;

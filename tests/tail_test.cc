@@ -129,6 +129,23 @@ TEST_F(TailTest, the_hole_of_a_writer_that_kept_its_offset_holds_no_line) {
   EXPECT_LT(lines[0].size(), 5000u);
 }
 
+TEST_F(TailTest, a_writer_that_was_quiet_for_long_has_its_grace_after_the_rotation) {
+  append("x", "1\n");
+  std::ofstream writer(path("x"), std::ios::app);
+  Tail tail(Stream::kFile, {}, kWaitNs);
+  tail.add(open("x"), 0);
+  EXPECT_EQ(drain(tail), Lines{"1"});
+  now_ns_ += 100 * kWaitNs;
+  append("y", "3\n");
+  tail.add(open("y"), 0);
+  EXPECT_EQ(drain(tail), Lines{});
+  writer << "2\n" << std::flush;  // It has not heard of the rotation yet.
+  now_ns_ += kWaitNs - 1;
+  EXPECT_EQ(drain(tail), Lines{"2"});
+  now_ns_ += kWaitNs;
+  EXPECT_EQ(drain(tail), Lines{"3"});
+}
+
 TEST_F(TailTest, a_generation_that_vanished_unseen_is_a_flagged_gap) {
   append("x", "1\n");
   Tail tail(Stream::kFile, {}, kWaitNs);
