@@ -237,6 +237,8 @@ Status Lane::close_transaction() {
   std::vector<checkpoint::LedgerEntry> ledger = ledger_of_transaction();
   if (Status produced = produce_ledger(ledger); !produced) return produced;
   if (Status flushed = flush(); !flushed) return flushed;
+  // Some may have joined since the transaction began: a state without its source is forgotten.
+  if (Status stored = sources_.store_new(options_.lane); !stored) return stored;
   const bool ledger_left = !ledger.empty();
   std::vector<checkpoint::PreparedSource> states;
   for (LaneSource* source : sources_.moved()) {
