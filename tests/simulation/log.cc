@@ -111,6 +111,13 @@ void Log::write() {
   append(text);
 }
 
+void Log::end_line() {
+  finish_line();
+  if (!has_file_ || reopening_) return;
+  const Generation& last = generations_.back();
+  if (last.bytes.size() > last.file_begin && last.bytes.back() != '\n') append("\n");
+}
+
 void Log::finish_line() {
   if (!unfinished_.empty()) append(std::exchange(unfinished_, {}));
 }

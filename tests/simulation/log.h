@@ -77,6 +77,8 @@ class Log {
   /// Writes something, or goes on with what it began; opens the file if it has to.
   void write();
   void finish_line();
+  /// No half line is left, not even one of an application that died.
+  void end_line();
   /// Begins a rotation; the rest happens by and by.
   void rotate();
   void remove();

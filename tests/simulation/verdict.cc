@@ -109,6 +109,7 @@ class SourceCheck {
     }
     end_ = record.end;
     any_ = true;
+    taken_.push_back(std::move(record));
   }
 
   void finish(uint64_t covered) {
@@ -126,8 +127,15 @@ class SourceCheck {
     return std::any_of(ledger_.begin(), ledger_.end(), [&](const LedgerLine& line) {
       const bool ours = line.source == log_.source() || line.source == SourceId{};
       if (!ours || line.event != "doubt") return false;
-      return line.start == line.end || (line.start <= record.start && record.end <= line.end) ||
-             went_back_;
+      const auto in_line = [&](const Delivered& each) {
+        return line.start <= each.start && each.end <= line.end;
+      };
+      if (line.start == line.end || in_line(record) || went_back_) return true;
+      // After a power loss the range is where the same bytes stood before.
+      const auto first = std::find_if(taken_.begin(), taken_.end(), [&](const Delivered& each) {
+        return each.bytes == record.bytes;
+      });
+      return first != taken_.end() && in_line(*first);
     });
   }
 
@@ -185,6 +193,7 @@ class SourceCheck {
   const std::vector<LedgerLine>& ledger_;
   const bool went_back_;
   const std::string name_;
+  std::vector<Delivered> taken_;
   size_t cursor_ = 0;
   uint64_t end_ = 0;
   bool any_ = false, zeros_ = false;

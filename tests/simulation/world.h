@@ -75,7 +75,8 @@ class World final : private DirectoryObserver, private DockerView {
   void act_on_container();
   void act_on_broker();
   void act_on_agent();
-  void make_container();
+  /// `volume`: empty, or the one that it is to have.
+  void make_container(const std::string& volume);
   void start(Container& container);
   void die(Container& container);
   void remove(Container& container);

@@ -1,4 +1,5 @@
 // What befalls the world of one seed, and how hard.
+#include <algorithm>
 #include <filesystem>
 
 #include "tests/simulation/world.h"
@@ -25,6 +26,7 @@ Plan World::make_plan() {
       .create_topics = random.chance(0.3),
       .linger_ns = kMs * random.magnitude(3'000),
       .batch_bytes = static_cast<size_t>(random.magnitude(plan.tiny ? 500 : 1 << 20))};
+  plan.agent.lane.retention_ns = int64_t{10'000} * 24 * 3600 * kSecond;
   plan.agent.rotate_wait_ns = kSecond;
   plan.agent.deleted_bytes_max = UINT64_MAX;
   plan.agent.watcher = {.lost = rarely(0.3, 0.5),
@@ -55,7 +57,7 @@ LogOptions World::log_options(const std::string& directory, const std::string& n
           .reopen_ns_max = is_json || random.chance(0.4) ? 0 : 800 * kMs,
           .is_json = is_json,
           .line_bytes_max = static_cast<size_t>(random.magnitude(2000)) + 20,
-          .oversized = random.chance(0.02) ? 0.02 : 0.0};
+          .oversized = !is_json && random.chance(0.02) ? 0.02 : 0.0};
 }
 
 void World::make_host_logs() {
@@ -65,7 +67,8 @@ void World::make_host_logs() {
   for (int i = 0; i < logs; ++i) {
     const std::string name = "h" + std::to_string(i) + ".log";
     Log& log = add_log(log_options("/var/log", name, false));
-    if (timeline_.random().chance(0.2)) log.make_history();
+    const bool is_numbered = log.options().rotation == Rotation::kNumbered;
+    if (is_numbered && timeline_.random().chance(0.3)) log.make_history();
     host_logs_.push_back(&log);
     Declaration declaration;
     declaration.name = "host" + std::to_string(i);
@@ -115,7 +118,7 @@ void World::act() {
 void World::act_on_container() {
   Random& random = timeline_.random();
   if (containers_.empty() || (containers_.size() < 4 && random.chance(0.4))) {
-    make_container();
+    make_container("");
     return;
   }
   auto at = containers_.begin();
@@ -131,7 +134,7 @@ void World::act_on_container() {
   }
 }
 
-void World::make_container() {
+void World::make_container(const std::string& volume) {
   Random& random = timeline_.random();
   const std::string id = "c" + std::to_string(++containers_made_);
   Container& container = containers_[id];
@@ -150,7 +153,8 @@ void World::make_container() {
   declaration.path = random.chance(0.5) ? "/app/*.log" : "/app/a.log";
   const bool globbed = declaration.path != "/app/a.log";
   std::string directory = upper + "/app";
-  if (random.chance(0.3)) {
+  container.volume = volume;
+  if (volume.empty() && random.chance(0.3)) {
     // One declarer at a time: the next container takes the volume when this one is gone.
     container.volume = "v" + std::to_string(random.below(2));
     for (const auto& [other_id, other] : containers_) {
@@ -268,8 +272,9 @@ void World::act_on_agent() {
     life_->stall(random.magnitude(20 * kSecond));
   } else if (dice < 9) {
     const int64_t jump = random.magnitude(40 * 24 * 3600 * kSecond);
-    timeline_.jump_wall(random.chance(0.5) ? jump : -jump);
-    timeline_.trace("the clock jumps by {}", jump);
+    const int64_t by = random.chance(0.5) ? jump : -jump;
+    timeline_.jump_wall(by);
+    timeline_.trace("the clock jumps by {}", by);
   } else if (plan_.power_fails) {
     power_lost_ = true;
     timeline_.trace("the host loses its power");
@@ -284,10 +289,17 @@ void World::calm_down() {
   broker_.calm_down();
   broker_.add_topic(kTopic, 6);
   broker_.add_topic(kLedgerTopic, 1);
-  for (Log* log : host_logs_) log->finish_line();
+  // What lies in a volume that nobody declares waits for somebody who does.
+  for (const auto& [name, logs] : volumes_) {
+    const auto has_it = [&](const auto& each) { return each.second.volume == name; };
+    if (!name.empty() && std::none_of(containers_.begin(), containers_.end(), has_it)) {
+      make_container(name);
+    }
+  }
+  for (Log* log : host_logs_) log->end_line();
   for (auto& [id, container] : containers_) {
     if (!container.view.running) continue;
-    for (Log* log : container.logs) log->finish_line();
+    for (Log* log : container.logs) log->end_line();
   }
   if (life_ == nullptr) return;
   timeline_.at_in_life(timeline_.now() + 400 * kSecond, [this] { life_->stop(); });
