@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <set>
 #include <thread>
 
@@ -119,24 +118,13 @@ struct Known {
   std::vector<checkpoint::StoredSource> sources;
 };
 
-// When an agent was last known to live here; the first one lives from now on.
-Result<int64_t> last_alive(checkpoint::Store& store) {
-  const auto stored = store.value(checkpoint::kAliveValue);
-  if (!stored) return stored.error();
-  const int64_t now_ns = SystemClock().wall_ns();
-  if (!stored.value().empty()) return std::min<int64_t>(std::atoll(stored.value().c_str()), now_ns);
-  if (Status put = store.set_value(checkpoint::kAliveValue, std::to_string(now_ns)); !put)
-    return put.error();
-  return now_ns;
-}
-
 Result<Known> read_known(const AgentSettings& settings, const std::string& state_dir) {
   auto opened = checkpoint::open_store(state_dir);
   if (!opened) return opened.error();
   checkpoint::Store& store = *opened.value();
   auto host_id = checkpoint::host_id(store);
   if (!host_id) return host_id.error();
-  const auto alive = last_alive(store);
+  const auto alive = checkpoint::last_alive(store, SystemClock().wall_ns());
   if (!alive) return alive.error();
   auto lanes = store.lanes();
   if (!lanes) return lanes.error();

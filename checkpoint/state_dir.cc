@@ -192,4 +192,15 @@ Result<std::string> host_id(Store& store) {
   return id;
 }
 
+Result<int64_t> last_alive(Store& store, int64_t now_ns) {
+  const auto stored = store.value(kAliveValue);
+  if (!stored) return stored.error();
+  if (!stored.value().empty()) {
+    const int64_t alive_ns = std::strtoll(stored.value().c_str(), nullptr, 10);
+    return alive_ns > now_ns ? 0 : alive_ns;
+  }
+  if (Status put = store.set_value(kAliveValue, std::to_string(now_ns)); !put) return put.error();
+  return now_ns;
+}
+
 }  // namespace longshore::checkpoint

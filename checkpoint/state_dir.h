@@ -29,4 +29,8 @@ class StateDir {
 /// This host's id: a random UUID (RFC 4122, version 4), made once and kept in `store`.
 Result<std::string> host_id(Store& store);
 
+/// When an agent was last known to live here, by the wall clock; the first one lives from now on.
+/// 0 where the clock has gone back since: nothing shows what is older then.
+Result<int64_t> last_alive(Store& store, int64_t now_ns);
+
 }  // namespace longshore::checkpoint

@@ -264,6 +264,20 @@ TEST_F(DiscoveryTest, what_came_and_was_rotated_while_no_agent_was_up_is_no_hist
   EXPECT_EQ(opened(), expected);
 }
 
+TEST_F(DiscoveryTest, dated_names_come_before_numbered_ones_whatever_their_birth) {
+  for (const char* name : {"x.log.2", "x.log-20261121", "x.log.1", "x.log-20261122", "x.log.3"}) {
+    write(name);
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  Fd directory(::open(directory_.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  std::vector<std::string> names;
+  const auto siblings = rotated_siblings(directory, "x.log");
+  ASSERT_TRUE(siblings);
+  for (const Sibling& each : *siblings) names.push_back(each.file_name);
+  EXPECT_EQ(names, (std::vector<std::string>{"x.log-20261121", "x.log-20261122", "x.log.3",
+                                             "x.log.2", "x.log.1"}));
+}
+
 TEST_F(DiscoveryTest, old_history_that_the_glob_names_comes_first) {
   Inodes expected{write("x.log.2")};
   expected.push_back(write("x.log.1"));

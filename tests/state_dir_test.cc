@@ -184,5 +184,12 @@ TEST(HostId, that_cannot_be_stored_is_not_used) {
   EXPECT_EQ(store.value("host_id").value(), "");
 }
 
+TEST(LastAlive, is_never_later_than_what_an_agent_saw) {
+  fakes::MemoryStore store;
+  EXPECT_EQ(last_alive(store, 1000).value(), 1000);
+  EXPECT_EQ(last_alive(store, 2000).value(), 1000);
+  EXPECT_EQ(last_alive(store, 500).value(), 0);  // The clock went back: all may be new.
+}
+
 }  // namespace
 }  // namespace longshore::checkpoint

@@ -6,6 +6,7 @@
 #include <array>
 #include <cassert>
 
+#include "checkpoint/state_dir.h"
 #include "tests/simulation/log.h"
 
 namespace longshore::simulation {
@@ -37,7 +38,7 @@ AgentLife::AgentLife(AgentOptions options, Timeline& timeline, checkpoint::Store
           {.host_id = kHostId,
            .host_root = options_.host_root,
            .lanes = 1,
-           .alive_ns = timeline.wall_ns(),
+           .alive_ns = checkpoint::last_alive(durable, timeline.wall_ns()).value(),
            .first_start_at_end = false,
            .deleted_bytes_max = options_.deleted_bytes_max},
           mounts, watcher_, [this](LaneId, agent::ToLane message) { post(std::move(message)); },
@@ -51,9 +52,9 @@ agent::LaneStopped AgentLife::run() {
   in_watch_loop(timeline_.now(), [this] { start(); });
   in_watch_loop(timeline_.now() + kSweepNs, [this] { sweep(); });
   lane_.run();
-  const auto said = outbox_.take();
-  assert(said.size() == 1);
-  return std::get<agent::LaneStopped>(said.front());
+  take_outbox();
+  assert(stopped_);
+  return *stopped_;
 }
 
 void AgentLife::post(agent::ToLane message) {
@@ -119,6 +120,18 @@ void AgentLife::docker_event(DockerEvent event, const std::string& container) {
   });
 }
 
+void AgentLife::take_outbox() {
+  for (agent::ToWatch& message : outbox_.take()) {
+    if (auto* stopped = std::get_if<agent::LaneStopped>(&message)) {
+      stopped_ = std::move(*stopped);
+      continue;
+    }
+    const SourceId source = std::get<agent::LookForCopy>(message).source;
+    in_watch_loop(timeline_.now() + timeline_.random().magnitude(kMs),
+                  [this, source] { discovery_.look_for_copy(source); });
+  }
+}
+
 void AgentLife::settle() {
   const int64_t next = discovery_.settle();
   if (next == 0 || (settles_at_ > timeline_.now() && settles_at_ <= next)) return;
@@ -134,6 +147,7 @@ void AgentLife::sweep() {
 
 void AgentLife::wait(int64_t until_ns, std::span<const int> readable) {
   timeline_.seam("wait");
+  take_outbox();
   // An hour of the processor in one moment is no waiting.
   spins_ = timeline_.now() == waited_at_ ? spins_ + 1 : 0;
   waited_at_ = timeline_.now();

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
@@ -73,6 +74,7 @@ class AgentLife final : private agent::Waiter {
   void start();
   void reconcile();
   void settle();
+  void take_outbox();
   void sweep();
   void on_container(const std::string& id);
   void post(agent::ToLane message);
@@ -91,6 +93,7 @@ class AgentLife final : private agent::Waiter {
   agent::Lane lane_;
   agent::Discovery discovery_;
   std::set<uint64_t> opened_;
+  std::optional<agent::LaneStopped> stopped_;
   int64_t stalled_until_ = 0;
   int64_t docker_told_ = 0;
   int64_t settles_at_ = 0;

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 
+#include "checkpoint/state_dir.h"
 #include "tests/simulation/verdict.h"
 
 namespace longshore::simulation {
@@ -34,6 +35,12 @@ Log& World::add_log(LogOptions options) {
 void World::run() {
   make_host_logs();
   plan_actions();
+  // The first start of all, before which everything is history.
+  open_store();
+  if (!checkpoint::last_alive(*store_, timeline_.wall_ns())) {
+    throw Violation{"the checkpoint cannot be written"};
+  }
+  disk_.reset();
   while (!timeline_.calm()) live();
   // Whatever life this was, the next one has nothing to say but what is left.
   live();
