@@ -24,7 +24,7 @@ struct Plan {
   AgentOptions agent;
   BrokerFaults broker;
   bool on_disk = false;  ///< The real checkpoint store, else the one in memory.
-  bool broker_forgets = false, power_fails = false, tiny = false;
+  bool broker_forgets = false, power_fails = false, clock_goes_back = false, tiny = false;
   int64_t seams_per_life = 0;  ///< At most, until a kill; 0: no kills by count.
   int64_t fault_ns = 0;
   int actions = 0;

@@ -15,6 +15,7 @@ Plan World::make_plan() {
   plan.on_disk = random.chance(0.3);
   plan.broker_forgets = random.chance(0.15);
   plan.power_fails = random.chance(0.15);
+  plan.clock_goes_back = random.chance(0.5);
   plan.tiny = random.chance(0.3);
   plan.seams_per_life = random.chance(0.8) ? int64_t{1} << random.between(4, 12) : 0;
   plan.fault_ns = random.between(10, 120) * kSecond;
@@ -49,10 +50,13 @@ LogOptions World::log_options(const std::string& directory, const std::string& n
   Random& random = timeline_.random();
   constexpr Rotation kAll[] = {Rotation::kNone, Rotation::kNumbered, Rotation::kNumbered,
                                Rotation::kDated, Rotation::kCopyTruncate};
+  Rotation rotation = is_json ? Rotation::kNumbered : kAll[random.below(5)];
+  // Dated names are put in order by the files' birth, which is the clock's.
+  if (rotation == Rotation::kDated && plan_.clock_goes_back) rotation = Rotation::kNumbered;
   return {.root = directory_.path(),
           .directory = directory,
           .file_name = name,
-          .rotation = is_json ? Rotation::kNumbered : kAll[random.below(5)],
+          .rotation = rotation,
           .kept = random.chance(0.7) ? 100 : 1 + random.below(3),
           .reopen_ns_max = is_json || random.chance(0.4) ? 0 : 800 * kMs,
           .is_json = is_json,
@@ -272,7 +276,7 @@ void World::act_on_agent() {
     life_->stall(random.magnitude(20 * kSecond));
   } else if (dice < 9) {
     const int64_t jump = random.magnitude(40 * 24 * 3600 * kSecond);
-    const int64_t by = random.chance(0.5) ? jump : -jump;
+    const int64_t by = plan_.clock_goes_back && random.chance(0.5) ? -jump : jump;
     timeline_.jump_wall(by);
     timeline_.trace("the clock jumps by {}", by);
   } else if (plan_.power_fails) {
