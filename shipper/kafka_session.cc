@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstring>
 #include <future>
+#include <iterator>
 
 namespace longshore::shipper {
 
@@ -14,6 +15,15 @@ namespace {
 
 // The queue wakes its reader by itself; this bounds the wait should a wake-up be lost.
 constexpr int kServeMs = 50;
+
+// A record that fails takes those of other partitions along. They may be reported before it, but
+// say nothing about their own topic: serve() waits for the cause and puts it first.
+constexpr int kCauseTries = 10;
+constexpr int kCauseWaitMs = 50;
+
+bool is_victim(rd_kafka_resp_err_t code) {
+  return code == RD_KAFKA_RESP_ERR__PURGE_QUEUE || code == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT;
+}
 
 Error destroy_it(const std::string& message) { return {kSessionGone, message}; }
 
@@ -135,11 +145,13 @@ void KafkaSession::take(rd_kafka_event_t* event, std::vector<Report>& out) {
       auto* const chunk = static_cast<Chunk*>(message->_private);
       if (!report || report->chunk != chunk || last != message->err) {
         last = message->err;
-        report = &out.emplace_back();
+        report = is_victim(last) ? &victims_.emplace_back() : &out.emplace_back();
         report->chunk = chunk;
         report->trouble = trouble_of(last);
         if (last) report->message = rd_kafka_err2str(last);
-        if (delivery_trouble_ == Trouble::kNone) delivery_trouble_ = report->trouble;
+        if (delivery_trouble_ == Trouble::kNone && !is_victim(last)) {
+          delivery_trouble_ = report->trouble;
+        }
       }
       assert(chunk->unreported > 0);
       --chunk->unreported;
@@ -157,6 +169,13 @@ void KafkaSession::serve(int timeout_ms, std::vector<Report>& out) {
   }
   rd_kafka_event_t* event = rd_kafka_queue_poll(queue_.get(), timeout_ms);
   for (; event; event = rd_kafka_queue_poll(queue_.get(), 0)) take(event, out);
+  if (victims_.empty()) return;
+  for (int i = 0; i < kCauseTries && delivery_trouble_ == Trouble::kNone; ++i) {
+    if (rd_kafka_event_t* late = rd_kafka_queue_poll(queue_.get(), kCauseWaitMs)) take(late, out);
+  }
+  out.insert(out.end(), std::make_move_iterator(victims_.begin()),
+             std::make_move_iterator(victims_.end()));
+  victims_.clear();
 }
 
 Status KafkaSession::reports(int timeout_ms, std::vector<Report>& out) {

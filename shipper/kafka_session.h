@@ -78,6 +78,7 @@ class KafkaSession final : public Session {
   std::unique_ptr<rd_kafka_consumer_group_metadata_t, GroupDestroy> group_;
   std::map<std::string, std::unique_ptr<rd_kafka_topic_t, TopicDestroy>, std::less<>> topics_;
   Trouble trouble_ = Trouble::kNone;
+  std::vector<Report> victims_;                // Of take(), until the cause is known.
   Trouble delivery_trouble_ = Trouble::kNone;  // Of the first failed delivery since begin().
 };
 

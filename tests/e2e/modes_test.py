@@ -1,16 +1,18 @@
 #!/usr/bin/env python3
 """Goal: what an operator can choose does what it says: --once, both deliveries, the three formats,
-topics that are missing or made.
+topics that are missing or made, and a clock that is wrong.
 Method: small files with a real Kafka; what arrives is read with tap and audit.
 """
 
 import json
+import pathlib
 import subprocess
 import time
 
 import harness
 from harness import BINARY, LiveWriter, audit, check, check_clean, messages, numbered_lines, run
 from harness import say, tap, wait_for_records
+from torture_faults import TEN_YEARS, ClockStepper
 
 
 def once(lab, kafka):
@@ -127,6 +129,34 @@ def made_topics(lab, kafka):
     say("--create-topics makes what is missing")
 
 
+def a_clock_that_is_years_off(lab, kafka):
+    library = pathlib.Path(BINARY).parent / "libstepped_clock.so"
+    clock = ClockStepper(lab.dir / "clock-offset", library, 0)
+    path = lab.dir / "years.log"
+    numbered_lines(path, 0, 300)
+    for topic, offset_ns in (("ahead", TEN_YEARS), ("behind", -TEN_YEARS)):
+        clock.step(offset_ns)
+        agent = lab.agent(kafka.brokers, topic=topic, sources={topic: path}, name=topic,
+                          flags=["--create-topics"], env=clock.environment)
+        agent.once()
+        check_clean(audit(kafka.brokers, topic, [(topic, path)]), 300, 1, 1)
+        year = time.gmtime().tm_year + offset_ns // TEN_YEARS * 10
+        check(abs(int(tap(kafka.brokers, topic)[0]["@timestamp"][:4]) - year) <= 1,
+              "the clock was not stepped at all")
+    say("topics that the agent made take what it sends with a clock that is years off")
+
+    # Others may insist on the host's time: then the topic waits, and nothing is lost.
+    clock.step(TEN_YEARS)
+    agent = lab.agent(kafka.brokers, topic="years", sources={"years": path}, name="years",
+                      env=clock.environment).start()
+    agent.wait_for_log("failed twice, its sources wait")
+    clock.step(0)
+    wait_for_records(kafka.brokers, 300, 60, "years")
+    agent.stop()
+    check_clean(audit(kafka.brokers, "years", [("years", path)]), 300, 1, 1)
+    say("a topic that refuses records from the future waits until the clock is right")
+
+
 def one_setting_everywhere(lab, kafka):
     path = lab.dir / "env.log"
     numbered_lines(path, 0, 20)
@@ -142,10 +172,10 @@ def one_setting_everywhere(lab, kafka):
 
 def test(lab):
     kafka = lab.kafka()
-    for topic in ("once", "alo", "formats", "raw", "long", "here", "env"):
+    for topic in ("once", "alo", "formats", "raw", "long", "here", "env", "years"):
         kafka.topic(topic, 4 if topic != "raw" else 1)
     harness.run_parts((once, at_least_once, formats, long_lines, missing_topics, made_topics,
-                       one_setting_everywhere), lab, kafka)
+                       a_clock_that_is_years_off, one_setting_everywhere), lab, kafka)
 
 
 if __name__ == "__main__":
