@@ -179,7 +179,7 @@ void ledger(const Made& made, uint8_t kind, std::string_view text) {
   entry.event = static_cast<checkpoint::LedgerEvent>(kind % 5);
   entry.detail = text;
   shipper::Chunk chunk;
-  for (int i = 0; i < 3; ++i) agent::append_ledger_record(entry, made.envelope, chunk);
+  for (int i = 0; i < 3; ++i) agent::append_ledger_record(entry, made.envelope, "logs", chunk);
   agent::finish_ledger_records(chunk);
   for (const rd_kafka_message_t& message : chunk.messages) {
     simdjson::dom::parser parser;
