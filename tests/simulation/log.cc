@@ -287,7 +287,7 @@ void Log::lose_power() {
   const bool any = newline != std::string::npos && newline >= floor;
   const size_t lost = cut.bytes.size() - (any ? newline + 1 : floor);
   if (lost == 0) return;
-  destroyed_ = true;
+  destroyed_ = lost_power_ = true;
   cut.excuse(cut.bytes.size() - lost);
   cut.cuts.push_back(cut.bytes.size() - lost);
   cut.cuts.push_back(cut.bytes.size());
