@@ -146,6 +146,8 @@ class Discovery {
   void observe(Follower& follower, const FoundFile& file, const ScanResult& result);
   void follow_on(Follower& follower, const FoundFile& file, SourceId id, bool resuming);
   void resume_renamed(Follower& follower, const ScanResult& result);
+  std::optional<Sibling> youngest_since(const Fd& directory, const Lineage& lineage,
+                                        const std::string& base) const;
   struct Beginning {
     uint64_t start_offset = 0;
     bool gap_before = false;

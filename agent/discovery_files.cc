@@ -100,8 +100,20 @@ void Discovery::follow_on(Follower& follower, const FoundFile& file, SourceId id
   open(follower, file, {file.file_name, file.facts}, id, {.gap_before = unseen});
 }
 
+// The newest rotated file that came behind what is known of the lineage.
+std::optional<Sibling> Discovery::youngest_since(const Fd& directory, const Lineage& lineage,
+                                                 const std::string& base) const {
+  const auto siblings = rotated_siblings(directory, base);
+  if (!siblings || siblings->empty()) return std::nullopt;
+  const Sibling& last = siblings->back();
+  const bool is_later = last.facts.identity.birth_ns >= lineage.newest.birth_ns;
+  if (!is_later || identities_.contains({last.facts.identity, lineage.stream})) return std::nullopt;
+  return last;
+}
+
 // Lineages whose file was renamed while nobody looked and was not made anew: what is left unread of
-// them is read under the new name.
+// them is read under the new name. If the file is gone, those that it was rotated through since
+// may be there.
 void Discovery::resume_renamed(Follower& follower, const ScanResult& result) {
   const size_t slash = follower.declaration.path.rfind('/');
   if (slash == std::string::npos) return;
@@ -115,7 +127,8 @@ void Discovery::resume_renamed(Follower& follower, const ScanResult& result) {
       if (lineage.spec != nullptr || lineage.newest == checkpoint::FileIdentity{}) continue;
       const std::string base = lineage.host_path.substr(lineage.host_path.rfind('/') + 1);
       if (!glob_match(pattern, base)) continue;
-      const auto renamed = find_identity(*directory.directory, lineage.newest);
+      auto renamed = find_identity(*directory.directory, lineage.newest);
+      if (!renamed && !lineage.gone) renamed = youngest_since(*directory.directory, lineage, base);
       if (!renamed) continue;
       FoundFile where{.container_path = {},
                       .host_path = lineage.host_path,

@@ -278,6 +278,19 @@ TEST_F(DiscoveryTest, dated_names_come_before_numbered_ones_whatever_their_birth
                                              "x.log.2", "x.log.1"}));
 }
 
+TEST_F(DiscoveryTest, rotated_files_are_found_though_the_known_one_and_the_named_one_are_gone) {
+  write("x.log");
+  const auto known = stored("x.log");
+  fs::rename(path("x.log"), path("x.log.1"));
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  const uint64_t second = write("x.log");
+  fs::remove(path("x.log.1"));
+  fs::rename(path("x.log"), path("x.log.1"));
+  restart({known});
+  declare("x.log");
+  EXPECT_EQ(opened(), Inodes{second});
+}
+
 TEST_F(DiscoveryTest, old_history_that_the_glob_names_comes_first) {
   Inodes expected{write("x.log.2")};
   expected.push_back(write("x.log.1"));

@@ -102,7 +102,8 @@ void Log::write() {
   }
   std::string text;
   for (int64_t lines = random.magnitude(12); lines > 0; --lines) text += make_line();
-  if (random.chance(0.15)) {
+  // dockerd writes an entry in one piece.
+  if (!options_.is_json && random.chance(0.15)) {
     const std::string line = make_line();
     const size_t cut = line.rfind('<');
     text += line.substr(0, cut);
@@ -248,15 +249,14 @@ void Log::rotate() {
 }
 
 void Log::remove() {
-  if (busy_ || !has_file_) return;
+  // Where its log is gone, a copy cannot be told from a generation.
+  if (busy_ || !has_file_ || options_.rotation == Rotation::kCopyTruncate) return;
   close();
   unlink(options_.file_name);
   has_file_ = false;
 }
 
 void Log::close() {
-  // dockerd writes an entry in one piece, though a reader may see half of it.
-  if (options_.is_json) finish_line();
   ++script_;
   busy_ = reopening_ = false;
   writer_.reset();
@@ -278,15 +278,16 @@ void Log::lose_power() {
   close();
   if (!has_file_ || options_.is_json || options_.rotation == Rotation::kCopyTruncate) return;
   Generation& cut = generations_.back();
-  const size_t size = cut.bytes.size() - cut.file_begin;
+  const size_t floor = std::max(cut.file_begin, cut.cuts.empty() ? 0 : cut.cuts.back());
+  const size_t size = cut.bytes.size() - floor;
   if (size == 0 || cut.deleted) return;
   // At the end of a line: half a line and what is written next would be a line that nobody wrote.
   const auto wanted = static_cast<size_t>(timeline_.random().magnitude(static_cast<int64_t>(size)));
   const size_t newline = cut.bytes.rfind('\n', cut.bytes.size() - wanted);
-  const bool any = newline != std::string::npos && newline >= cut.file_begin;
-  const size_t lost = cut.bytes.size() - (any ? newline + 1 : cut.file_begin);
+  const bool any = newline != std::string::npos && newline >= floor;
+  const size_t lost = cut.bytes.size() - (any ? newline + 1 : floor);
   if (lost == 0) return;
-  destroyed_ = true;
+  destroyed_ = lost_power_ = true;
   cut.excuse(cut.bytes.size() - lost);
   cut.cuts.push_back(cut.bytes.size() - lost);
   cut.cuts.push_back(cut.bytes.size());

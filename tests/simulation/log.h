@@ -69,6 +69,7 @@ class Log {
   const LogOptions& options() const { return options_; }
   const std::deque<Generation>& generations() const { return generations_; }
   bool destroyed() const { return destroyed_; }
+  bool lost_power() const { return lost_power_; }
   bool has_file() const { return has_file_; }
 
   /// Files that were rotated before anybody looked: nobody shall collect them.
@@ -121,7 +122,7 @@ class Log {
   bool has_file_ = false;
   bool reopening_ = false;  // Writes still go to the renamed file.
   bool busy_ = false;       // A rotation is under way.
-  bool destroyed_ = false;
+  bool destroyed_ = false, lost_power_ = false;
   uint64_t script_ = 0;     // A script of an earlier life of the application stops.
   std::string unfinished_;  // The rest of a line.
   uint64_t lines_ = 0;

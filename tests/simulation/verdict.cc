@@ -127,6 +127,8 @@ class SourceCheck {
     return std::any_of(ledger_.begin(), ledger_.end(), [&](const LedgerLine& line) {
       const bool ours = line.source == log_.source() || line.source == SourceId{};
       if (!ours || line.event != "doubt") return false;
+      // Half a line that was sent before the power was lost may stand in a whole one now.
+      if (log_.lost_power()) return true;
       const auto in_line = [&](const Delivered& each) {
         return line.start <= each.start && each.end <= line.end;
       };
@@ -158,7 +160,8 @@ class SourceCheck {
       fail("lost: bytes " + range(cursor_, until) + " of what was written, behind position " +
            std::to_string(end_) + ": " + truth_.bytes.substr(cursor_, 60));
     }
-    if (std::exchange(zeros_, false)) return;
+    // What a power loss took of what nobody had read yet, nobody knows of.
+    if (std::exchange(zeros_, false) || log_.lost_power()) return;
     if (!any_ || (!truth_.goes_on(cursor_) && !went_back_)) return;
     const bool said = std::any_of(ledger_.begin(), ledger_.end(), [&](const LedgerLine& line) {
       if (went_back_ && line.is_loss()) return true;

@@ -15,7 +15,7 @@ Plan World::make_plan() {
   plan.on_disk = random.chance(0.3);
   plan.broker_forgets = random.chance(0.15);
   plan.power_fails = random.chance(0.15);
-  plan.clock_goes_back = random.chance(0.5);
+  plan.clock_goes_back = random.chance(0.25);
   plan.tiny = random.chance(0.3);
   plan.seams_per_life = random.chance(0.8) ? int64_t{1} << random.between(4, 12) : 0;
   plan.fault_ns = random.between(10, 120) * kSecond;
@@ -51,8 +51,9 @@ LogOptions World::log_options(const std::string& directory, const std::string& n
   constexpr Rotation kAll[] = {Rotation::kNone, Rotation::kNumbered, Rotation::kNumbered,
                                Rotation::kDated, Rotation::kCopyTruncate};
   Rotation rotation = is_json ? Rotation::kNumbered : kAll[random.below(5)];
-  // Dated names are put in order by the files' birth, which is the clock's.
-  if (rotation == Rotation::kDated && plan_.clock_goes_back) rotation = Rotation::kNumbered;
+  // Which file was rotated before which, and which is history, the clock alone tells.
+  const bool by_clock = rotation == Rotation::kDated || rotation == Rotation::kNumbered;
+  if (by_clock && plan_.clock_goes_back) rotation = Rotation::kNone;
   return {.root = directory_.path(),
           .directory = directory,
           .file_name = name,
@@ -72,7 +73,7 @@ void World::make_host_logs() {
     const std::string name = "h" + std::to_string(i) + ".log";
     Log& log = add_log(log_options("/var/log", name, false));
     const bool is_numbered = log.options().rotation == Rotation::kNumbered;
-    if (is_numbered && timeline_.random().chance(0.3)) log.make_history();
+    if (is_numbered && !plan_.clock_goes_back && timeline_.random().chance(0.3)) log.make_history();
     host_logs_.push_back(&log);
     Declaration declaration;
     declaration.name = "host" + std::to_string(i);
