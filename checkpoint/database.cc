@@ -78,6 +78,10 @@ Statement Database::prepare(const char* sql) {
   return Statement(statement);
 }
 
+void Database::leave_log() const {
+  sqlite3_db_config(handle_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+}
+
 Status Database::run(const char* sql) {
   if (sqlite3_exec(handle_, sql, nullptr, nullptr, nullptr) == SQLITE_OK) return ok();
   return fail("The checkpoint cannot be changed");
@@ -103,6 +107,7 @@ Error Database::fail(const std::string& what) const {
   const int code = sqlite3_extended_errcode(handle_);
   const bool sync_failed = code == SQLITE_IOERR_FSYNC || code == SQLITE_IOERR_DIR_FSYNC;
   const bool full = (code & 0xff) == SQLITE_FULL;
+  if (sync_failed) leave_log();
   const bool damaged = (code & 0xff) == SQLITE_CORRUPT || code == SQLITE_NOTADB;
   // Our statements are right for our schema: this one is another, and stays so when written anew.
   const bool foreign = (code & 0xff) == SQLITE_ERROR;

@@ -59,6 +59,9 @@ class Database {
   /// Steps a statement that gives no row.
   Status finish(Statement& statement);
   std::optional<int64_t> pragma(const char* sql);
+  /// Closing shall not move the write-ahead log into the database. After a failed fsync the log may
+  /// have a hole on the disk, and what stands before it would be replayed over newer pages.
+  void leave_log() const;
 
   /// The connection's last error as ours: kFatal when an fsync failed or the file is
   /// damaged, else kRetryable.

@@ -37,6 +37,7 @@ Status put_in_place(const std::string& state_dir) {
   for (const char* suffix : {"-wal", "-shm"}) {
     if (::unlink((path + suffix).c_str()) != 0 && errno != ENOENT) return failed("unlink");
   }
+  if (Status synced = sync_path(state_dir, O_RDONLY | O_DIRECTORY); !synced) return synced;
   if (::rename((path + ".rebuilt").c_str(), path.c_str()) != 0) return failed("rename to " + path);
   return sync_path(state_dir, O_RDONLY | O_DIRECTORY);
 }
@@ -55,6 +56,7 @@ Status rebuild_store(const std::string& state_dir) {
   {
     auto database = Database::open(path, false);
     if (!database) return database.error();
+    database.value()->leave_log();
     Statement copy = database.value()->prepare("VACUUM INTO ?");
     copy.bind_text(fresh);
     if (Status copied = database.value()->finish(copy); !copied) {

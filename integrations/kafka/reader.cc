@@ -117,6 +117,21 @@ Status Reader::find_partitions() {
   return ok();
 }
 
+// A leader that has just moved is asked again: its brokers do not all know it yet.
+rd_kafka_resp_err_t Reader::ask_ends(rd_kafka_t* handle, const Partition& partition, int64_t& low,
+                                     int64_t& high) const {
+  const auto deadline = steady_clock::now() + std::chrono::milliseconds(options_.timeout_ms);
+  for (;;) {
+    const auto code = rd_kafka_query_watermark_offsets(
+        handle, partition.topic_name.c_str(), partition.number, &low, &high, options_.timeout_ms);
+    const bool moving = code == RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION ||
+                        code == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE ||
+                        code == RD_KAFKA_RESP_ERR__TRANSPORT;
+    if (!moving || steady_clock::now() >= deadline) return code;
+    std::this_thread::sleep_for(kSettlePause);
+  }
+}
+
 Status Reader::find_ends() {
   // A read_committed handle answers with the last stable offset; only another one knows what lies
   // behind it.
@@ -130,9 +145,7 @@ Status Reader::find_ends() {
     if (handle) rd_kafka_destroy(handle);
   });
   for (Partition& partition : partitions_) {
-    const char* const topic = partition.topic_name.c_str();
-    auto code = rd_kafka_query_watermark_offsets(handle_, topic, partition.number, &partition.begin,
-                                                 &partition.end, options_.timeout_ms);
+    auto code = ask_ends(handle_, partition, partition.begin, partition.end);
     if (code) return no_answer(options_, code);
     partition.low = partition.begin;
     partition.high = partition.end;
@@ -140,8 +153,7 @@ Status Reader::find_ends() {
     partition.next = partition.begin;
     if (!beyond || options_.follow) continue;
     int64_t low = 0;
-    code = rd_kafka_query_watermark_offsets(beyond, topic, partition.number, &low, &partition.high,
-                                            options_.timeout_ms);
+    code = ask_ends(beyond, partition, low, partition.high);
     if (code) return no_answer(options_, code);
   }
   return settle();
@@ -155,9 +167,7 @@ Status Reader::settle() {
     while (partition.high > partition.end && steady_clock::now() < deadline) {
       std::this_thread::sleep_for(kSettlePause);
       int64_t low = 0;
-      const auto code =
-          rd_kafka_query_watermark_offsets(handle_, partition.topic_name.c_str(), partition.number,
-                                           &low, &partition.end, options_.timeout_ms);
+      const auto code = ask_ends(handle_, partition, low, partition.end);
       if (code) return no_answer(options_, code);
     }
   }

@@ -82,6 +82,8 @@ class Reader {
 
   Reader(const ReaderOptions& options, rd_kafka_t* handle);
   Status find_partitions();
+  rd_kafka_resp_err_t ask_ends(rd_kafka_t* handle, const Partition& partition, int64_t& low,
+                               int64_t& high) const;
   Status find_ends();
   Status settle();
   Status start();

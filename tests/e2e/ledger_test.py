@@ -43,7 +43,8 @@ def a_container_that_ends(lab, kafka):
     wait_for_records(kafka.brokers, 400, 30, "ends")
     again = verdict_of(kafka, "ends", "complete")
     check(again["total"] == 2 * first["total"], f"the second end: {again}")
-    check(len(ledger(kafka.brokers, "x", "opened")) == 1 and len(ledger(kafka.brokers, "x", "ended")) >= 2,
+    check(len(ledger(kafka.brokers, "x", "opened")) == 1 and
+          len(ledger(kafka.brokers, "x", "ended")) >= 2,
           "the source was opened again")
     say("docker start: the source went on and ended again, complete")
     agent.stop()
@@ -59,7 +60,8 @@ def a_rotation(lab, kafka):
     path.rename(lab.dir / "rotates.log.1")
     numbered_lines(path, 100, 70)
     wait_for_records(kafka.brokers, 170, 30, "rotates")
-    closed = wait_until(lambda: ledger(kafka.brokers, "rotates", "closed"), 30, "a closed generation")
+    closed = wait_until(lambda: ledger(kafka.brokers, "rotates", "closed"), 30,
+                        "a closed generation")
     check([entry["end"] - entry["start"] for entry in closed] == sizes, f"closed: {closed}")
     source = verdict_of(kafka, "rotates", "open")
     check(not source["missing"], f"something is missing: {source}")

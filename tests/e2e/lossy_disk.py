@@ -1,6 +1,6 @@
 """A disk that keeps only what was synced, replayed from a trace of system calls.
 
-    strace's lines --> calls() --> Disk.take(call) --> Disk.image(loses): the files after a power loss
+    strace's lines --> calls() --> Disk.take(call) --> Disk.image(loses): files after a power loss
 
 What POSIX promises is durable and nothing else: the bytes of a file after its fsync, the names in a
 directory after the directory's fsync. All other writes may be lost, kept, or torn at a sector, each
@@ -96,7 +96,7 @@ def apply(content, change):
 
 
 class Folder:
-    """Names that are durable, and how they were changed since, each change at once or not at all."""
+    """Names that are durable, and how they were changed since, each change whole or not at all."""
 
     def __init__(self):
         self.durable = {}

@@ -4,8 +4,8 @@ before: recovery never finds Kafka ahead of the disk. So it is from the first st
 the state directory, and while the database is written anew after a failed fsync.
 Method: strace records a real agent that ships to a real Kafka. The trace is replayed on a disk that
 loses what was not synced (lossy_disk.py). After each change all that was not synced is lost,
-changes of names in every combination, writes or their sectors by chance; what is left is opened, and the newest digest that
-had been sent by then must stand in it.
+changes of names in every combination, writes or their sectors by chance; what is left is opened,
+and the newest digest that had been sent by then must stand in it.
 """
 
 import os
@@ -88,7 +88,8 @@ class Checker:
             return []
         if os.path.exists(path + ".rebuilt"):
             # Only the agent knows how to go on with a rebuild; any writing command does.
-            done = run(harness.BINARY, "checkpoint", "forget", "--gone", "--state-dir", state, ok=False)
+            done = run(harness.BINARY, "checkpoint", "forget", "--gone", "--state-dir", state,
+                       ok=False)
             check(not os.path.exists(path + ".rebuilt"), f"{where}: {done.stderr}")
         database = sqlite3.connect(path)
         try:

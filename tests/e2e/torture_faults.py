@@ -213,7 +213,7 @@ class DockerKiller(Fault):
 
 
     def start_docker(self):
-        """It gives up when its own containerd, which we killed with it, is slow on a busy machine."""
+        """It gives up when its own containerd, killed with it, is slow on a busy machine."""
         for last in (False, False, True):
             try:
                 return self.containers.docker.start()
