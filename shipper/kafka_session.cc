@@ -95,7 +95,22 @@ Status KafkaSession::init_transactions(int timeout_ms) {
 
 Status KafkaSession::begin() {
   delivery_trouble_ = Trouble::kNone;
-  return ended("begin a transaction", KafkaError(rd_kafka_begin_transaction(handle_.get())));
+  Status begun =
+      ended("begin a transaction", KafkaError(rd_kafka_begin_transaction(handle_.get())));
+  in_transaction_ = begun.has_value();
+  return begun;
+}
+
+Trouble KafkaSession::cause_of(rd_kafka_resp_err_t code) {
+  const bool consequence = code == RD_KAFKA_RESP_ERR__PURGE_QUEUE ||
+                           code == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT ||
+                           code == RD_KAFKA_RESP_ERR__STATE;
+  if (!consequence || !in_transaction_ || committing_) return trouble_of(code);
+  // Refused within a transaction, at once; a failed one refuses with the error that it failed of.
+  const KafkaError error(rd_kafka_begin_transaction(handle_.get()));
+  const bool forbidden = error && rd_kafka_error_txn_requires_abort(error.get()) &&
+                         trouble_of(rd_kafka_error_code(error.get())) == Trouble::kPartition;
+  return forbidden ? Trouble::kSomeTopic : trouble_of(code);
 }
 
 rd_kafka_topic_t* KafkaSession::topic(const std::string& name) {
@@ -131,7 +146,7 @@ Error KafkaSession::refused(const rd_kafka_message_t* messages, size_t count, si
   size_t i = 0;
   while (i < count && (!messages[i].err || messages[i].err == RD_KAFKA_RESP_ERR__QUEUE_FULL)) ++i;
   const rd_kafka_resp_err_t code = i < count ? messages[i].err : RD_KAFKA_RESP_ERR__QUEUE_FULL;
-  trouble_ = trouble_of(code);
+  trouble_ = cause_of(code);
   return destroy_it("Could not hand records to " + to.topic + "[" + std::to_string(to.partition) +
                     "]: " + rd_kafka_err2str(code) + " (" + rd_kafka_err2name(code) + "), " +
                     std::to_string(taken) + " of " + std::to_string(count) + " were taken.");
@@ -147,7 +162,7 @@ void KafkaSession::take(rd_kafka_event_t* event, std::vector<Report>& out) {
         last = message->err;
         report = is_victim(last) ? &victims_.emplace_back() : &out.emplace_back();
         report->chunk = chunk;
-        report->trouble = trouble_of(last);
+        report->trouble = cause_of(last);
         if (last) report->message = rd_kafka_err2str(last);
         if (delivery_trouble_ == Trouble::kNone && !is_victim(last)) {
           delivery_trouble_ = report->trouble;
@@ -218,7 +233,10 @@ void KafkaSession::run_serving(const std::function<void()>& call, std::vector<Re
 
 Status KafkaSession::commit(int timeout_ms, std::vector<Report>& out) {
   KafkaError error;
+  committing_ = true;
   run_serving([&] { error.reset(rd_kafka_commit_transaction(handle_.get(), timeout_ms)); }, out);
+  committing_ = false;
+  in_transaction_ = in_transaction_ && error != nullptr;
   return ended("commit the transaction", std::move(error));
 }
 
