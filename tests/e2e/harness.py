@@ -229,7 +229,7 @@ class Agent:
     def log(self):
         return self.log_path.read_text(errors="replace")
 
-    def said(self, expression="warning|error"):
+    def said(self, expression="(warning|error) (?!kafka:)|longshore agent:"):
         """The first lines of the log, shortened, in which the expression is found."""
         lines = [line for line in self.log().splitlines() if re.search(expression, line)]
         return "\n".join(f"    agent: {line[:230]}" for line in lines[:6])

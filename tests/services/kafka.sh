@@ -16,12 +16,13 @@
 # KAFKA_EXTRA: more broker settings, "k=v k=v", read at each start; KAFKA_WAIT: seconds (120).
 # KAFKA_PROXIED=1: each node has a second listener, which tells its clients to come to another port;
 # a program of the test listens there and passes on. `proxied DIR` prints these pairs of ports.
+# KAFKA_VERSION: another version than kafka-pom.xml's, such as 3.9.1.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 heap=${KAFKA_HEAP:-400} wait_s=${KAFKA_WAIT:-120}
 # Jars of two versions must never mix on one class path: the cache is named for the list.
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/longshore
-cache+=/kafka-$(cksum <"$here/kafka-pom.xml" | cut -d' ' -f1)
+cache+=/kafka-$(cksum <"$here/kafka-pom.xml" | cut -d' ' -f1)${KAFKA_VERSION:+-$KAFKA_VERSION}
 
 die() { echo "kafka.sh: $*" >&2; exit 1; }
 
@@ -38,6 +39,7 @@ fetch() {
   fresh=$(mktemp -d "$cache.XXXXXX")
   for try in 1 2 3; do
     if mvn -q -B -f "$here/kafka-pom.xml" dependency:copy-dependencies \
+      ${KAFKA_VERSION:+-Dkafka.version="$KAFKA_VERSION"} \
       -DincludeScope=runtime -DoutputDirectory="$fresh" >&2; then
       chmod 755 "$fresh"
       mv -T "$fresh" "$cache" 2>/dev/null || rm -rf "$fresh"  # Another run was first.
