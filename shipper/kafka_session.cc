@@ -162,7 +162,7 @@ void KafkaSession::take(rd_kafka_event_t* event, std::vector<Report>& out) {
         last = message->err;
         report = is_victim(last) ? &victims_.emplace_back() : &out.emplace_back();
         report->chunk = chunk;
-        report->trouble = cause_of(last);
+        report->trouble = trouble_of(last);
         if (last) report->message = rd_kafka_err2str(last);
         if (delivery_trouble_ == Trouble::kNone && !is_victim(last)) {
           delivery_trouble_ = report->trouble;
@@ -187,6 +187,11 @@ void KafkaSession::serve(int timeout_ms, std::vector<Report>& out) {
   if (victims_.empty()) return;
   for (int i = 0; i < kCauseTries && delivery_trouble_ == Trouble::kNone; ++i) {
     if (rd_kafka_event_t* late = rd_kafka_queue_poll(queue_.get(), kCauseWaitMs)) take(late, out);
+  }
+  if (delivery_trouble_ == Trouble::kNone) {
+    // No record is at fault: the transaction is.
+    delivery_trouble_ = cause_of(RD_KAFKA_RESP_ERR__PURGE_QUEUE);
+    for (Report& victim : victims_) victim.trouble = delivery_trouble_;
   }
   out.insert(out.end(), std::make_move_iterator(victims_.begin()),
              std::make_move_iterator(victims_.end()));
