@@ -369,7 +369,7 @@ TEST(StoreModel, sqlite_agrees_with_the_model) {
 
 TEST(StoreModel, the_store_in_memory_agrees_with_the_model) {
   const auto keep = [](std::unique_ptr<Store>&) {};
-  walk(std::make_unique<fakes::MemoryStore>(), keep, 20'000, std::random_device()());
+  walk(std::make_unique<fakes::MemoryStore>(), keep, 5'000, std::random_device()());
 }
 
 TEST(StoreModel, the_store_in_memory_fails_when_it_is_told_to_and_changes_nothing) {
