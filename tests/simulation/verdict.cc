@@ -121,7 +121,13 @@ class SourceCheck {
   }
 
  private:
-  [[noreturn]] void fail(const std::string& what) const { throw Violation{name_ + ": " + what}; }
+  [[noreturn]] void fail(std::string what) const {
+    for (const LedgerLine& line : ledger_) {
+      if (line.source != log_.source()) continue;
+      what += "\n    " + line.event + " " + range(line.start, line.end) + " " + line.reason;
+    }
+    throw Violation{name_ + ": " + what};
+  }
 
   bool is_doubted(const Delivered& record) const {
     return std::any_of(ledger_.begin(), ledger_.end(), [&](const LedgerLine& line) {
