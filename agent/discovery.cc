@@ -250,6 +250,7 @@ void Discovery::scan(Follower& follower) {
   watch_directories(follower, result);
   for (const FoundFile& file : result.files) observe(follower, file, result);
   resume_renamed(follower, result);
+  open_rotated_away(follower, result);
   say_problems(follower, result);
   scan_watches_.clear();
   follower.scanned = true;
@@ -352,7 +353,10 @@ void Discovery::sweep_files() {
   }
   for (const SourceId id : dead) {
     Lineage& lineage = lineages_[id];
-    for (Follower* follower : lineage.followers) follower->sources.erase(id);
+    for (Follower* follower : lineage.followers) {
+      follower->sources.erase(id);
+      follower->let_go.insert(id);
+    }
     release(id, lineage);
   }
 }
