@@ -1,5 +1,6 @@
 #include "agent/discovery.h"
 
+#include <fcntl.h>
 #include <spdlog/spdlog.h>
 #include <sys/stat.h>
 
@@ -315,6 +316,10 @@ void Discovery::look_for_vanished() {
     const std::string path = options_.host_root + lineage.host_path;
     const bool on_disk = lineage.host_path.starts_with('/');
     if (on_disk && (::lstat(path.c_str(), &stat) == 0 || errno != ENOENT)) continue;
+    // Renamed, in a volume that nobody declares for now: it waits there.
+    const Fd directory(
+        ::open(path.substr(0, path.rfind('/')).c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (on_disk && directory && find_identity(directory, lineage.newest)) continue;
     auto spec = std::make_shared<SourceSpec>();
     spec->id = id;
     spec->lane = lineage.lane;

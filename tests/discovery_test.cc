@@ -324,6 +324,15 @@ TEST_F(DiscoveryTest, a_log_that_was_let_go_is_not_found_again_in_its_rotated_fi
   EXPECT_TRUE(opened().empty());
 }
 
+TEST_F(DiscoveryTest, what_was_renamed_where_nobody_declares_it_has_not_vanished) {
+  write("x.log");
+  const auto known = stored("x.log");
+  fs::rename(path("x.log"), path("x.log-20261121"));
+  restart({known});
+  discovery_->look_for_vanished();
+  EXPECT_TRUE(messages_.empty());
+}
+
 TEST_F(DiscoveryTest, old_history_that_the_glob_names_comes_first) {
   Inodes expected{write("x.log.2")};
   expected.push_back(write("x.log.1"));
