@@ -53,7 +53,11 @@ Tail::Tail(Stream stream, checkpoint::SourceState state, int64_t rotate_wait_ns,
 
 void Tail::add(std::shared_ptr<const OpenFile> file, uint64_t start_offset, bool gap_before) {
   const auto same = [&](const checkpoint::FileIdentity& id) { return id == file->identity; };
-  if (std::any_of(state_.closed.begin(), state_.closed.end(), same)) return;
+  const auto& closed = state_.closed;
+  if (std::any_of(closed.begin(), closed.end(), same)) return;
+  // Older than all that is remembered of what was read.
+  const bool all_known = closed.size() < limits::kClosedGenerationsMax;
+  if (!all_known && file->identity.birth_ns < closed.front().birth_ns) return;
   for (Generation& known : generations_) {
     if (!same(known.file->identity)) continue;
     known.file = std::move(file);

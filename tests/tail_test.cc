@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <random>
 
+#include "config/limits.h"
 #include "tests/fakes/tail_reader.h"
 
 namespace longshore::agent {
@@ -158,6 +159,16 @@ TEST_F(TailTest, a_generation_that_vanished_unseen_is_a_flagged_gap) {
   restarted.add(open("x"), 0);
   EXPECT_EQ(drain(restarted), Lines{"2"});
   EXPECT_EQ(flags_, "[\"gap_before\"]");
+}
+
+TEST_F(TailTest, files_older_than_all_that_is_remembered_were_read_long_ago) {
+  append("x", "again\n");
+  checkpoint::SourceState state;
+  state.file = {.device = 1, .inode = 1, .birth_ns = INT64_MAX};
+  state.closed.assign(limits::kClosedGenerationsMax, state.file);
+  Tail tail(Stream::kFile, state, kWaitNs);
+  tail.add(open("x"), 0);
+  EXPECT_EQ(drain(tail), Lines{});
 }
 
 TEST_F(TailTest, an_ended_source_gives_its_unterminated_line_and_goes_on_when_it_is_revived) {
