@@ -109,7 +109,7 @@ class Tail {
   void switch_to(std::shared_ptr<const OpenFile> copy);
   void restart_truncated(int fd);
   Status resume_by_marks(int fd);
-  Status resume_at(int fd, uint64_t offset);
+  Status resume_at(int fd, uint64_t offset, uint64_t proven);
   Result<FillOutcome> read_failed(const Error& error, uint64_t at_offset, int64_t now_ns);
   FillOutcome decode(shipper::Chunk& chunk, shipper::RecordEncoder& encoder, std::string_view bytes,
                      bool at_end, bool full, int64_t wall_ns);

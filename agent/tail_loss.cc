@@ -226,9 +226,9 @@ Status Tail::resume_by_marks(int fd) {
                              std::to_string(zeros.value().end);
     if (zeros.value().end > state_.offset) {
       lose(zeros.value().end, "power loss", was + left);
-      return resume_at(fd, state_.offset);
+      return resume_at(fd, state_.offset, proven.value());
     }
-    if (Status resumed = resume_at(fd, zeros.value().end); !resumed) return resumed;
+    if (Status resumed = resume_at(fd, zeros.value().end, proven.value()); !resumed) return resumed;
     say(LedgerEvent::kLost, at, at, "power loss", was + left);
     return ok();
   }
@@ -237,7 +237,7 @@ Status Tail::resume_by_marks(int fd) {
   const auto line = any ? line_begin(fd, proven.value(), marks.begin) : Result<uint64_t>(0);
   if (!line) return line.error();
   const Position twice{state_.base.bytes + line.value()};
-  if (Status resumed = resume_at(fd, line.value()); !resumed) return resumed;
+  if (Status resumed = resume_at(fd, line.value(), proven.value()); !resumed) return resumed;
   say(LedgerEvent::kDoubt, twice, at, "possible duplicates",
       was + "it is read again from its offset " + std::to_string(line.value()) +
           " on, behind the last line that is proven to be as it was");
@@ -245,10 +245,11 @@ Status Tail::resume_by_marks(int fd) {
   return ok();
 }
 
-// On at `offset` of the same file, whatever was read of it; positions go on.
-Status Tail::resume_at(int fd, uint64_t offset) {
+// On at `offset` of the same file, which is as it was up to `proven`; positions go on.
+Status Tail::resume_at(int fd, uint64_t offset, uint64_t proven) {
   checkpoint::MarkList marks = marker_.list();
-  while (!marks.marks.empty() && marks.marks.back().end > offset) marks.marks.pop_back();
+  const uint64_t kept = std::min(offset, proven);
+  while (!marks.marks.empty() && marks.marks.back().end > kept) marks.marks.pop_back();
   if (marks.end() > offset || offset - marks.end() > limits::kReadBytesMax) marks = {offset, {}};
   const auto rest = read_piece(fd, marks.end(), offset - marks.end());
   if (!rest) return rest.error();
@@ -257,6 +258,8 @@ Status Tail::resume_at(int fd, uint64_t offset) {
   }
   marker_ = checkpoint::Marker(marks);
   marker_.add(rest.value());
+  // A span ends here: what was passed over now is no loss of the next time.
+  marker_ = checkpoint::Marker(marker_.list());
   const size_t overlap = std::min<uint64_t>(offset, limits::kOverlapBytes);
   const auto tail = read_piece(fd, offset - overlap, overlap);
   if (!tail) return tail.error();
