@@ -298,7 +298,8 @@ void Log::lose_power() {
   const bool zeros = timeline_.random().chance(0.5);
   if (zeros) static_cast<void>(::truncate(file.c_str(), stat.st_size));
   files_.changed(file, timeline_.wall_ns());
-  timeline_.trace("{}: the last {} bytes are {}", file, lost, zeros ? "zeros" : "gone");
+  timeline_.trace("{}/{}: the last {} bytes are {}", options_.directory, options_.file_name, lost,
+                  zeros ? "zeros" : "gone");
 }
 
 void Log::opened(uint64_t inode) {

@@ -32,7 +32,7 @@ struct Outcome {
   uint64_t hash = 0;
 };
 
-Outcome run_seed(uint64_t seed, bool verbose) {
+Outcome run_seed(uint64_t seed, bool verbose, bool summary) {
   World world(seed, verbose);
   Outcome outcome;
   try {
@@ -45,7 +45,7 @@ Outcome run_seed(uint64_t seed, bool verbose) {
     std::printf("seed %lu: %s\n", seed, error.what());
   }
   outcome.hash = world.timeline().hash();
-  if (verbose) {
+  if (summary) {
     std::printf("seed %lu: %s, trace %016lx, %d lives, %zu commits, %zu records\n", seed,
                 outcome.passed ? "passed" : "FAILED", outcome.hash, world.lives(),
                 world.broker().commits(), world.broker().committed().size());
@@ -60,9 +60,9 @@ int run_share(const Arguments& arguments, int job) {
   for (uint64_t i = static_cast<uint64_t>(job); i < arguments.seeds;
        i += static_cast<uint64_t>(arguments.jobs)) {
     const uint64_t seed = arguments.first + i;
-    const Outcome outcome = run_seed(seed, false);
+    const Outcome outcome = run_seed(seed, false, false);
     if (!outcome.passed) ++failed;
-    if (i % 100 == 0 && run_seed(seed, false).hash != outcome.hash) {
+    if (i % 100 == 0 && run_seed(seed, false, false).hash != outcome.hash) {
       std::printf("seed %lu: two runs differ\n", seed);
       ++failed;
     }
@@ -121,5 +121,5 @@ int main(int argc, char** argv) {
   spdlog::set_level(arguments.verbose ? spdlog::level::debug : spdlog::level::off);
   spdlog::set_pattern("                 %l: %v");
   if (!arguments.one) return run_all(arguments);
-  return run_seed(arguments.first, true).passed ? 0 : 1;
+  return run_seed(arguments.first, arguments.verbose, true).passed ? 0 : 1;
 }

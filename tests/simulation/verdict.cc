@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <set>
 
 #include "integrations/kafka/record_view.h"
@@ -66,17 +67,21 @@ std::string range(uint64_t start, uint64_t end) {
 /// One source against its log.
 class SourceCheck {
  public:
-  SourceCheck(const Log& log, const std::vector<LedgerLine>& ledger, bool went_back)
+  SourceCheck(const Log& log, const std::vector<LedgerLine>& ledger, bool went_back,
+              std::optional<uint64_t> ended)
       : log_(log),
         truth_(log),
         ledger_(ledger),
         went_back_(went_back),
+        ended_(ended),
         name_(log.options().directory + "/" + log.options().file_name) {}
 
   // What the broker took back may be missing, if the ledger says so.
   void excuse(const std::string& bytes) {
     const size_t at = truth_.bytes.find(bytes);
-    if (at != std::string::npos) truth_.excused.push_back({at, at + bytes.size()});
+    if (at == std::string::npos) return;
+    truth_.excused.push_back({at, at + bytes.size()});
+    taken_back_.push_back({at, at + bytes.size()});
   }
 
   void take(Delivered record) {
@@ -168,13 +173,16 @@ class SourceCheck {
     }
     // What a power loss took of what nobody had read yet, nobody knows of.
     if (std::exchange(zeros_, false) || log_.lost_power()) return;
-    if (!any_ || (!truth_.goes_on(cursor_) && !went_back_)) return;
+    const bool was_there =
+        std::any_of(taken_back_.begin(), taken_back_.end(),
+                    [&](const auto& each) { return each.begin < until && each.end > cursor_; });
+    if (!any_ || (!truth_.goes_on(cursor_) && !was_there)) return;
+    // What an ended source got while no agent could store that it goes on, and what took it away as
+    // well, nobody knows.
+    if (ended_ == end_ && until == truth_.bytes.size()) return;
     const bool said = std::any_of(ledger_.begin(), ledger_.end(), [&](const LedgerLine& line) {
       if (went_back_ && line.is_loss()) return true;
       if (line.source != log_.source()) return false;
-      // What an ended source got while no agent looked, and what took it away as well, nobody
-      // knows.
-      if (line.event == "ended") return line.end == end_ && until == truth_.bytes.size();
       return line.event == "lost" && line.start >= end_ && line.end <= next_start;
     });
     if (!said) {
@@ -201,7 +209,9 @@ class SourceCheck {
   Truth truth_;
   const std::vector<LedgerLine>& ledger_;
   const bool went_back_;
+  const std::optional<uint64_t> ended_;  // Where the checkpoint says that it ended.
   const std::string name_;
+  std::vector<Generation::Excused> taken_back_;
   std::vector<Delivered> taken_;
   size_t cursor_ = 0;
   uint64_t end_ = 0;
@@ -302,12 +312,14 @@ void check_end(World& world) {
   sort_in(world.broker().committed(), delivered);
   sort_in(world.broker().lost(), taken_back);
   for (const auto& [source, log] : logs) {
-    SourceCheck check(*log, ledger, went_back);
-    for (const Delivered& record : taken_back[source]) check.excuse(record.bytes);
-    for (const Delivered& record : delivered[source]) check.take(record);
     const auto stored = world.store().source(source);
     if (!stored) throw Violation{"the checkpoint cannot be read"};
-    check.finish(stored.value() ? stored.value()->state.covered.bytes : 0);
+    const auto state = stored.value() ? stored.value()->state : checkpoint::SourceState{};
+    SourceCheck check(*log, ledger, went_back,
+                      state.ended ? std::optional(state.covered.bytes) : std::nullopt);
+    for (const Delivered& record : taken_back[source]) check.excuse(record.bytes);
+    for (const Delivered& record : delivered[source]) check.take(record);
+    check.finish(state.covered.bytes);
   }
   if (went_back || world.plan().agent.lane.ledger_topic.empty()) return;
   check_shipped_once(world);
