@@ -51,8 +51,9 @@ class AgentKiller(Fault):
     """Starts an agent again and again and kills it at a random moment of its life."""
 
     # How long it lives, in seconds, and how often that is chosen. After a kill it needs about one
-    # to take over from itself.
-    LIVES = (((0.0, 0.3), 3), ((0.3, 2.0), 4), ((2.0, 6.0), 3), ((6.0, 12.0), 1))
+    # to take over from itself, on a busy machine several; the long lives let it catch up, lest it
+    # misses files that are deleted.
+    LIVES = (((0.0, 0.3), 6), ((0.3, 2.0), 8), ((2.0, 6.0), 6), ((6.0, 12.0), 2), ((20.0, 40.0), 1))
 
     def __init__(self, agent, seed, settings=None):
         super().__init__(agent.log_path.stem, seed)
