@@ -52,10 +52,6 @@ Result<uint64_t> line_begin(int fd, uint64_t offset, uint64_t floor) {
   return least == floor ? floor : offset;
 }
 
-struct Zeros {
-  uint64_t begin = 0, end = 0;
-};
-
 // The first run of zeros at or behind `offset` that begins before `limit`; empty: none. A block
 // that was never written reads as zeros, and so does the end of a size that outlived its bytes; a
 // zero byte or two may be the application's.
@@ -245,6 +241,43 @@ Status Tail::resume_by_marks(int fd) {
   return ok();
 }
 
+// After a power loss, before anything is read: what was seen behind us may be gone, or zeros. True:
+// something was said. Until all of it was looked at, the file counts as last seen before.
+Result<bool> Tail::look_ahead(int fd) {
+  if (!rebooted()) {
+    state_.boot = boot_;
+    return false;
+  }
+  if (!ahead_) {
+    const auto facts = checkpoint::file_facts(fd);
+    if (!facts) return facts.error();
+    const auto zeros = find_zeros(fd, state_.offset, UINT64_MAX);
+    if (!zeros) return zeros.error();
+    ahead_ = zeros.value();
+    if (const uint64_t seen = std::exchange(state_.seen_bytes, 0); facts->size_bytes < seen) {
+      lose(state_.offset, "power loss",
+           "the host went down while the file had " + std::to_string(seen) + " bytes; it has " +
+               std::to_string(facts->size_bytes) + " now");
+      return true;
+    }
+  }
+  if (ahead_->end == 0 && !has_successor()) {
+    state_.boot = boot_;
+    ahead_.reset();
+  }
+  return false;
+}
+
+Result<FillOutcome> Tail::pass_zeros(int fd) {
+  const uint64_t stood = state_.offset;
+  const Zeros zeros = *ahead_;
+  lose(zeros.end, "power loss",
+       "the host went down; only zeros are left from its offset " + std::to_string(zeros.begin) +
+           " up to " + std::to_string(zeros.end));
+  if (Status resumed = resume_at(fd, state_.offset, stood); !resumed) return resumed.error();
+  return FillOutcome::kMoved;
+}
+
 // On at `offset` of the same file, which is as it was up to `proven`; positions go on.
 Status Tail::resume_at(int fd, uint64_t offset, uint64_t proven) {
   checkpoint::MarkList marks = marker_.list();
@@ -270,8 +303,8 @@ Status Tail::resume_at(int fd, uint64_t offset, uint64_t proven) {
   state_.part = 0;
   state_.gap_pending = true;
   state_.seen_bytes = 0;
-  state_.boot = boot_;
   closing_ = false;
+  ahead_.reset();
   return ok();
 }
 

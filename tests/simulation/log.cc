@@ -116,6 +116,8 @@ void Log::end_line() {
   finish_line();
   if (!has_file_ || reopening_) return;
   const Generation& last = generations_.back();
+  // What a truncation or a power loss left ends with a whole line.
+  if (!last.cuts.empty() && last.cuts.back() == last.bytes.size()) return;
   if (last.bytes.size() > last.file_begin && last.bytes.back() != '\n') append("\n");
 }
 
