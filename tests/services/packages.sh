@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that a purpose needs; quick and quiet when all are there.
-#   packages.sh build | docker | kafka | test | fuzz
+#   packages.sh build | docker | kafka | test | fuzz | valgrind
 # This is the only list of packages; README.md points here.
 set -euo pipefail
 
@@ -10,6 +10,7 @@ build=(g++ cmake ninja-build ccache pkg-config librdkafka-dev libuv1-dev libsimd
 docker=(docker.io iptables busybox-static curl)
 kafka=(default-jre-headless maven ca-certificates python3)
 checks=(clang-format procps python3 strace)
+valgrind=(valgrind libc6-dbg)
 fuzz=(clang libclang-rt-14-dev libfuzzer-14-dev)
 
 wanted=()
@@ -18,9 +19,10 @@ for purpose in "$@"; do
     build) wanted+=("${build[@]}") ;;
     docker) wanted+=("${docker[@]}") ;;
     kafka) wanted+=("${kafka[@]}") ;;
+    valgrind) wanted+=("${valgrind[@]}") ;;
     fuzz) wanted+=("${fuzz[@]}") ;;
     test) wanted+=("${build[@]}" "${docker[@]}" "${kafka[@]}" "${checks[@]}") ;;
-    *) echo "usage: $0 build|docker|kafka|test|fuzz ..." >&2; exit 2 ;;
+    *) echo "usage: $0 build|docker|kafka|test|fuzz|valgrind ..." >&2; exit 2 ;;
   esac
 done
 
