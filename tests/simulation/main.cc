@@ -3,8 +3,9 @@
 // Method: the real agent from event to lane on one thread in virtual time, in a world that one
 // seed drives. A seed that fails says how it is run again.
 //
-//   simulation_test [--seeds N] [--first S] [--jobs J]     LONGSHORE_LONG=1: 100,000 seeds
-//   simulation_test --seed S [--verbose]
+//   simulation_test [--seeds N] [--first S | --random] [--jobs J]    LONGSHORE_LONG=1: 100,000
+//   seeds simulation_test --seed S [--verbose]                            one world; and all that
+//   happens
 
 #include <spdlog/spdlog.h>
 #include <sys/wait.h>
@@ -14,6 +15,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <random>
 #include <vector>
 
 #include "tests/simulation/world.h"
@@ -57,9 +59,14 @@ Outcome run_seed(uint64_t seed, bool verbose, bool summary) {
 // Every hundredth seed is run twice: the same seed is the same run.
 int run_share(const Arguments& arguments, int job) {
   int failed = 0;
+  const uint64_t tenth = std::max<uint64_t>(arguments.seeds / 10, 1);
   for (uint64_t i = static_cast<uint64_t>(job); i < arguments.seeds;
        i += static_cast<uint64_t>(arguments.jobs)) {
     const uint64_t seed = arguments.first + i;
+    if (i > 0 && i % tenth == 0) {
+      std::printf("%lu of %lu seeds\n", i, arguments.seeds);
+      std::fflush(stdout);
+    }
     const Outcome outcome = run_seed(seed, false, false);
     if (!outcome.passed) ++failed;
     if (i % 100 == 0 && run_seed(seed, false, false).hash != outcome.hash) {
@@ -97,6 +104,10 @@ Arguments parse(int argc, char** argv) {
     const std::string name = argv[i];
     if (name == "--verbose") {
       arguments.verbose = true;
+      continue;
+    }
+    if (name == "--random") {
+      arguments.first = std::random_device()();
       continue;
     }
     if (i + 1 == argc) std::exit(2);
