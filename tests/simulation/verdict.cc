@@ -77,12 +77,20 @@ class SourceCheck {
         ended_(ended),
         name_(log.options().directory + "/" + log.options().file_name) {}
 
-  // What the broker took back may be missing, if the ledger says so.
-  void excuse(const std::string& bytes) {
-    const size_t at = truth_.bytes.find(bytes);
-    if (at == std::string::npos) return;
-    truth_.excused.push_back({at, at + bytes.size()});
-    taken_back_.push_back({at, at + bytes.size()});
+  // What the broker took back may be missing, if the ledger says so. The parts of a long line look
+  // alike: those near the record's range count.
+  void excuse(const Delivered& record) {
+    constexpr uint64_t kNear = 1 << 16;
+    const std::string bytes =
+        record.bytes.substr(std::min(record.bytes.find_first_not_of('\0'), record.bytes.size()));
+    if (bytes.empty()) return;
+    size_t at = truth_.bytes.find(bytes, record.start - std::min(record.start, kNear));
+    if (at == std::string::npos) at = truth_.bytes.find(bytes);
+    while (at != std::string::npos) {
+      truth_.excused.push_back({at, at + bytes.size()});
+      taken_back_.push_back({at, at + bytes.size()});
+      at = at < record.start + kNear ? truth_.bytes.find(bytes, at + 1) : std::string::npos;
+    }
   }
 
   void take(Delivered record) {
@@ -325,7 +333,7 @@ void check_end(World& world) {
     const auto state = stored.value() ? stored.value()->state : checkpoint::SourceState{};
     SourceCheck check(*log, ledger, went_back, world.broker().lost_unnoticed(),
                       state.ended ? std::optional(state.covered.bytes) : std::nullopt);
-    for (const Delivered& record : taken_back[source]) check.excuse(record.bytes);
+    for (const Delivered& record : taken_back[source]) check.excuse(record);
     for (const Delivered& record : delivered[source]) check.take(record);
     check.finish(state.covered.bytes);
   }
