@@ -140,7 +140,7 @@ port_is_free() {
 }
 
 launch() {
-  local i=$1 home=$dir/$1 p
+  local i=$1 home=$dir/$1 p try
   alive "$i" && die "node $i runs already, pid $(pid_of "$i")"
   for p in "$(port "$i")" "$(controller "$i")" "$(behind "$i")"; do
     port_is_free "$p" || die "port $p was taken by another process"
@@ -159,6 +159,8 @@ launch() {
     -Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS \
     -cp "$cache/*" kafka.Kafka "$home/server.properties" >>"$home/log" 2>&1 </dev/null &
   echo $! >"$home/pid"
+  # On a busy machine it takes a while until that process is Java, and known by its words.
+  for try in {1..100}; do alive "$i" && break; sleep 0.05; done
 }
 
 show_errors() { grep -E 'ERROR|FATAL|Exception' "$dir/$1/log" | head -n 5 >&2 || true; }
