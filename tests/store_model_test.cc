@@ -318,7 +318,7 @@ class Walk {
   }
 
   void forget_gone(LaneId lane, LaneModel& model) {
-    if (random_() % 4 != 0) return;
+    if (random_() % 2 != 0) return;
     std::vector<SourceId> gone;
     for (const auto& [id, row] : model.rows) {
       if (row.gone_ns != 0 && row.gone_ns < 500) gone.push_back(id);
