@@ -224,7 +224,10 @@ Status Tail::resume_by_marks(int fd) {
       lose(zeros.value().end, "power loss", was + left);
       return resume_at(fd, state_.offset, proven.value());
     }
+    // They may as well be of an earlier loss, or have shipped lines behind them.
+    const Position twice{state_.base.bytes + zeros.value().end};
     if (Status resumed = resume_at(fd, zeros.value().end, proven.value()); !resumed) return resumed;
+    if (twice != at) say(LedgerEvent::kDoubt, twice, at, "possible duplicates", was + left);
     say(LedgerEvent::kLost, at, at, "power loss", was + left);
     return ok();
   }

@@ -312,6 +312,21 @@ TEST_F(TailLossTest, the_zeros_of_an_earlier_power_loss_are_not_those_of_the_nex
   }
 }
 
+TEST_F(TailLossTest, what_comes_twice_behind_zeros_that_were_shipped_is_named) {
+  append("x", "");
+  fs::resize_file(path("x"), 100);
+  append("x", "\nfirst\nsecond\nthird\n");
+  const auto state = read_all("x");
+  ASSERT_EQ(read_.size(), 4u);
+  fs::resize_file(path("x"), 114);
+  append("x", "after\n");
+  EXPECT_EQ(resume(state, "x", 2), (Lines{"", "first", "second", "after"}));
+  const auto doubt = events(LedgerEvent::kDoubt);
+  ASSERT_EQ(doubt.size(), 1u);
+  EXPECT_EQ(doubt[0].start.bytes, 100u);
+  EXPECT_EQ(doubt[0].end.bytes, 120u);
+}
+
 TEST_F(TailLossTest, zeros_behind_the_position_are_no_lines_after_a_power_loss) {
   append("x", "shipped\n");
   const auto state = read_all("x");
