@@ -108,6 +108,8 @@ void environment(std::vector<KeyValue> variables) {
   std::set<std::string> names;
   for (const Declaration& usable : all.usable) names.insert(usable.name);
   for (const Declaration& usable : all.usable) {
+    // Only the standard error that an older variable's stdout brings along has so long a name.
+    if (usable.name.size() > 64) return;
     for (const char* option : {"_topic", "_tags", "_format", "_start", "_exclude", "_time",
                                "_multiline", "_encoding", "_rate"}) {
       if (names.contains(usable.name + option)) return;
