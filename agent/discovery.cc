@@ -14,7 +14,8 @@ namespace longshore::agent {
 namespace {
 
 constexpr int64_t kMs = 1'000'000;
-constexpr int kScanShare = 4;  // A follower looks at most a fifth of the time.
+constexpr size_t kLooksMax = 64;  // Directories held open at a time.
+constexpr int kScanShare = 4;     // A follower looks at most a fifth of the time.
 
 int64_t changed_ns(const Fd& directory) {
   struct stat stat {};
@@ -249,11 +250,14 @@ void Discovery::scan(Follower& follower) {
   const Declaration& declaration = follower.declaration;
   const ScanResult result = follower.fs->scan(declaration.path, declaration.exclude);
   watch_directories(follower, result);
-  for (const FoundFile& file : result.files) observe(follower, file, result);
+  std::unordered_set<std::string_view> paths;
+  for (const FoundFile& file : result.files) paths.insert(file.host_path);
+  for (const FoundFile& file : result.files) observe(follower, file, paths);
   resume_renamed(follower, result);
   open_rotated_away(follower, result);
   say_problems(follower, result);
   scan_watches_.clear();
+  looks_.clear();
   follower.scanned = true;
   const int64_t now = clock_.monotonic_ns();
   follower.next_scan_ns = now + (now - began) * kScanShare;
@@ -309,6 +313,7 @@ void Discovery::say_problems(Follower& follower, const ScanResult& result) {
 }
 
 void Discovery::look_for_vanished() {
+  std::unordered_map<std::string, std::pair<Fd, DirectoryLook>> looks;
   for (auto& [id, lineage] : lineages_) {
     const bool remembered = lineage.newest != checkpoint::FileIdentity{} && !lineage.gone;
     if (lineage.spec != nullptr || !remembered) continue;
@@ -317,9 +322,12 @@ void Discovery::look_for_vanished() {
     const bool on_disk = lineage.host_path.starts_with('/');
     if (on_disk && (::lstat(path.c_str(), &stat) == 0 || errno != ENOENT)) continue;
     // Renamed, in a volume that nobody declares for now: it waits there.
-    const Fd directory(
-        ::open(path.substr(0, path.rfind('/')).c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-    if (on_disk && directory && find_identity(directory, lineage.newest)) continue;
+    const std::string parent = path.substr(0, path.rfind('/'));
+    if (looks.size() > kLooksMax) looks.clear();
+    const auto [look, is_new] = looks.try_emplace(parent);
+    auto& [directory, files] = look->second;
+    if (is_new) directory = Fd(::open(parent.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (on_disk && directory && files.find(directory, lineage.newest)) continue;
     auto spec = std::make_shared<SourceSpec>();
     spec->id = id;
     spec->lane = lineage.lane;

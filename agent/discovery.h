@@ -15,7 +15,9 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "agent/container_fs.h"
@@ -144,11 +146,12 @@ class Discovery {
   void sweep_directories();
 
   // discovery_files.cc: files and generations.
-  void observe(Follower& follower, const FoundFile& file, const ScanResult& result);
+  void observe(Follower& follower, const FoundFile& file,
+               const std::unordered_set<std::string_view>& paths);
   void follow_on(Follower& follower, const FoundFile& file, SourceId id, bool resuming);
   void resume_renamed(Follower& follower, const ScanResult& result);
   std::optional<Sibling> youngest_since(const Fd& directory, const Lineage& lineage,
-                                        const std::string& base) const;
+                                        const std::string& base);
   struct Beginning {
     uint64_t start_offset = 0;
     bool gap_before = false;
@@ -157,7 +160,7 @@ class Discovery {
             const Beginning& beginning);
   void open_first(Follower& follower, const FoundFile& file, SourceId id);
   std::optional<std::vector<Sibling>> unread_siblings(Follower& follower, const FoundFile& file,
-                                                      uint64_t offset) const;
+                                                      uint64_t offset);
   void open_rotated_away(Follower& follower, const ScanResult& result);
   void adopt(const FoundFile& file, SourceId id);
   uint64_t first_offset(const Follower& follower, const FoundFile& file) const;
@@ -177,7 +180,8 @@ class Discovery {
   std::unordered_map<std::string, std::set<SourceId>> by_directory_;  // Host directory path.
   std::set<std::pair<std::string, std::string>> declared_before_;     // Container id, name.
   std::unordered_map<int, WatchedDirectory> directories_;
-  std::unordered_map<const Fd*, int> scan_watches_;  // Of the look that is under way.
+  std::unordered_map<const Fd*, int> scan_watches_;     // Of the look that is under way;
+  std::unordered_map<const Fd*, DirectoryLook> looks_;  // its directories.
   std::set<SourceId> touched_;
   std::vector<DeletedFile> deleted_;
 };

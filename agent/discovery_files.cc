@@ -20,15 +20,15 @@ std::string directory_of(const std::string& host_path) {
 }  // namespace
 
 // One matching file: a known generation, a new generation of a known lineage, or a new source.
-void Discovery::observe(Follower& follower, const FoundFile& file, const ScanResult& result) {
+void Discovery::observe(Follower& follower, const FoundFile& file,
+                        const std::unordered_set<std::string_view>& paths) {
   const Stream stream = follower.declaration.stream;
   if (is_compressed(file.file_name)) return;
   if (const auto base = rotated_base(file.file_name)) {
     // Where the unrotated file is there or known, this one is a generation of it.
     const std::string base_path = directory_of(file.host_path) + "/" + *base;
-    const auto is_base = [&](const FoundFile& other) { return other.host_path == base_path; };
     if (lineages_.contains(make_source_id(options_.host_id, base_path, stream_name(stream))) ||
-        std::any_of(result.files.begin(), result.files.end(), is_base)) {
+        paths.contains(base_path)) {
       return;
     }
   }
@@ -76,7 +76,7 @@ void Discovery::follow_on(Follower& follower, const FoundFile& file, SourceId id
   const checkpoint::FileIdentity newest = lineage.newest;
   const Stream stream = follower.declaration.stream;
   const std::string base = lineage.host_path.substr(lineage.host_path.rfind('/') + 1);
-  const auto settled = rotated_siblings(*file.directory, base);
+  const auto settled = looks_[file.directory.get()].rotated(*file.directory, base);
   if (!settled) {
     follower.dirty = true;
     return;
@@ -89,7 +89,7 @@ void Discovery::follow_on(Follower& follower, const FoundFile& file, SourceId id
   auto from = std::find_if(siblings.begin(), siblings.end(), is_newest);
   bool unseen = false;
   if (from == siblings.end() && file.facts.identity != newest) {
-    const auto renamed = find_identity(*file.directory, newest);
+    const auto renamed = looks_[file.directory.get()].find(*file.directory, newest);
     if (renamed && resuming && !open(follower, file, *renamed, id, {})) return;
     // Rotated away altogether: others may have come and gone behind it.
     unseen =
@@ -110,8 +110,8 @@ void Discovery::follow_on(Follower& follower, const FoundFile& file, SourceId id
 
 // The newest rotated file that came behind what is known of the lineage.
 std::optional<Sibling> Discovery::youngest_since(const Fd& directory, const Lineage& lineage,
-                                                 const std::string& base) const {
-  const auto siblings = rotated_siblings(directory, base);
+                                                 const std::string& base) {
+  const auto siblings = looks_[&directory].rotated(directory, base);
   if (!siblings || siblings->empty()) return std::nullopt;
   const Sibling& last = siblings->back();
   const bool is_later = last.facts.identity.birth_ns >= lineage.newest.birth_ns;
@@ -135,7 +135,7 @@ void Discovery::resume_renamed(Follower& follower, const ScanResult& result) {
       if (lineage.spec != nullptr || lineage.newest == checkpoint::FileIdentity{}) continue;
       const std::string base = lineage.host_path.substr(lineage.host_path.rfind('/') + 1);
       if (!glob_match(pattern, base)) continue;
-      auto renamed = find_identity(*directory.directory, lineage.newest);
+      auto renamed = looks_[directory.directory.get()].find(*directory.directory, lineage.newest);
       if (!renamed && !lineage.gone) renamed = youngest_since(*directory.directory, lineage, base);
       if (!renamed) continue;
       FoundFile where{.container_path = {},
@@ -211,11 +211,12 @@ void Discovery::open_first(Follower& follower, const FoundFile& file, SourceId i
 // What `file` was rotated to and nobody has read, oldest first; empty: look again later.
 std::optional<std::vector<Sibling>> Discovery::unread_siblings(Follower& follower,
                                                                const FoundFile& file,
-                                                               uint64_t offset) const {
+                                                               uint64_t offset) {
   if (offset > 0) return std::vector<Sibling>();
   const int64_t since_ns = options_.alive_ns - kFileClockNs;
   const std::string pattern = last_component(follower.declaration.path);
-  auto siblings = rotated_siblings(*file.directory, last_component(file.host_path));
+  auto siblings =
+      looks_[file.directory.get()].rotated(*file.directory, last_component(file.host_path));
   if (!siblings) {
     follower.dirty = true;
     return std::nullopt;

@@ -94,6 +94,15 @@ std::optional<std::string> rotated_base(std::string_view file_name) {
 
 namespace {
 
+void sort_oldest_first(std::vector<Sibling>& siblings) {
+  std::sort(siblings.begin(), siblings.end(), [](const Sibling& a, const Sibling& b) {
+    const int left = rotation_number(a.file_name), right = rotation_number(b.file_name);
+    if (left != right) return left < 0 || (right >= 0 && left > right);
+    const int64_t left_ns = a.facts.identity.birth_ns, right_ns = b.facts.identity.birth_ns;
+    return std::tie(left_ns, a.file_name) < std::tie(right_ns, b.file_name);
+  });
+}
+
 std::vector<Sibling> list_siblings(const Fd& directory, const std::string& base) {
   std::vector<Sibling> siblings;
   for_each_file(directory, [&](const std::string& name) {
@@ -101,12 +110,7 @@ std::vector<Sibling> list_siblings(const Fd& directory, const std::string& base)
     if (auto file = regular_file(directory, name)) siblings.push_back(std::move(*file));
     return true;
   });
-  std::sort(siblings.begin(), siblings.end(), [](const Sibling& a, const Sibling& b) {
-    const int left = rotation_number(a.file_name), right = rotation_number(b.file_name);
-    if (left != right) return left < 0 || (right >= 0 && left > right);
-    const int64_t left_ns = a.facts.identity.birth_ns, right_ns = b.facts.identity.birth_ns;
-    return std::tie(left_ns, a.file_name) < std::tie(right_ns, b.file_name);
-  });
+  sort_oldest_first(siblings);
   return siblings;
 }
 
@@ -150,6 +154,47 @@ std::optional<Sibling> find_identity(const Fd& directory,
     return false;
   });
   return found;
+}
+
+DirectoryLook::ByBase DirectoryLook::list_all(const Fd& directory) {
+  ByBase all;
+  for_each_file(directory, [&](const std::string& name) {
+    if (is_compressed(name)) return true;
+    const auto base = rotated_base(name);
+    if (!base) return true;
+    if (auto file = regular_file(directory, name)) all[*base].push_back(std::move(*file));
+    return true;
+  });
+  for (auto& [base, siblings] : all) sort_oldest_first(siblings);
+  return all;
+}
+
+std::optional<std::vector<Sibling>> DirectoryLook::rotated(const Fd& directory,
+                                                           const std::string& base) {
+  // One question alone is cheaper asked for itself: it looks only at the files of its base.
+  if (++rotated_asked_ == 1) return rotated_siblings(directory, base);
+  if (rotated_asked_ == 2) before_ = list_all(directory), after_ = list_all(directory);
+  const auto first = before_.find(base), second = after_.find(base);
+  if (first == before_.end() && second == after_.end()) return std::vector<Sibling>();
+  const bool settled =
+      first != before_.end() && second != after_.end() && same(first->second, second->second);
+  if (settled) return second->second;
+  return rotated_siblings(directory, base);
+}
+
+std::optional<Sibling> DirectoryLook::find(const Fd& directory,
+                                           const checkpoint::FileIdentity& identity) {
+  if (++find_asked_ == 1) return find_identity(directory, identity);
+  if (find_asked_ == 2) {
+    for_each_file(directory, [&](const std::string& name) {
+      if (auto file = regular_file(directory, name)) {
+        files_.emplace(file->facts.identity, std::move(*file));
+      }
+      return true;
+    });
+  }
+  const auto found = files_.find(identity);
+  return found == files_.end() ? std::nullopt : std::optional(found->second);
 }
 
 }  // namespace longshore::agent

@@ -2,6 +2,7 @@
 // device, inode and birth time say which one it is.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -35,5 +36,23 @@ std::set<std::string> rotated_bases(const Fd& directory);
 
 /// The regular file in `directory` that is `identity`, under whatever name.
 std::optional<Sibling> find_identity(const Fd& directory, const checkpoint::FileIdentity& identity);
+
+/// The same answers for many questions about one directory, from one look at it: a directory of N
+/// logs is not listed N times. What is found may have been renamed since: whoever opens it by name
+/// compares its identity. Short-lived. Thread: its owner's.
+class DirectoryLook {
+ public:
+  /// As rotated_siblings() and find_identity().
+  std::optional<std::vector<Sibling>> rotated(const Fd& directory, const std::string& base);
+  std::optional<Sibling> find(const Fd& directory, const checkpoint::FileIdentity& identity);
+
+ private:
+  using ByBase = std::map<std::string, std::vector<Sibling>, std::less<>>;
+  static ByBase list_all(const Fd& directory);
+
+  size_t rotated_asked_ = 0, find_asked_ = 0;
+  ByBase before_, after_;  // Two lists: where they agree, nothing was passed over.
+  std::map<checkpoint::FileIdentity, Sibling> files_;
+};
 
 }  // namespace longshore::agent

@@ -278,6 +278,53 @@ TEST_F(DiscoveryTest, dated_names_come_before_numbered_ones_whatever_their_birth
                                              "x.log.2", "x.log.1"}));
 }
 
+// The first question is answered by itself, those behind it from one list of the directory.
+TEST_F(DiscoveryTest, many_questions_about_a_directory_are_answered_as_each_alone) {
+  std::vector<std::string> bases;
+  for (const char* base : {"a.log", "b.log", "c.log", "none.log"}) bases.push_back(base);
+  for (const char* name : {"a.log.2", "a.log.1", "a.log.3.gz", "b.log-20261121", "b.log.7",
+                           "c.log.1", "c.log", "a.log"}) {
+    write(name);
+  }
+  Fd directory(::open(directory_.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  DirectoryLook look;
+  size_t found = 0;
+  for (int round = 0; round < 2; ++round) {
+    for (const std::string& base : bases) {
+      const auto alone = rotated_siblings(directory, base),
+                 together = look.rotated(directory, base);
+      ASSERT_TRUE(alone && together);
+      ASSERT_EQ(alone->size(), together->size()) << base;
+      for (size_t i = 0; i < alone->size(); ++i, ++found) {
+        EXPECT_EQ((*alone)[i].file_name, (*together)[i].file_name);
+        const auto renamed = look.find(directory, (*alone)[i].facts.identity);
+        ASSERT_TRUE(renamed);
+        EXPECT_EQ(renamed->file_name, (*alone)[i].file_name);
+      }
+    }
+  }
+  EXPECT_EQ(found, 10u);
+  EXPECT_FALSE(look.find(directory, {}));
+}
+
+TEST_F(DiscoveryTest, each_of_many_logs_of_one_directory_is_followed_through_its_rotations) {
+  std::vector<Inodes> expected;
+  for (int i = 0; i < 30; ++i) {
+    const std::string name = "n" + std::to_string(i) + ".log";
+    expected.push_back({write(name + ".1")});
+    expected.back().push_back(write(name));
+  }
+  declare("*.log*");
+  const Inodes all = opened();
+  EXPECT_EQ(all.size(), 60u);
+  for (const Inodes& pair : expected) {
+    const auto rotated = std::find(all.begin(), all.end(), pair[0]);
+    ASSERT_NE(rotated, all.end());
+    ASSERT_NE(std::next(rotated), all.end());
+    EXPECT_EQ(*std::next(rotated), pair[1]);
+  }
+}
+
 TEST_F(DiscoveryTest, rotated_files_are_found_though_the_known_one_and_the_named_one_are_gone) {
   write("x.log");
   const auto known = stored("x.log");
