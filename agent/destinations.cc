@@ -21,7 +21,7 @@ int64_t longer_park(int64_t park_ns) { return std::clamp(park_ns * 2, kParkMinNs
 }  // namespace
 
 bool Destination::has_room() const {
-  return records_out < limits::kBatchRecords && bytes_out < limits::kBatchBytes;
+  return records_out <= limits::kFeedRecords && bytes_out <= limits::kFeedBytes;
 }
 
 Destinations::Destinations(DestinationOptions options, shipper::Kafka& kafka)

@@ -275,13 +275,21 @@ FillOutcome Tail::decode(shipper::Chunk& chunk, shipper::RecordEncoder& encoder,
   state_.covered = at.covered;
   state_.part = at.part;
   state_.ended = false;
-  // A window that holds much more than a chunk takes would be read several times over.
-  const bool chunk_was_full = consumed < window.bytes.size() / 2;
-  read_bytes_ = chunk_was_full ? std::max(consumed + consumed / 4, kReadBytesMin)
-                               : std::max(read_bytes_, limits::kReadBytesUsual);
+  follow_window(window.bytes.size(), consumed);
   if (chunk.messages.empty()) return FillOutcome::kMoved;
   state_.gap_pending = false;
   return FillOutcome::kRecords;
+}
+
+// What a chunk had no room for is read again, so the window stays little larger than what one
+// takes.
+void Tail::follow_window(size_t window_bytes, size_t consumed) {
+  const size_t left = window_bytes - consumed;
+  if (left > consumed / 4) {
+    read_bytes_ = std::max(consumed + consumed / 8, kReadBytesMin);
+  } else if (left < consumed / 16) {
+    read_bytes_ = std::max(read_bytes_, std::min(read_bytes_ * 2, limits::kReadBytesUsual));
+  }
 }
 
 // A generation with a successor is closed when nobody can write to it any more, or nobody did for

@@ -122,6 +122,7 @@ class Tail {
   Result<FillOutcome> read_failed(const Error& error, uint64_t at_offset, int64_t now_ns);
   FillOutcome decode(shipper::Chunk& chunk, shipper::RecordEncoder& encoder, std::string_view bytes,
                      bool at_end, bool full, int64_t wall_ns);
+  void follow_window(size_t window_bytes, size_t consumed);
   FillOutcome close_generation(const Generation& generation, int64_t now_ns, bool rest);
 
   const std::unique_ptr<Decoder> decoder_;

@@ -28,16 +28,21 @@ inline constexpr size_t kScanDepthMax = 16;             ///< Directories below a
 inline constexpr size_t kScanProblemsMax = 20;          ///< Sentences kept.
 inline constexpr size_t kImageCompareBytes = 32 << 10;  ///< At each end of an image's part.
 
-// A chunk: what one turn of the scheduler hands to one partition.
-inline constexpr size_t kChunkRecordsMax = 3500;
-inline constexpr size_t kChunkBytesMax = 850'000;  ///< Encoded; one longer record may exceed it.
+// A chunk: what one turn of the scheduler hands to one partition, a quarter of a batch. What is
+// read, split and encoded at once fits a core's second cache, and when a batch is acknowledged one
+// chunk more completes the next.
+inline constexpr size_t kChunkRecordsMax = 1000;
+inline constexpr size_t kChunkBytesMax = 250'000;  ///< Encoded; one longer record may exceed it.
 
-// librdkafka's batches, and how a partition is fed: it takes another chunk while what is
-// outstanding is less than one full batch. So a full batch is always on its way (none waits for
-// linger.ms), and none is ready behind the one in flight (the broker thread would spin,
-// CONTRIBUTING.md).
+// librdkafka's batches, and how a partition is fed: what is outstanding stays below two batches by
+// a chunk. So the next batch is almost complete when the one in flight is acknowledged, but none is
+// ready behind it (the broker thread would spin, CONTRIBUTING.md).
 inline constexpr size_t kBatchRecords = 4000;     ///< batch.num.messages
 inline constexpr size_t kBatchBytes = 1'000'000;  ///< batch.size
+inline constexpr size_t kFeedRecords = 2 * kBatchRecords - 2 * kChunkRecordsMax;
+inline constexpr size_t kFeedBytes = 2 * kBatchBytes - 2 * kChunkBytesMax;
+static_assert(kFeedRecords + kChunkRecordsMax < 2 * kBatchRecords);
+static_assert(kFeedBytes + kChunkBytesMax < 2 * kBatchBytes);
 
 // Memory of one lane: raw and encoded bytes handed to the producer and not yet reported.
 inline constexpr size_t kLaneBytesInFlightMax = 24 << 20;

@@ -55,7 +55,7 @@ constexpr std::array kUsual = std::to_array<std::pair<const char*, const char*>>
     {"reconnect.backoff.max.ms", "1000"},
     {"compression.codec", "lz4"},
     {"transaction.timeout.ms", "30000"},
-    // A queued batch is never ready behind the one in flight: see limits.h, kPartitionRecordsFree.
+    // A queued batch is never ready behind the one in flight: see limits.h, kFeedRecords.
     {"linger.ms", "1000"},
     {"batch.num.messages", "4000"},
     {"queue.buffering.max.messages", "100000"},
