@@ -25,7 +25,7 @@ fuzz() {
   local name=$1 log=build-fuzz/$1.log
   mkdir -p "$learnt/$name"
   # With -detect_leaks=0 leaks are looked for once, at the end.
-  if "build-fuzz/${name}_fuzz" -max_total_time="$seconds" -timeout=25 -rss_limit_mb=2048 \
+  if "build-fuzz/${name}_fuzz" -max_total_time="$seconds" -timeout=120 -rss_limit_mb=2048 \
     -max_len=16384 -detect_leaks=0 -entropic_scale_per_exec_time=1 -print_final_stats=1 \
     -artifact_prefix="$findings/$name-" "$learnt/$name" "tests/fuzz/corpus/$name" \
     >"$log" 2>&1; then

@@ -3,9 +3,8 @@
 // Method: the real agent from event to lane on one thread in virtual time, in a world that one
 // seed drives. A seed that fails says how it is run again.
 //
-//   simulation_test [--seeds N] [--first S | --random] [--jobs J]    LONGSHORE_LONG=1: 100,000
-//   seeds simulation_test --seed S [--verbose]                            one world; and all that
-//   happens
+//   simulation_test [--seeds N] [--first S | --random] [--jobs J]  LONGSHORE_LONG=1: 100,000 seeds
+//   simulation_test --seed S [--verbose]                           one world; and all that happens
 
 #include <spdlog/spdlog.h>
 #include <sys/wait.h>
