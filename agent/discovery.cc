@@ -166,11 +166,10 @@ void Discovery::release(SourceId id, Lineage& lineage) {
     held.deleted_bytes = deleted_bytes(stat);
     deleted_.push_back({id, lineage.lane, std::move(held)});
   }
-  const Stream stream = lineage.spec == nullptr ? Stream::kFile : lineage.spec->declaration.stream;
   lineage.spec = nullptr;
   lineage.files.clear();
   if (!deleted) return;
-  for (const auto& identity : lineage.identities) identities_.erase({identity, stream});
+  for (const auto& identity : lineage.identities) identities_.erase({identity, lineage.stream});
   const std::string directory = lineage.host_path.substr(0, lineage.host_path.rfind('/'));
   if (const auto in = by_directory_.find(directory); in != by_directory_.end()) {
     in->second.erase(id);

@@ -162,7 +162,7 @@ class Discovery {
   std::optional<std::vector<Sibling>> unread_siblings(Follower& follower, const FoundFile& file,
                                                       uint64_t offset);
   void open_rotated_away(Follower& follower, const ScanResult& result);
-  void adopt(const FoundFile& file, SourceId id);
+  void adopt(const FoundFile& file, SourceId id, Stream stream);
   uint64_t first_offset(const Follower& follower, const FoundFile& file) const;
   bool known_declaration(const Follower& follower) const;
   std::shared_ptr<const SourceSpec> make_spec(const Follower& follower, const FoundFile& file,

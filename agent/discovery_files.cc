@@ -17,6 +17,10 @@ std::string directory_of(const std::string& host_path) {
   return host_path.substr(0, host_path.rfind('/'));
 }
 
+bool is_excluded(const Declaration& declaration, const std::string& container_path) {
+  return !declaration.exclude.empty() && path_matches(declaration.exclude, container_path);
+}
+
 }  // namespace
 
 // One matching file: a known generation, a new generation of a known lineage, or a new source.
@@ -50,7 +54,7 @@ void Discovery::observe(Follower& follower, const FoundFile& file,
     if (id == own && file.facts.identity != lineage.newest) follow_on(follower, file, id, false);
     return;
   }
-  adopt(file, id);
+  adopt(file, id, stream);
   if (lineage.newest != checkpoint::FileIdentity{}) {
     follow_on(follower, file, id, true);
   } else {
@@ -59,10 +63,11 @@ void Discovery::observe(Follower& follower, const FoundFile& file,
 }
 
 // A lineage that nobody knew of.
-void Discovery::adopt(const FoundFile& file, SourceId id) {
+void Discovery::adopt(const FoundFile& file, SourceId id, Stream stream) {
   Lineage& lineage = lineages_[id];
   if (!lineage.host_path.empty()) return;
   lineage.host_path = file.host_path;
+  lineage.stream = stream;
   lineage.lane = LaneId{static_cast<uint32_t>(id.value % options_.lanes)};
   by_directory_[directory_of(file.host_path)].insert(id);
 }
@@ -120,31 +125,34 @@ std::optional<Sibling> Discovery::youngest_since(const Fd& directory, const Line
 }
 
 // Lineages whose file was renamed while nobody looked and was not made anew: what is left unread of
-// them is read under the new name. If the file is gone, those that it was rotated through since
-// may be there.
+// them is read under the new name, for who would collect the old one. If the file is gone, those
+// that it was rotated through since may be there.
 void Discovery::resume_renamed(Follower& follower, const ScanResult& result) {
-  const size_t slash = follower.declaration.path.rfind('/');
-  if (slash == std::string::npos) return;
-  const std::string pattern = follower.declaration.path.substr(slash + 1);
+  const Declaration& declaration = follower.declaration;
+  const std::string pattern = last_component(declaration.path);
   for (const WatchDir& directory : result.directories) {
     const auto in = by_directory_.find(directory.host_path);
-    if (in == by_directory_.end()) continue;
+    if (directory.container_path.empty() || in == by_directory_.end()) continue;
     const std::set<SourceId> ids = in->second;
     for (const SourceId id : ids) {
       Lineage& lineage = lineages_[id];
       if (lineage.spec != nullptr || lineage.newest == checkpoint::FileIdentity{}) continue;
-      const std::string base = lineage.host_path.substr(lineage.host_path.rfind('/') + 1);
-      if (!glob_match(pattern, base)) continue;
+      const std::string base = last_component(lineage.host_path);
+      const std::string container_path = join_path(directory.container_path, base);
+      if (lineage.stream != declaration.stream || !glob_match(pattern, base) ||
+          is_excluded(declaration, container_path)) {
+        continue;
+      }
       auto renamed = looks_[directory.directory.get()].find(*directory.directory, lineage.newest);
       if (!renamed && !lineage.gone) renamed = youngest_since(*directory.directory, lineage, base);
-      if (!renamed) continue;
-      FoundFile where{.container_path = {},
-                      .host_path = lineage.host_path,
-                      .directory = directory.directory,
-                      .file_name = renamed->file_name,
-                      .facts = renamed->facts,
-                      .image_bytes = 0};
-      where.container_path = follower.declaration.path.substr(0, slash + 1) + base;
+      // What has its name still is observed by whoever finds it there.
+      if (!renamed || renamed->file_name == base) continue;
+      const FoundFile where{.container_path = container_path,
+                            .host_path = lineage.host_path,
+                            .directory = directory.directory,
+                            .file_name = renamed->file_name,
+                            .facts = renamed->facts,
+                            .image_bytes = 0};
       follower.sources.insert(id);
       lineage.followers.insert(&follower);
       follow_on(follower, where, id, true);
@@ -244,9 +252,7 @@ void Discovery::open_rotated_away(Follower& follower, const ScanResult& result) 
                      .file_name = base,
                      .facts = {},
                      .image_bytes = 0};
-      const bool excluded =
-          !declaration.exclude.empty() && path_matches(declaration.exclude, file.container_path);
-      if (excluded || !glob_match(pattern, base)) continue;
+      if (is_excluded(declaration, file.container_path) || !glob_match(pattern, base)) continue;
       const SourceId id =
           make_source_id(options_.host_id, file.host_path, stream_name(declaration.stream));
       if (follower.let_go.contains(id)) still_there.insert(id);
@@ -259,7 +265,7 @@ void Discovery::open_rotated_away(Follower& follower, const ScanResult& result) 
       if (!siblings || siblings->empty()) continue;
       file.facts = siblings->back().facts;
       if (first_offset(follower, file) > 0) continue;
-      adopt(file, id);
+      adopt(file, id, declaration.stream);
       follower.sources.insert(id);
       lineages_[id].followers.insert(&follower);
       for (const Sibling& sibling : *siblings) {

@@ -5,103 +5,12 @@
 
 #include "agent/discovery.h"
 
-#include <fcntl.h>
-#include <gtest/gtest.h>
-#include <sys/stat.h>
-
 #include <atomic>
-#include <filesystem>
-#include <fstream>
-#include <thread>
 
-#include "tests/fakes/temporary_dir.h"
+#include "tests/fakes/discovery_fixture.h"
 
 namespace longshore::agent {
 namespace {
-
-namespace fs = std::filesystem;
-using Inodes = std::vector<uint64_t>;
-
-class DiscoveryTest : public testing::Test {
- protected:
-  DiscoveryTest() : mounts_({}), inotify_(std::move(Inotify::open()).value()) {
-    mounts_.refresh();
-    restart({});
-  }
-
-  // A new agent that remembers `stored`.
-  void restart(const std::vector<checkpoint::StoredSource>& stored) {
-    messages_.clear();
-    discovery_ = std::make_unique<Discovery>(
-        DiscoveryOptions{.host_id = "host",
-                         .host_root = "/",
-                         .lanes = 1,
-                         .alive_ns = alive_ns_,
-                         .first_start_at_end = false,
-                         .deleted_bytes_max = deleted_bytes_max_},
-        mounts_, inotify_,
-        [this](LaneId, ToLane message) { messages_.push_back(std::move(message)); }, clock_);
-    discovery_->remember(stored);
-  }
-
-  std::string path(const std::string& name) const { return directory_.path() + "/" + name; }
-  uint64_t write(const std::string& name) {
-    std::ofstream(path(name), std::ios::app) << "line\n";
-    struct stat stat {};
-    EXPECT_EQ(::stat(path(name).c_str(), &stat), 0);
-    return stat.st_ino;
-  }
-
-  void declare(const std::string& pattern, const std::string& container = "",
-               const std::string& name = "app") {
-    Declaration declaration;
-    declaration.name = name;
-    declaration.path = path(pattern);
-    FsSpec spec;
-    spec.layers = {"/"};
-    spec.layers_are_overlay = false;
-    discovery_->declare({container, container, ""}, declaration, spec);
-    look();
-  }
-
-  void look() {
-    inotify_.read([this](const DirectoryEvent& event) { discovery_->on_event(event); });
-    for (int64_t next = discovery_->settle(); next != 0; next = discovery_->settle()) {
-      std::this_thread::sleep_for(std::chrono::microseconds(200));
-    }
-  }
-
-  Inodes opened() const {
-    Inodes inodes;
-    for (const ToLane& message : messages_) {
-      const auto* opened = std::get_if<SourceOpened>(&message);
-      if (opened != nullptr && opened->file != nullptr) {
-        inodes.push_back(opened->file->identity.inode);
-      }
-    }
-    return inodes;
-  }
-
-  checkpoint::StoredSource stored(const std::string& name) {
-    checkpoint::StoredSource source;
-    source.row.id = make_source_id("host", path(name), "");
-    source.row.host_path = path(name);
-    source.row.name = "app";
-    Fd directory(::open(directory_.path().c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-    source.state.file = checkpoint::file_facts_at(directory.get(), name.c_str()).value().identity;
-    source.state.offset = 5;
-    return source;
-  }
-
-  fakes::TemporaryDir directory_;
-  SystemClock clock_;
-  HostMounts mounts_;
-  Inotify inotify_;
-  std::unique_ptr<Discovery> discovery_;
-  std::vector<ToLane> messages_;
-  uint64_t deleted_bytes_max_ = UINT64_MAX;
-  int64_t alive_ns_ = clock_.wall_ns();
-};
 
 TEST_F(DiscoveryTest, files_are_found_when_they_are_there_and_when_they_come) {
   const uint64_t first = write("a.log");
@@ -111,27 +20,6 @@ TEST_F(DiscoveryTest, files_are_found_when_they_are_there_and_when_they_come) {
   look();
   EXPECT_EQ(opened(), (Inodes{first, second}));
   EXPECT_EQ(discovery_->sources(), 2u);
-}
-
-TEST_F(DiscoveryTest, what_is_remembered_and_cannot_be_found_any_more_has_vanished) {
-  write("kept.log");
-  write("gone.log");
-  write("known.log");
-  std::vector<checkpoint::StoredSource> all{stored("kept.log"), stored("gone.log"),
-                                            stored("known.log")};
-  all[2].row.gone_ns = 1;
-  fs::remove(path("gone.log"));
-  fs::remove(path("known.log"));
-  restart(all);
-  declare("*.log");
-  discovery_->look_for_vanished();
-  std::vector<SourceId> vanished;
-  for (const ToLane& message : messages_) {
-    if (const auto* gone = std::get_if<SourceVanished>(&message))
-      vanished.push_back(gone->spec->id);
-  }
-  EXPECT_EQ(vanished, std::vector<SourceId>{all[1].row.id});
-  EXPECT_EQ(opened().size(), 1u);
 }
 
 TEST_F(DiscoveryTest, the_copy_of_a_truncated_file_is_the_youngest_that_is_nobodys) {
@@ -197,27 +85,6 @@ TEST_F(DiscoveryTest, rotations_between_two_looks_are_opened_oldest_first) {
   EXPECT_EQ(opened(), expected);
 }
 
-TEST_F(DiscoveryTest, a_restart_goes_on_in_the_rotated_file_and_then_in_those_born_since) {
-  write("x.log.3");  // Read and closed long ago.
-  Inodes expected{write("x.log")};
-  const auto remembered = stored("x.log");
-  fs::rename(path("x.log"), path("x.log.2"));
-  expected.push_back(write("x.log.1"));
-  expected.push_back(write("x.log"));
-  restart({remembered});
-  declare("*");
-  EXPECT_EQ(opened(), expected);
-}
-
-TEST_F(DiscoveryTest, a_file_that_was_renamed_and_not_made_anew_is_still_read) {
-  const Inodes expected{write("x.log")};
-  const auto remembered = stored("x.log");
-  fs::rename(path("x.log"), path("x.log.1"));
-  restart({remembered});
-  declare("x.log");
-  EXPECT_EQ(opened(), expected);
-}
-
 TEST_F(DiscoveryTest, a_renamed_file_that_the_glob_matches_stays_its_old_source) {
   const Inodes expected{write("a.log")};
   declare("*.log");
@@ -242,26 +109,6 @@ TEST_F(DiscoveryTest, two_declarers_of_one_file_give_one_source) {
   }
   discovery_->gone("c2");
   EXPECT_TRUE(std::holds_alternative<SourceReleased>(messages_.back()));
-}
-
-TEST_F(DiscoveryTest, what_rotated_before_the_first_look_is_collected_and_old_history_is_not) {
-  write("x.log.2");
-  const timespec old[2] = {{.tv_sec = 1, .tv_nsec = 0}, {.tv_sec = 1, .tv_nsec = 0}};
-  ASSERT_EQ(::utimensat(AT_FDCWD, path("x.log.2").c_str(), old, 0), 0);
-  restart({});
-  Inodes expected{write("x.log.1")};
-  expected.push_back(write("x.log"));
-  declare("x.log");
-  EXPECT_EQ(opened(), expected);
-}
-
-TEST_F(DiscoveryTest, what_came_and_was_rotated_while_no_agent_was_up_is_no_history) {
-  Inodes expected{write("x.log.1")};
-  expected.push_back(write("x.log"));
-  ::usleep(50'000);
-  restart({});  // It knows nothing of them, but an agent had run here before they were written.
-  declare("x.log");
-  EXPECT_EQ(opened(), expected);
 }
 
 TEST_F(DiscoveryTest, dated_names_come_before_numbered_ones_whatever_their_birth) {
@@ -325,19 +172,6 @@ TEST_F(DiscoveryTest, each_of_many_logs_of_one_directory_is_followed_through_its
   }
 }
 
-TEST_F(DiscoveryTest, rotated_files_are_found_though_the_known_one_and_the_named_one_are_gone) {
-  write("x.log");
-  const auto known = stored("x.log");
-  fs::rename(path("x.log"), path("x.log.1"));
-  std::this_thread::sleep_for(std::chrono::milliseconds(20));
-  const uint64_t second = write("x.log");
-  fs::remove(path("x.log.1"));
-  fs::rename(path("x.log"), path("x.log.1"));
-  restart({known});
-  declare("x.log");
-  EXPECT_EQ(opened(), Inodes{second});
-}
-
 TEST_F(DiscoveryTest, what_was_rotated_away_before_anything_was_stored_of_it_is_collected) {
   write("old.log.1");
   const timespec old[2] = {{.tv_sec = 1, .tv_nsec = 0}, {.tv_sec = 1, .tv_nsec = 0}};
@@ -369,15 +203,6 @@ TEST_F(DiscoveryTest, a_log_that_was_let_go_is_not_found_again_in_its_rotated_fi
   write("y.txt");
   look();
   EXPECT_TRUE(opened().empty());
-}
-
-TEST_F(DiscoveryTest, what_was_renamed_where_nobody_declares_it_has_not_vanished) {
-  write("x.log");
-  const auto known = stored("x.log");
-  fs::rename(path("x.log"), path("x.log-20261121"));
-  restart({known});
-  discovery_->look_for_vanished();
-  EXPECT_TRUE(messages_.empty());
 }
 
 TEST_F(DiscoveryTest, old_history_that_the_glob_names_comes_first) {

@@ -1,0 +1,128 @@
+// A Discovery over a real directory and real inotify, with what it tells the lanes.
+#pragma once
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "agent/discovery.h"
+#include "tests/fakes/temporary_dir.h"
+
+namespace longshore::agent {
+
+namespace fs = std::filesystem;
+using Inodes = std::vector<uint64_t>;
+
+/// Thread: the test's.
+class DiscoveryTest : public testing::Test {
+ protected:
+  DiscoveryTest() : mounts_({}), inotify_(std::move(Inotify::open()).value()) {
+    mounts_.refresh();
+    restart({});
+  }
+
+  // A new agent that remembers `stored`.
+  void restart(const std::vector<checkpoint::StoredSource>& stored) {
+    messages_.clear();
+    discovery_ = std::make_unique<Discovery>(
+        DiscoveryOptions{.host_id = "host",
+                         .host_root = "/",
+                         .lanes = 1,
+                         .alive_ns = alive_ns_,
+                         .first_start_at_end = false,
+                         .deleted_bytes_max = deleted_bytes_max_},
+        mounts_, inotify_,
+        [this](LaneId, ToLane message) { messages_.push_back(std::move(message)); }, clock_);
+    discovery_->remember(stored);
+  }
+
+  std::string path(const std::string& name) const { return directory_.path() + "/" + name; }
+  uint64_t write(const std::string& name) {
+    std::ofstream(path(name), std::ios::app) << "line\n";
+    struct stat stat {};
+    EXPECT_EQ(::stat(path(name).c_str(), &stat), 0);
+    return stat.st_ino;
+  }
+
+  Declaration declaration(const std::string& pattern, const std::string& name = "app") const {
+    Declaration declaration;
+    declaration.name = name;
+    declaration.path = path(pattern);
+    return declaration;
+  }
+  void declare(const std::string& pattern, const std::string& container = "",
+               const std::string& name = "app") {
+    declare(declaration(pattern, name), container);
+  }
+  void declare(const Declaration& declaration, const std::string& container = "") {
+    FsSpec spec;
+    spec.layers = {"/"};
+    spec.layers_are_overlay = false;
+    discovery_->declare({container, container, ""}, declaration, spec);
+    look();
+  }
+
+  void look() {
+    inotify_.read([this](const DirectoryEvent& event) { discovery_->on_event(event); });
+    for (int64_t next = discovery_->settle(); next != 0; next = discovery_->settle()) {
+      std::this_thread::sleep_for(std::chrono::microseconds(200));
+    }
+  }
+
+  Inodes opened() const {
+    Inodes inodes;
+    for (const ToLane& message : messages_) {
+      const auto* opened = std::get_if<SourceOpened>(&message);
+      if (opened != nullptr && opened->file != nullptr) {
+        inodes.push_back(opened->file->identity.inode);
+      }
+    }
+    return inodes;
+  }
+
+  // Who collects what, in the order in which files were opened: declarations and their files.
+  std::vector<std::string> collected() const {
+    std::vector<std::string> all;
+    for (const ToLane& message : messages_) {
+      const auto* opened = std::get_if<SourceOpened>(&message);
+      if (opened == nullptr || opened->file == nullptr) continue;
+      const std::string& host_path = opened->spec->host_path;
+      all.push_back(opened->spec->declaration.name + " " +
+                    host_path.substr(host_path.rfind('/') + 1));
+    }
+    return all;
+  }
+
+  checkpoint::StoredSource stored(const std::string& name, Stream stream = Stream::kFile) {
+    checkpoint::StoredSource source;
+    source.row.id = make_source_id("host", path(name), stream_name(stream));
+    source.row.stream = stream_name(stream);
+    source.row.host_path = path(name);
+    source.row.name = "app";
+    Fd directory(::open(directory_.path().c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    source.state.file = checkpoint::file_facts_at(directory.get(), name.c_str()).value().identity;
+    source.state.offset = 5;
+    return source;
+  }
+
+  fakes::TemporaryDir directory_;
+  SystemClock clock_;
+  HostMounts mounts_;
+  Inotify inotify_;
+  std::unique_ptr<Discovery> discovery_;
+  std::vector<ToLane> messages_;
+  uint64_t deleted_bytes_max_ = UINT64_MAX;
+  int64_t alive_ns_ = clock_.wall_ns();
+};
+
+}  // namespace longshore::agent
