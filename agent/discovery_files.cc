@@ -100,7 +100,7 @@ void Discovery::follow_on(Follower& follower, const FoundFile& file, SourceId id
     unseen =
         !renamed && !siblings.empty() && std::none_of(siblings.begin(), siblings.end(), is_known);
     from = std::find_if(siblings.begin(), siblings.end(), [&](const Sibling& each) {
-      return each.facts.identity.birth_ns >= newest.birth_ns && !is_known(each);
+      return each.facts.identity.born_ns() >= newest.born_ns() && !is_known(each);
     });
   }
   bool own_opened = false;
@@ -119,7 +119,7 @@ std::optional<Sibling> Discovery::youngest_since(const Fd& directory, const Line
   const auto siblings = looks_[&directory].rotated(directory, base);
   if (!siblings || siblings->empty()) return std::nullopt;
   const Sibling& last = siblings->back();
-  const bool is_later = last.facts.identity.birth_ns >= lineage.newest.birth_ns;
+  const bool is_later = last.facts.identity.born_ns() >= lineage.newest.born_ns();
   if (!is_later || identities_.contains({last.facts.identity, lineage.stream})) return std::nullopt;
   return last;
 }

@@ -98,7 +98,7 @@ void sort_oldest_first(std::vector<Sibling>& siblings) {
   std::sort(siblings.begin(), siblings.end(), [](const Sibling& a, const Sibling& b) {
     const int left = rotation_number(a.file_name), right = rotation_number(b.file_name);
     if (left != right) return left < 0 || (right >= 0 && left > right);
-    const int64_t left_ns = a.facts.identity.birth_ns, right_ns = b.facts.identity.birth_ns;
+    const int64_t left_ns = a.facts.identity.born_ns(), right_ns = b.facts.identity.born_ns();
     return std::tie(left_ns, a.file_name) < std::tie(right_ns, b.file_name);
   });
 }

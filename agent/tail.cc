@@ -57,7 +57,7 @@ void Tail::add(std::shared_ptr<const OpenFile> file, uint64_t start_offset, bool
   if (std::any_of(closed.begin(), closed.end(), same)) return;
   // Older than all that is remembered of what was read.
   const bool all_known = closed.size() < limits::kClosedGenerationsMax;
-  if (!all_known && file->identity.birth_ns < closed.front().birth_ns) return;
+  if (!all_known && file->identity.born_ns() < closed.front().born_ns()) return;
   for (Generation& known : generations_) {
     if (!same(known.file->identity)) continue;
     known.file = std::move(file);

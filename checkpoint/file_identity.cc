@@ -3,7 +3,9 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <xxhash.h>
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 
@@ -27,21 +29,36 @@ FileFacts facts_of(const struct statx& stat) {
   return facts;
 }
 
-}  // namespace
-
-Result<FileFacts> file_facts(int fd) {
-  struct statx stat {};
-  if (::statx(fd, "", AT_EMPTY_PATH, kMask, &stat) == 0) return facts_of(stat);
-  return Error{ErrorCode::kRetryable,
-               std::string("statx of an open file: ") + std::strerror(errno)};
+// The file handle holds the inode's generation number: name_to_handle_at(2).
+int64_t instead_of_birth(int dir_fd, const char* name, int flags) {
+  alignas(file_handle) std::array<char, sizeof(file_handle) + MAX_HANDLE_SZ> bytes{};
+  auto* const handle = reinterpret_cast<file_handle*>(bytes.data());
+  handle->handle_bytes = MAX_HANDLE_SZ;
+  int mount = 0;
+  if (::name_to_handle_at(dir_fd, name, handle, &mount, flags) != 0) return 0;
+  return -1 - static_cast<int64_t>(XXH3_64bits(bytes.data(), bytes.size()) >> 1);
 }
 
-Result<FileFacts> file_facts_at(int dir_fd, const char* name) {
+Result<FileFacts> look(int dir_fd, const char* name, int flags, const std::string& what) {
   struct statx stat {};
-  if (::statx(dir_fd, name, AT_SYMLINK_NOFOLLOW, kMask, &stat) == 0) return facts_of(stat);
+  if (::statx(dir_fd, name, flags | AT_SYMLINK_NOFOLLOW, kMask, &stat) == 0) {
+    FileFacts facts = facts_of(stat);
+    if (facts.identity.birth_ns == 0) {
+      facts.identity.birth_ns = instead_of_birth(dir_fd, name, flags);
+    }
+    return facts;
+  }
   const bool gone = errno == ENOENT || errno == ENOTDIR;
   return Error{gone ? ErrorCode::kNotFound : ErrorCode::kRetryable,
-               std::string("statx of ") + name + ": " + std::strerror(errno)};
+               "statx of " + what + ": " + std::strerror(errno)};
+}
+
+}  // namespace
+
+Result<FileFacts> file_facts(int fd) { return look(fd, "", AT_EMPTY_PATH, "an open file"); }
+
+Result<FileFacts> file_facts_at(int dir_fd, const char* name) {
+  return look(dir_fd, name, 0, name);
 }
 
 bool has_writer(int fd) {

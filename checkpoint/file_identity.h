@@ -12,8 +12,13 @@ namespace longshore::checkpoint {
 struct FileIdentity {
   uint64_t device = 0;
   uint64_t inode = 0;
-  int64_t birth_ns = 0;  ///< 0 where the file system keeps no birth time.
+  /// Where the file system keeps no birth time: negative, and another one for each file that gets
+  /// the inode; 0 where it does not even tell these apart.
+  int64_t birth_ns = 0;
   auto operator<=>(const FileIdentity&) const = default;
+
+  /// To compare ages; 0: not known.
+  int64_t born_ns() const { return birth_ns > 0 ? birth_ns : 0; }
 };
 
 struct FileFacts {

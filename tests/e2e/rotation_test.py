@@ -69,6 +69,31 @@ def rotations_under_watch(lab, kafka):
     stream.verify()
 
 
+def inodes_that_are_used_again(lab, kafka):
+    """Without birth times, a new file often looks like one that was read and deleted before."""
+    image, folder = lab.dir / "birthless.img", lab.dir / "birthless"
+    with open(image, "wb") as file:
+        file.truncate(16 << 20)
+    harness.run("mkfs.ext4", "-q", "-F", "-I", "128", image)
+    folder.mkdir()
+    harness.run("mount", "-o", "loop", image, folder)
+    lab.closers.append(lambda: harness.run("umount", "-l", folder))
+    stream = Stream(lab, kafka, "again", folder / "app.log")
+    stream.path = folder / "app.log"
+    older, inodes = folder / "app.log.1", []
+    for _ in range(5):
+        stream.write(50)
+        inodes.append(stream.path.stat().st_ino)
+        stream.agent.start()
+        stream.arrived()
+        stream.agent.stop()
+        older.unlink(missing_ok=True)
+        stream.path.rename(older)
+    check(len(set(inodes)) < len(inodes), f"no inode was used again: {inodes}")
+    check_clean(audit(kafka.brokers, "again"), stream.written, 1)
+    say(f"again: {stream.written} lines of {len(inodes)} files with {len(set(inodes))} inodes")
+
+
 def several_in_a_row(lab, kafka):
     stream = Stream(lab, kafka, "inarow")
     stream.write()
@@ -220,11 +245,11 @@ def files_that_appear_later(lab, kafka):
 
 def test(lab):
     kafka = lab.kafka()
-    harness.run_parts((rotations_under_watch, several_in_a_row, while_the_agent_is_down,
-                       under_full_load, a_writer_that_goes_on_in_the_old_file,
-                       a_glob_that_names_rotated_files, copy_and_truncate,
-                       copy_and_truncate_while_the_agent_is_down, a_line_in_pieces,
-                       files_that_appear_later), lab, kafka)
+    harness.run_parts((rotations_under_watch, inodes_that_are_used_again, several_in_a_row,
+                       while_the_agent_is_down, under_full_load,
+                       a_writer_that_goes_on_in_the_old_file, a_glob_that_names_rotated_files,
+                       copy_and_truncate, copy_and_truncate_while_the_agent_is_down,
+                       a_line_in_pieces, files_that_appear_later), lab, kafka)
 
 
 if __name__ == "__main__":
