@@ -282,7 +282,8 @@ Status Reader::take(const rd_kafka_message_t& message,
         .partition = message.partition,
         .offset = message.offset,
         .key = {static_cast<const char*>(message.key), message.key ? message.key_len : 0},
-        .value = {static_cast<const char*>(message.payload), message.payload ? message.len : 0}});
+        .value = {static_cast<const char*>(message.payload), message.payload ? message.len : 0},
+        .timestamp_ms = rd_kafka_message_timestamp(&message, nullptr)});
   return ok();
 }
 
