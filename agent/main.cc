@@ -13,6 +13,7 @@
 #include "agent/commands.h"
 #include "config/nearest.h"
 #include "integrations/kafka/commands.h"
+#include "integrations/search/commands.h"
 
 namespace longshore {
 namespace {
@@ -34,6 +35,7 @@ constexpr std::array kCommands = std::to_array<Command>({
     {"agent", "collect logs and ship them to Kafka", with_strings<agent::run_agent>},
     {"audit", "prove from a topic that its sources are complete", kafka::run_audit},
     {"tap", "follow a topic readably", kafka::run_tap},
+    {"index", "bring topics into OpenSearch or Elasticsearch", search::run_index},
     {"checkpoint", "show what the state directory holds, and get out of a refusal",
      with_strings<agent::run_checkpoint>},
     {"broker", "an embedded Kafka in memory, for trying things out", kafka::run_broker},
