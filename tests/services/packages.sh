@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that a purpose needs; quick and quiet when all are there.
-#   packages.sh build | docker | kafka | test | fuzz
+#   packages.sh build | docker | kafka | opensearch | test | fuzz
 # This is the only list of packages; README.md points here.
 set -euo pipefail
 
@@ -9,6 +9,7 @@ build=(g++ cmake ninja-build ccache pkg-config librdkafka-dev libuv1-dev libsimd
   zlib1g-dev libre2-dev libboost-program-options-dev libgtest-dev libbenchmark-dev)
 docker=(docker.io iptables busybox-static curl)
 kafka=(default-jre-headless maven ca-certificates python3)
+opensearch=(default-jdk-headless maven ca-certificates python3 curl)
 checks=(clang-format procps python3 strace)
 fuzz=(clang libclang-rt-14-dev libfuzzer-14-dev)
 
@@ -18,9 +19,11 @@ for purpose in "$@"; do
     build) wanted+=("${build[@]}") ;;
     docker) wanted+=("${docker[@]}") ;;
     kafka) wanted+=("${kafka[@]}") ;;
+    opensearch) wanted+=("${opensearch[@]}") ;;
     fuzz) wanted+=("${fuzz[@]}") ;;
-    test) wanted+=("${build[@]}" "${docker[@]}" "${kafka[@]}" "${checks[@]}") ;;
-    *) echo "usage: $0 build|docker|kafka|test|fuzz ..." >&2; exit 2 ;;
+    test) wanted+=("${build[@]}" "${docker[@]}" "${kafka[@]}" "${opensearch[@]}"
+      "${checks[@]}") ;;
+    *) echo "usage: $0 build|docker|kafka|opensearch|test|fuzz ..." >&2; exit 2 ;;
   esac
 done
 
