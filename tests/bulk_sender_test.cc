@@ -163,6 +163,16 @@ TEST(BulkSender, a_body_over_the_limit_is_halved_and_the_limit_remembered) {
                   [](const HttpRequest& request) { return request.body.size() <= kLimit; }));
 }
 
+TEST(BulkSender, a_server_that_hangs_up_on_large_bodies_gets_smaller_ones) {
+  Sending sending([](const HttpRequest& request) {
+    const std::vector<std::string> answers(items_in(request.body).size(), item(201));
+    return HttpReply{.body = items_of(answers), .hang_up = request.body.size() > 100'000};
+  });
+  sending.add(400, 1000);
+  ASSERT_TRUE(sending.send());
+  EXPECT_EQ(sending.tally.created, 400u);
+}
+
 TEST(BulkSender, one_item_that_spoils_the_request_is_found) {
   Sending sending([](const HttpRequest& request) {
     if (request.body.find("\"d5\"") != std::string::npos)

@@ -12,6 +12,11 @@ namespace {
 
 constexpr int64_t kAskedPauseMsMax = 30'000;
 
+// A server, or a proxy before it, may close the connection on a body that it finds too large
+// instead of saying so: one that stays without any answer is halved as well, down to that size.
+constexpr int kSilencesMax = 3;
+constexpr size_t kSilentBytesMin = 64 << 10;
+
 // An answer is that long where each item has a reason, and a little more.
 size_t answer_bytes_max(size_t items) { return (size_t{64} << 10) + items * 1024; }
 
@@ -68,11 +73,14 @@ Status BulkSender::send(Bulk& bulk, const std::function<bool()>& give_up) {
   std::deque<Places> left;
   cut(bulk, all, left);
   bool reasons = true;
+  int silences = 0;  // In a row.
   while (!left.empty()) {
     if (give_up()) return Error{ErrorCode::kRetryable, "given up"};
     const Places places = std::move(left.front());
     left.pop_front();
     const Reply reply = post(bulk, places, reasons);
+    const bool silent = reply.kind == Reply::Kind::kLater && reply.status == 0;
+    silences = silent ? silences + 1 : 0;
     Places again;
     switch (reply.kind) {
       case Reply::Kind::kAnswered:
@@ -97,19 +105,29 @@ Status BulkSender::send(Bulk& bulk, const std::function<bool()>& give_up) {
           tally_.too_large += 1;
           learned_.refused_body(body_of(bulk, places).size());
         }
-        const auto middle = places.begin() + static_cast<ptrdiff_t>(places.size() / 2);
-        left.emplace_front(middle, places.end());
-        left.emplace_front(places.begin(), middle);
+        halve(places, left);
         break;
     }
     if (again.empty()) {
       if (reply.kind == Reply::Kind::kAnswered) span_ms_ = backoff_.first_ms;
       continue;
     }
-    left.push_front(std::move(again));
+    if (silences >= kSilencesMax && again.size() > 1 &&
+        body_of(bulk, again).size() > kSilentBytesMin) {
+      silences = 0;
+      halve(again, left);
+    } else {
+      left.push_front(std::move(again));
+    }
     if (!give_up()) pause(reply.pause_ms);
   }
   return ok();
+}
+
+void BulkSender::halve(const Places& places, std::deque<Places>& out) {
+  const auto middle = places.begin() + static_cast<ptrdiff_t>(places.size() / 2);
+  out.emplace_front(middle, places.end());
+  out.emplace_front(places.begin(), middle);
 }
 
 void BulkSender::pause(int64_t at_least_ms) {

@@ -49,6 +49,7 @@ class BulkSender {
   };
 
   void cut(const Bulk& bulk, const Places& places, std::deque<Places>& out) const;
+  static void halve(const Places& places, std::deque<Places>& out);
   Reply post(const Bulk& bulk, const Places& places, bool reasons);
   std::string_view body_of(const Bulk& bulk, const Places& places);
   Status heed(Bulk& bulk, const Places& places, const Reply& reply, Places& again);

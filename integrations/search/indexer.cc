@@ -21,7 +21,7 @@ constexpr int kCommitMs = 3000;
 // A member that is not heard of for long loses its partitions: then it only listens.
 constexpr auto kListenAfter = milliseconds(2000);
 // How long what is on its way may take when the partitions go, or the process ends.
-constexpr auto kFinishTime = milliseconds(4000);
+constexpr auto kFinishTime = milliseconds(3000);
 constexpr int kCloseMs = 7000;
 constexpr int kRetryMs = 1000;
 

@@ -31,7 +31,7 @@ def kills_and_rebalances(lab, kafka, search):
         nonlocal number
         number += 1
         members.append(Member(lab, kafka, search, "many", "--bulk-bytes", "256K", "--linger-ms",
-                              "100", name=f"many-{number}"))
+                              "100", name=f"member-{number}"))
 
     join()
     killed = left = 0
@@ -64,17 +64,49 @@ def kills_and_rebalances(lab, kafka, search):
     slowest = max(member.stop() for member in members)
     say(f"{killed} kills -9, {left} members left by SIGTERM, the node killed once: {count} lines, "
         f"each once; the last three found {there:.0f} already there and ended in {slowest:.1f} s")
-    late = Member(lab, kafka, search, "many", name="many-late")
+    late = Member(lab, kafka, search, "many", name="member-late")
     late.wait_until_done()
-    check(late.number("documents_already_there_total") == 0, "offsets were not committed at the end")
+    check(late.number("documents_already_there_total") == 0, "the ends were not committed")
     agent.stop()
     late.stop()
 
 
+def outages(lab, kafka, search):
+    """Nobody answers: it waits, ends in time when it is told to, and goes on by itself."""
+    kafka.topic("outage", 2)
+    path = lab.dir / "outage.log"
+    numbered_lines(path, 0, 5000)
+    lab.agent(kafka.brokers, topic="outage", name="outage", sources={"o": path}).once()
+    frozen = Member(lab, kafka, search, "outage", "--bulk-bytes", "64K", name="frozen")
+    wait_until(lambda: search.count("logs-outage-*") > 0, 60, "a first document")
+    search.freeze()
+    time.sleep(3)
+    ended = frozen.stop()
+    member = Member(lab, kafka, search, "outage", "--bulk-bytes", "64K", name="waiting")
+    time.sleep(3)
+    search.thaw()
+    kafka.freeze()
+    time.sleep(8)
+    member.check_running()
+    ended = max(ended, member.stop())
+    kafka.thaw()
+    member = Member(lab, kafka, search, "outage", name="on")
+    wait_until(lambda: search.count("logs-outage-*") == 5000, 120, "all documents")
+    kafka.kill()
+    time.sleep(5)
+    check(kafka.restart(), "Kafka does not start again")
+    numbered_lines(path, 5000, 100)
+    lab.agent(kafka.brokers, topic="outage", name="outage", sources={"o": path}).once()
+    wait_until(lambda: search.count("logs-outage-*") == 5100, 120, "what came after the outage")
+    check(check_equal(search, "logs-outage-*", kafka, "outage") == 5100, "not every line once")
+    ended = max(ended, member.stop())
+    say(f"node and broker frozen, broker killed: it waited, went on, and ended within {ended:.1f} s")
+
+
 def search_by_part(lab, kafka, search):
     kafka.topic("words", 2)
-    line = ("payment ERROR order-4711 from 10.20.30.40:8080 trace=550e8400-e29b-41d4-a716-4466554400 "
-            "user_name=bob (com.shop.CartService.addItem)")
+    line = ("payment ERROR order-4711 from 10.20.30.40:8080 user_name=bob "
+            "trace=550e8400-e29b-41d4-a716-4466554400 (com.shop.CartService.addItem)")
     path, js = lab.dir / "words.log", lab.dir / "words.json"
     path.write_text(f"{line}\nnothing of it: order-4712 10.20.30.41\n", encoding="utf-8")
     huge = '{"stack":"' + "x" * 50_000 + ' needle-99"}'
@@ -85,10 +117,11 @@ def search_by_part(lab, kafka, search):
     member = Member(lab, kafka, search, "words", "--gzip", name="words")
     member.wait_until_done()
     for phrase in ("order-4711", "4711", "10.20.30.40", "30.40:8080", "8080", "e29b-41d4", "bob",
-                   "user_name", "CartService.addItem", "error", "550e8400-e29b-41d4-a716-4466554400"):
+                   "user_name", "CartService.addItem", "error",
+                   "550e8400-e29b-41d4-a716-4466554400"):
         found = search.find("logs-words-*", phrase)
         check(found == [line], f"{phrase} finds {found}")
-    check(len(search.find("logs-words-*", "needle-99")) == 1, "a huge JSON line is not found as text")
+    check(len(search.find("logs-words-*", "needle-99")) == 1, "a huge JSON is not found as text")
     for term in ({"labels.team": "web"}, {"json.level": "warn"}, {"json.user.id": "17"},
                  {"json.field1499": "1499"}, {"log.file.path": str(path)}):
         found = search.ask("/logs-words-*/_count", {"query": {"term": term}})["count"]
@@ -148,7 +181,7 @@ def refusals(lab, kafka, search):
     check(sorted(len(record["message"]) for record in kept) == [10, 10, 400_000],
           "the dead letters are not the records themselves")
     member.stop()
-    say("mapping conflicts and a document over the limit lie in the dead-letter topic, with reasons")
+    say("conflicts and a document over the limit lie in the dead-letter topic, with reasons")
 
 
 def stops(lab, kafka, search):
@@ -199,7 +232,7 @@ def test(lab):
     kafka = lab.kafka()
     kafka.topic("longshore-dead-letter", 1)
     search = serve_opensearch(lab)
-    run_parts([search_by_part, stops, kills_and_rebalances, with_tiny_limits], lab, kafka, search)
+    run_parts([search_by_part, stops, outages, kills_and_rebalances, with_tiny_limits], lab, kafka, search)
 
 
 main(test, 7200 if LONG else 1200)

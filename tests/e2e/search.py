@@ -30,8 +30,11 @@ class OpenSearch:
     def kill(self):
         self._script("kill")
 
-    def stop(self):
-        self._script("stop")
+    def freeze(self):
+        self._script("freeze")
+
+    def thaw(self):
+        self._script("thaw")
 
     def close(self):
         self._script("wipe")
@@ -150,8 +153,10 @@ def check_equal(search, index, kafka, topic):
     records = tap(kafka.brokers, topic)
     wanted = dict(zip(ids_of(records), records))
     check(len(wanted) == len(records), f"two records of {topic} have one id")
-    found = dict(search.documents(index))
-    check(search.count(index) == len(found), "an id is in two indices")
+    listed = list(search.documents(index))
+    found = dict(listed)
+    check(search.count(index) == len(listed) == len(found),
+          f"{search.count(index)} documents, {len(listed)} listed, {len(found)} ids")
     missing, more = wanted.keys() - found.keys(), found.keys() - wanted.keys()
     check(not missing and not more, f"{len(missing)} documents are missing, {len(more)} too many: "
                                     f"{list(missing)[:3]} {list(more)[:3]}")
@@ -166,10 +171,3 @@ def serve_opensearch(lab, name="os", settings=""):
     lab.services.append(service)  # Before it starts: one that fails half-way is ended too.
     service.__init__(lab.dir / name, settings)
     return service
-
-
-def committed(kafka, group, topic):
-    """The sum of a group's committed offsets."""
-    out = kafka.tool("consumer.group.ConsumerGroupCommand", "--describe", "--group", group)
-    rows = [line.split() for line in out.splitlines() if f" {topic} " in line]
-    return sum(int(row[3]) for row in rows if row[3].isdigit())
