@@ -12,6 +12,7 @@
 
 #include "agent/commands.h"
 #include "config/nearest.h"
+#include "integrations/hdfs/commands.h"
 #include "integrations/kafka/commands.h"
 #include "integrations/search/commands.h"
 
@@ -36,6 +37,8 @@ constexpr std::array kCommands = std::to_array<Command>({
     {"audit", "prove from a topic that its sources are complete", kafka::run_audit},
     {"tap", "follow a topic readably", kafka::run_tap},
     {"index", "bring topics into OpenSearch or Elasticsearch", search::run_index},
+    {"archive", "carry topics into HDFS or a file system, each record once", hdfs::run_archive},
+    {"fetch", "read the archive back", hdfs::run_fetch},
     {"checkpoint", "show what the state directory holds, and get out of a refusal",
      with_strings<agent::run_checkpoint>},
     {"broker", "an embedded Kafka in memory, for trying things out", kafka::run_broker},

@@ -224,7 +224,7 @@ Status GroupReader::poll(int timeout_ms, size_t records_max) {
     any = true;
     Status status = take(*message);
     rd_kafka_message_destroy(message);
-    if (!status) return status;
+    if (!status || listener_->enough()) return status;
   }
   return ok();
 }

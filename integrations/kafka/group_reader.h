@@ -62,6 +62,9 @@ class GroupListener {
 
   /// The record is valid during the call.
   virtual void record(const ReadRecord& record) = 0;
+
+  /// Asked after each record: whether poll() shall return before it hands over more.
+  virtual bool enough() const { return false; }
 };
 
 /// How far a partition that is ours was read.

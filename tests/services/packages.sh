@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that a purpose needs; quick and quiet when all are there.
-#   packages.sh build | docker | kafka | opensearch | test | fuzz
+#   packages.sh build | docker | kafka | opensearch | hdfs | test | fuzz
 # This is the only list of packages; README.md points here.
 set -euo pipefail
 
@@ -10,7 +10,8 @@ build=(g++ cmake ninja-build ccache pkg-config librdkafka-dev libuv1-dev libsimd
 docker=(docker.io iptables busybox-static curl)
 kafka=(default-jre-headless maven ca-certificates python3)
 opensearch=(default-jdk-headless maven ca-certificates python3 curl)
-checks=(clang-format procps python3 strace)
+hdfs=(default-jre-headless maven ca-certificates curl python3)
+checks=(clang-format procps python3 strace zstd)
 fuzz=(clang libclang-rt-14-dev libfuzzer-14-dev)
 
 wanted=()
@@ -20,10 +21,11 @@ for purpose in "$@"; do
     docker) wanted+=("${docker[@]}") ;;
     kafka) wanted+=("${kafka[@]}") ;;
     opensearch) wanted+=("${opensearch[@]}") ;;
+    hdfs) wanted+=("${hdfs[@]}") ;;
     fuzz) wanted+=("${fuzz[@]}") ;;
-    test) wanted+=("${build[@]}" "${docker[@]}" "${kafka[@]}" "${opensearch[@]}"
+    test) wanted+=("${build[@]}" "${docker[@]}" "${kafka[@]}" "${opensearch[@]}" "${hdfs[@]}"
       "${checks[@]}") ;;
-    *) echo "usage: $0 build|docker|kafka|opensearch|test|fuzz ..." >&2; exit 2 ;;
+    *) echo "usage: $0 build|docker|kafka|opensearch|hdfs|test|fuzz ..." >&2; exit 2 ;;
   esac
 done
 
