@@ -120,7 +120,7 @@ void LineWriter::append(const kafka::ReadRecord& record, bool own, std::string& 
   if (!object.empty()) {
     const size_t begin = out.size();
     out += object;
-    // A newline of an object stands between its tokens: within a string it would be escaped.
+    // A newline stands between tokens: within a string it would be escaped.
     std::replace(out.begin() + static_cast<ptrdiff_t>(begin), out.end(), '\n', ' ');
     out += '\n';
     return;

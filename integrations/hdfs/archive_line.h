@@ -1,7 +1,7 @@
 // One record as one line of an archive.
 //
-// A record of longshore is its line as it stands, and so is any other JSON object. What is none
-// (format raw, text, bytes) is wrapped:
+// A record of longshore is its line as it stands, and so is any other JSON object of one line. What
+// is none (format raw, text, bytes) is wrapped:
 //
 //   {"@timestamp":"2026-11-21T14:00:00.123Z","message":"...",
 //    "kafka":{"topic":"logs","partition":3,"offset":10500,"key":"..."}}
