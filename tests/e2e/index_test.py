@@ -100,7 +100,7 @@ def outages(lab, kafka, search):
     wait_until(lambda: search.count("logs-outage-*") == 5100, 120, "what came after the outage")
     check(check_equal(search, "logs-outage-*", kafka, "outage") == 5100, "not every line once")
     ended = max(ended, member.stop())
-    say(f"node and broker frozen, broker killed: it waited, went on, and ended within {ended:.1f} s")
+    say(f"node and broker frozen, broker killed: it waited, went on, ended within {ended:.1f} s")
 
 
 def search_by_part(lab, kafka, search):
@@ -232,7 +232,8 @@ def test(lab):
     kafka = lab.kafka()
     kafka.topic("longshore-dead-letter", 1)
     search = serve_opensearch(lab)
-    run_parts([search_by_part, stops, outages, kills_and_rebalances, with_tiny_limits], lab, kafka, search)
+    run_parts([search_by_part, stops, outages, kills_and_rebalances, with_tiny_limits],
+              lab, kafka, search)
 
 
 main(test, 7200 if LONG else 1200)
