@@ -9,7 +9,6 @@ import contextlib
 import json
 import os
 import random
-import subprocess
 import threading
 import time
 
@@ -106,7 +105,211 @@ def killed_on_hdfs(lab, shared):
         f"{slowest:.1f} s")
 
 
-PARTS = [killed_on_a_directory, killed_on_hdfs]
+def fetched(archive, *words):
+    return run(BINARY, "fetch", "--from", archive.url(), "--topic", "logs", "--user", "root",
+               *words, timeout=300).stdout
+
+
+def audited(archive, *words):
+    done = run(BINARY, "audit", "--archive", archive.url(), "--topic", "logs", "--user", "root",
+               *words, ok=False, timeout=300)
+    return done.returncode, done.stdout + done.stderr
+
+
+def read_back(lab, shared):
+    """fetch prints what was shipped, audit proves it, and finds what is not there."""
+    archive = shared.get("mounted")
+    if archive is None:
+        archive = Mounted(lab.dir / "archive")
+        Archiver(lab, shared["kafka"].brokers, archive.url(), name="once", flags=[
+            "--group", "once", "--once"]).start().wait(300)
+    path = lab.dir / "ship-0.log"
+    check(fetched(archive, "--source", "s0") == path.read_text(), "fetch is not what was shipped")
+    wanted = [line for line in path.read_text().splitlines() if "77 " in line]
+    check(fetched(archive, "--source", "s0", "--grep", "77 ").splitlines() == wanted and wanted,
+          "fetch --grep")
+    check(fetched(archive, "--until", "2020-01-01") == "", "fetch --until")
+    check(fetched(archive, "--since", "2020-01-01").count("\n") == RECORDS, "fetch --since")
+    record = json.loads(fetched(archive, "--source", "s1", "--json").splitlines()[0])
+    check(record["longshore"]["name"] == "s1", f"fetch --json: {record}")
+    status, words = audited(archive, "--source", f"s0={path}", "--expect-sources", SOURCES)
+    check(status == 0 and f"{RECORDS} records, 0 gaps, 0 duplicates" in words, words)
+    files = archiving.published(archive)[0]
+    gone = archive.dir / files[len(files) // 2][2]
+    gone.rename(lab.dir / "gone")
+    status, words = audited(archive)
+    check(status == 1 and "are in no file" in words, words)
+    (lab.dir / "gone").rename(gone)
+    gone.with_name(gone.name.replace(".jsonl", "9.jsonl")).write_bytes(gone.read_bytes())
+    status, words = audited(archive)
+    check(status == 1 and "hold the same offsets" in words, words)
+    gone.with_name(gone.name.replace(".jsonl", "9.jsonl")).unlink()
+    say(f"fetch printed what was shipped; audit --archive: {RECORDS} records are whole, a file "
+        "that was taken away and one that came twice are found")
+
+
+def members_come_and_go(lab, shared):
+    kafka, archive = shared["kafka"], Mounted(lab.dir / "shared")
+    members = [Archiver(lab, kafka.brokers, archive.url(), name=f"m{i}", flags=[
+        *FLAGS, "--group", "sharing"]) for i in range(3)]
+    with shipping(lab, kafka, RECORDS // 5, "sharing"):
+        for i in range(4 * len(members)):
+            member = members[i % len(members)]
+            if member.running():
+                member.stop()
+            else:
+                member.start()
+            time.sleep(0.7)
+    for member in members:
+        if not member.running():
+            member.start()
+    wait_until_archived(archive, kafka, 300)
+    lines, files = check_archive(archive, kafka)
+    for member in members:
+        member.stop()
+    say(f"three members came and went: {lines} lines in {files} files, once each")
+
+
+def services_go_away(lab, shared):
+    kafka, hdfs = shared["kafka"], shared["hdfs"]()
+    archive = Below(hdfs, "/faults")
+    hdfs.shell("-mkdir", "/faults")
+    archiver = Archiver(lab, kafka.brokers, archive.url(), name="faults", flags=[
+        *FLAGS, "--user", "root", "--group", "faults"]).start()
+    wait_until(lambda: archiving.published(archive), 120, "the first file")
+    refused = 0
+    for number, fault in enumerate(["namenode", "datanode", "quota", "kafka"]):
+        with shipping(lab, kafka, RECORDS // 10, f"f{number}"):
+            pass
+        if fault == "quota":
+            hdfs.tool("org.apache.hadoop.hdfs.tools.DFSAdmin", "-setSpaceQuota", "9m", "/faults")
+        elif fault == "kafka":
+            kafka.kill()
+        else:
+            hdfs.kill(fault)
+        time.sleep(8)
+        archiver.check_running()
+        if fault == "quota":
+            archiver.wait_for_log("QuotaExceeded", 60)
+            hdfs.tool("org.apache.hadoop.hdfs.tools.DFSAdmin", "-clrSpaceQuota", "/faults")
+        elif fault == "kafka":
+            kafka.restart()
+        else:
+            hdfs.restart(fault)
+        wait_until_archived(archive, kafka, 180)
+        lines, files = check_archive(archive, kafka)
+        now = archiver.log().count("waits, and is tried again")
+        say(f"{fault} was away: {lines} lines in {files} files, once each; refused and tried again "
+            f"in {now - refused} messages")
+        refused = now
+    check(refused > 0, "nothing was refused: no fault was met")
+    left = [path for path in archive.files() if path.endswith(".data")]
+    say(f"memory at most {archiver.peak_mb():.0f} MB; {len(left)} leftovers wait for their age")
+    # With work in hand and nobody to take it.
+    hdfs.kill("namenode")
+    ship(lab, kafka, RECORDS // 50, "last", "last")
+    archiver.wait_for_log("waits, and is tried again", 60)
+    seconds = archiver.stop()
+    hdfs.restart("namenode")
+    archiver.start()
+    wait_until_archived(archive, kafka, 180)
+    check_archive(archive, kafka)
+    archiver.stop()
+    say(f"SIGTERM without a NameNode took {seconds:.1f} s, and nothing was lost by it")
+
+
+class Below:
+    """A folder of an HDFS as an archive."""
+
+    def __init__(self, hdfs, folder):
+        self.hdfs, self.folder = hdfs, folder
+
+    def url(self):
+        return self.hdfs.url(self.folder)
+
+    def files(self):
+        return self.hdfs.files(self.folder)
+
+    def read(self, path):
+        return self.hdfs.read(path, self.folder)
+
+
+def once(lab, kafka, url, *words, name="once"):
+    archiver = Archiver(lab, kafka.brokers, url, name=name, flags=[
+        "--user", "root", "--group", name, "--once", *words])
+    status = archiver.start().wait(300)
+    check(status == 0, f"archive --once: {status}: {archiver.log()[-1000:]}")
+
+
+def jobs_and_gateways(lab, shared):
+    """HttpFS, several NameNodes of which one is away, and a MapReduce job over a day."""
+    kafka, hdfs = shared["kafka"], shared["hdfs"]()
+    once(lab, kafka, f"webhdfs://{hdfs.httpfs()}/httpfs", "--compress", "gzip", name="httpfs")
+    archive = Below(hdfs, "/httpfs")
+    lines, files = check_archive(archive, kafka)
+    say(f"through HttpFS: {lines} lines in {files} files, gzip")
+    once(lab, kafka, f"webhdfs://127.0.0.1:1,{hdfs.address}/two", "--compress", "none", name="two")
+    lines, files = check_archive(Below(hdfs, "/two"), kafka)
+    say(f"with one NameNode of two: {lines} lines in {files} files, not compressed")
+    mapper = lab.dir / "names.py"
+    mapper.write_text("import json, sys\nfor line in sys.stdin:\n"
+                      "    print(json.loads(line)['longshore']['name'])\n")
+    hdfs.tool("org.apache.hadoop.streaming.HadoopStreaming",
+              "-D", "mapreduce.framework.name=local", "-D", "mapreduce.job.reduces=1",
+              "-input", "/httpfs/topic=logs/date=*/hour=*", "-output", "/counted",
+              "-mapper", f"python3 {mapper}", "-reducer", "uniq -c")
+    counted = {}
+    for row in hdfs.shell("-cat", "/counted/part-*").splitlines():
+        number, name = row.split()
+        counted[name] = int(number)
+    check(sum(counted.values()) == lines and counted["s0"] == RECORDS // SOURCES, counted)
+    say(f"a MapReduce job counted {lines} lines of {len(counted)} logs")
+
+
+def others_records(lab, shared):
+    """Lines without an envelope come back as they were."""
+    kafka = shared["kafka"]
+    kafka.topic("raw", 2)
+    path = lab.dir / "raw.log"
+    harness.numbered_lines(path, 0, 1000, head='quoted "x" ')
+    with open(path, "ab") as file:
+        file.write(b'{"level":"info"}\n' + "Grüße\n".encode())
+    lab.agent(kafka.brokers, topic="raw", name="raw",
+              sources={"raw": path, "raw_format": "raw"}).once()
+    archive = Mounted(lab.dir / "raw-archive")
+    archiver = Archiver(lab, kafka.brokers, archive.url(), topic="raw", name="raw-archive", flags=[
+        "--group", "raw", "--once"])
+    check(archiver.start().wait(120) == 0, archiver.log()[-1000:])
+    lines = run(BINARY, "fetch", "--from", archive.url(), "--topic", "raw").stdout
+    check(lines == path.read_text(), "lines without an envelope came back otherwise")
+    say("1002 lines without an envelope came back as they were")
+
+
+def wrong_settings(lab, shared):
+    """One sentence, and status 2."""
+    usual = ["--brokers", shared["kafka"].brokers, "--topic", "logs"]
+    occupied = lab.dir / "occupied"
+    occupied.write_text("a file")
+    for words, said in [
+            (usual, "--to is missing"),
+            ([*usual, "--to", "hdfs://x/y"], "it is file:///dir"),
+            ([*usual, "--to", "webhdfs://x/y"], "webhdfs://host:port/dir"),
+            ([*usual, "--to", f"file://{occupied}"], "--to"),
+            ([*usual, "--to", f"file://{lab.dir}/a", "--work-dir", "/nowhere"], "--work-dir"),
+            ([*usual, "--to", f"file://{lab.dir}/a", "--compress", "rar"], "--compress rar"),
+            ([*usual, "--to", f"file://{lab.dir}/a", "--layout", "{day}"], "--layout"),
+            ([*usual, "--to", f"file://{lab.dir}/a", "--kafka", "enable.auto.commit=true"],
+             "is refused")]:
+        done = run(BINARY, "archive", *words, ok=False, timeout=30)
+        check(done.returncode == 2 and said in done.stderr and done.stderr.count("\n") == 1,
+              f"{words}: {done.returncode}: {done.stderr}")
+    for words in (["--grep", "("], ["--since", "yesterday"], ["--late-hours", "-1"]):
+        done = run(BINARY, "fetch", "--from", f"file://{lab.dir}", "--topic", "x", *words, ok=False)
+        check(done.returncode == 2 and words[0] in done.stderr, f"{words}: {done.stderr}")
+
+
+PARTS = [wrong_settings, killed_on_a_directory, killed_on_hdfs, read_back, jobs_and_gateways,
+         others_records, members_come_and_go, services_go_away]
 
 
 def test(lab):
