@@ -39,8 +39,8 @@ class OpenSearch:
     def close(self):
         self._script("wipe")
 
-    def ask(self, path, body=None, method=None):
-        """An answer's JSON; None for 404."""
+    def ask(self, path, body=None, method=None, none=(404,)):
+        """An answer's JSON; None for a status of `none`."""
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.url + path, data=data, method=method,
                                          headers={"Content-Type": "application/json"})
@@ -48,13 +48,15 @@ class OpenSearch:
             with urllib.request.urlopen(request, timeout=120) as answer:
                 return json.load(answer)
         except urllib.error.HTTPError as error:
-            check(error.code == 404, f"{path}: {error.code} {error.read()[:1000]}")
+            check(error.code in none, f"{path}: {error.code} {error.read()[:1000]}")
             return None
 
     def count(self, index):
         if self.ask(f"/{index}/_refresh", {}) is None:
             return 0
-        return self.ask(f"/{index}/_count")["count"]
+        # 503: an index is just being made.
+        found = self.ask(f"/{index}/_count", none=(404, 503))
+        return found["count"] if found else 0
 
     def documents(self, index, source=True):
         """All (id, document) of an index pattern."""
