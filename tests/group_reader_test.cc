@@ -120,6 +120,17 @@ TEST_F(GroupReaderTest, what_was_committed_is_where_the_next_member_begins) {
   EXPECT_EQ(heir.records_, kRecords - 100 - 101);
 }
 
+TEST_F(GroupReaderTest, a_member_leaves_while_records_wait_to_be_handed_over) {
+  for (int round = 0; round < 5; ++round) {
+    Member member(broker_->bootstrap());
+    for (int polls = 0; polls < 400 && member.records_ == 0; ++polls)
+      ASSERT_TRUE(member.reader_->poll(50, 1));
+    EXPECT_EQ(member.records_, 1);
+    member.reader_->close(5'000);
+    EXPECT_EQ(member.revoked_, 1);
+  }
+}
+
 TEST_F(GroupReaderTest, the_owner_may_begin_elsewhere_than_the_group_did) {
   Member member(broker_->bootstrap(), 400);
   ASSERT_TRUE(member.until([&] { return member.reader_->at_end(); }));

@@ -363,8 +363,12 @@ void GroupReader::close(int timeout_ms) {
     return;
   }
   constexpr int kPauseMs = 20;
-  while (!rd_kafka_consumer_closed(handle_) && steady_clock::now() < deadline)
-    rd_kafka_queue_poll_callback(queue.get(), kPauseMs);
+  // Records may still stand in the queue. rd_kafka_queue_poll_callback() aborts the process at the
+  // first of them; this call hands them over, and serves the callbacks as well.
+  while (!rd_kafka_consumer_closed(handle_) && steady_clock::now() < deadline) {
+    if (rd_kafka_message_t* message = rd_kafka_consume_queue(queue.get(), kPauseMs))
+      rd_kafka_message_destroy(message);
+  }
 }
 
 }  // namespace longshore::kafka
