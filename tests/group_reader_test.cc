@@ -166,6 +166,31 @@ TEST_F(GroupReaderTest, a_paused_partition_is_silent_and_goes_on_where_it_was) {
   EXPECT_EQ(member.records_, kRecords);
 }
 
+TEST_F(GroupReaderTest, to_resume_what_is_not_paused_hands_nothing_over_again) {
+  Member member(broker_->bootstrap());
+  ASSERT_TRUE(member.until([&] { return member.records_ > 10; }));
+  for (int polls = 0; polls < 20; ++polls) {
+    for (int32_t partition = 0; partition < 2; ++partition)
+      ASSERT_TRUE(member.reader_->resume("logs", partition));
+    EXPECT_TRUE(member.reader_->poll(20, 50));
+  }
+  EXPECT_TRUE(member.until([&] { return member.reader_->at_end(); }));
+  EXPECT_EQ(member.records_, kRecords);
+}
+
+TEST_F(GroupReaderTest, a_pause_does_not_outlive_the_assignment) {
+  Member first(broker_->bootstrap());
+  ASSERT_TRUE(first.until([&] { return first.records_ > 10; }));
+  for (int32_t partition = 0; partition < 2; ++partition)
+    ASSERT_TRUE(first.reader_->pause("logs", partition));
+  Member second(broker_->bootstrap());
+  for (int polls = 0; polls < 200 && second.partitions_.empty(); ++polls) {
+    EXPECT_TRUE(first.reader_->poll(50, 100));
+    EXPECT_TRUE(second.reader_->poll(50, 100));
+  }
+  EXPECT_TRUE(first.until([&] { return first.reader_->at_end(); }));
+}
+
 TEST_F(GroupReaderTest, an_owner_that_cannot_begin_ends_the_poll) {
   Member member(broker_->bootstrap());
   member.refuses_ = true;

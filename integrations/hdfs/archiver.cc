@@ -35,7 +35,6 @@ Status Archiver::assigned(std::vector<kafka::AssignedPartition>& partitions) {
   std::map<Key, Partition> kept;
   kept.swap(partitions_);
   last_ = partitions_.end();
-  paused_known_ = false;
   for (kafka::AssignedPartition& assigned : partitions) {
     const Key key(assigned.topic, assigned.partition);
     auto before = kept.extract(key);
@@ -237,13 +236,10 @@ Status Archiver::throttle(kafka::GroupReader& reader) {
   const bool crowded = open_files() > options_.open_files;
   for (auto& [key, partition] : partitions_) {
     const bool pause = partition.sealed || (crowded && !partition.open);
-    if (paused_known_ && pause == partition.paused) continue;
     Status status =
         pause ? reader.pause(key.first, key.second) : reader.resume(key.first, key.second);
     if (!status) return status;
-    partition.paused = pause;
   }
-  paused_known_ = true;
   return ok();
 }
 

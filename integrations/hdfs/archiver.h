@@ -62,8 +62,8 @@ class Archiver final : public kafka::GroupListener {
   size_t open_files() const;
 
   Status assigned(std::vector<kafka::AssignedPartition>& partitions) override;
-  void revoked() override { paused_known_ = false; }
-  void lost() override { paused_known_ = false; }
+  void revoked() override {}
+  void lost() override {}
   void record(const kafka::ReadRecord& record) override;
   bool enough() const override { return enough_; }
 
@@ -77,7 +77,6 @@ class Archiver final : public kafka::GroupListener {
     int64_t read_next = 0;   // and what is read next.
     std::optional<SpoolFile> open, sealed;
     int64_t retry_ns = 0, retry_wait_ns = 0;
-    bool paused = false;
   };
   using Key = std::pair<std::string, int32_t>;
 
@@ -99,7 +98,6 @@ class Archiver final : public kafka::GroupListener {
   std::map<Key, Partition> partitions_;
   std::map<Key, Partition>::iterator last_;  // Records come in runs of one partition.
   bool enough_ = false;
-  bool paused_known_ = false;  // Whether `paused` is what the reader does.
   Status failed_ = ok();
   int64_t said_ns_ = 0;
   ArchiverCounts counts_;

@@ -20,9 +20,9 @@ constexpr size_t kPieceBytes = 1 << 20;
 
 Error system_error(std::string_view what, const std::string& path, int code) {
   ErrorCode kind = ErrorCode::kRetryable;
-  if (code == ENOENT || code == ENOTDIR) kind = ErrorCode::kNotFound;
+  if (code == ENOENT) kind = ErrorCode::kNotFound;
   if (code == ENOSPC || code == EDQUOT) kind = ErrorCode::kFull;
-  if (code == EACCES || code == EPERM || code == EROFS || code == ENAMETOOLONG)
+  if (code == EACCES || code == EPERM || code == EROFS || code == ENOTDIR || code == ENAMETOOLONG)
     kind = ErrorCode::kInvalid;
   return {kind, fmt::format("could not {} {}: {}", what, path, std::strerror(code))};
 }

@@ -146,6 +146,9 @@ void GroupReader::give_up() {
   const bool lost = rd_kafka_assignment_lost(handle_) == 1;
   if (joined_ && lost) listener_->lost();
   if (joined_ && !lost) listener_->revoked();
+  // A pause would outlive the assignment.
+  const std::vector<Held> ours = held_;
+  for (const Held& held : ours) static_cast<void>(resume(held.topic, held.partition));
   held_.clear();
   joined_ = false;
 }
@@ -164,7 +167,7 @@ Status GroupReader::take_on(rd_kafka_topic_partition_list_t* list) {
   if (Status status = listener_->assigned(partitions); !status) return status;
   for (size_t i = 0; i < partitions.size(); ++i) {
     list->elems[i].offset = partitions[i].start;
-    held_.push_back({partitions[i].topic, partitions[i].partition, partitions[i].start, false});
+    held_.push_back({partitions[i].topic, partitions[i].partition, partitions[i].start});
   }
   joined_ = true;
   last_ = 0;
@@ -254,6 +257,8 @@ Status GroupReader::take(const rd_kafka_message_t& message) {
     held->at_end = true;
     return ok();
   }
+  // What was handed over is not handed over again, wherever librdkafka begins anew.
+  if (message.offset < held->next) return ok();
   held->next = message.offset + 1;
   held->at_end = false;
   listener_->record(
@@ -322,18 +327,34 @@ Status GroupReader::commit(const std::string& topic, int32_t partition, int64_t 
   return shipper::query_error(what, code);
 }
 
+GroupReader::Held* GroupReader::find(const std::string& topic, int32_t partition) {
+  const auto at = std::find_if(held_.begin(), held_.end(), [&](const Held& held) {
+    return held.partition == partition && held.topic == topic;
+  });
+  return at == held_.end() ? nullptr : &*at;
+}
+
 Status GroupReader::pause(const std::string& topic, int32_t partition) {
+  Held* held = find(topic, partition);
+  if (!held || held->paused) return ok();
   const PartitionList list = list_of(topic, partition);
   auto code = rd_kafka_pause_partitions(handle_, list.get());
   if (!code) code = list->elems[0].err;
-  return code ? Status(shipper::query_error("pause a partition", code)) : ok();
+  if (code) return shipper::query_error("pause a partition", code);
+  held->paused = true;
+  return ok();
 }
 
+// To resume a partition that is not paused makes librdkafka begin again at its first offset.
 Status GroupReader::resume(const std::string& topic, int32_t partition) {
+  Held* held = find(topic, partition);
+  if (!held || !held->paused) return ok();
   const PartitionList list = list_of(topic, partition);
   auto code = rd_kafka_resume_partitions(handle_, list.get());
   if (!code) code = list->elems[0].err;
-  return code ? Status(shipper::query_error("resume a partition", code)) : ok();
+  if (code) return shipper::query_error("resume a partition", code);
+  held->paused = false;
+  return ok();
 }
 
 std::vector<GroupPosition> GroupReader::positions() const {

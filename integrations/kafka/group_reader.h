@@ -100,7 +100,7 @@ class GroupReader {
   Status commit(const std::string& topic, int32_t partition, int64_t next, int timeout_ms);
 
   /// Back-pressure: a paused partition hands over nothing until it is resumed; what was fetched of
-  /// it ahead is fetched again.
+  /// it ahead is fetched again. Doing it again changes nothing; nobody is paused after assigned().
   Status pause(const std::string& topic, int32_t partition);
   Status resume(const std::string& topic, int32_t partition);
 
@@ -120,6 +120,7 @@ class GroupReader {
     int32_t partition = 0;
     int64_t next = 0;
     bool at_end = false;
+    bool paused = false;
   };
 
   GroupReader(const GroupOptions& options, GroupListener& listener)
@@ -134,6 +135,7 @@ class GroupReader {
   Status take(const rd_kafka_message_t& message);
   Status take_error(const rd_kafka_message_t& message);
   Held* find(const rd_kafka_message_t& message);
+  Held* find(const std::string& topic, int32_t partition);
   void nudge();
 
   GroupOptions options_;
