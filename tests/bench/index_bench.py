@@ -86,6 +86,7 @@ def cpu(member):
 
 def main():
     options = arguments()
+    os.environ["OS_HEAP"] = "1024"  # MB; with less the node refuses some of curl's documents.
     with Lab(7200) as lab:
         kafka = lab.kafka()
         kafka.topic("bench", 4)

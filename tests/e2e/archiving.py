@@ -175,7 +175,8 @@ def check_archive(archive, kafka, topic="logs"):
     check(found.keys() == wanted.keys(), f"sources differ: {found.keys() ^ wanted.keys()}")
     for source, records in wanted.items():
         check(found[source] == records,
-              f"source {source}: {len(found[source])} lines in the archive, {len(records)} in Kafka")
+              f"source {source}: {len(found[source])} lines in the archive, {len(records)} in "
+              "Kafka")
     return lines, sum(len(files) for files in chains.values())
 
 
