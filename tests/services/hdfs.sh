@@ -120,7 +120,7 @@ pid_of() { cat "$dir/$1.pid" 2>/dev/null || true; }
 # A pid counts only while it is still our Java process: pids are reused.
 alive() {
   local pid; pid=$(pid_of "$1")
-  [ -n "$pid" ] && grep -qsaF "$dir/conf" "/proc/$pid/cmdline"
+  [ -n "$pid" ] && grep -qsaF "$dir" "/proc/$pid/cmdline"
 }
 
 main_class() {
