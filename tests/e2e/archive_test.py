@@ -180,15 +180,14 @@ def services_go_away(lab, shared):
     wait_until(lambda: archiving.published(archive), 120, "the first file")
     refused = 0
     for number, fault in enumerate(["namenode", "datanode", "quota", "kafka"]):
-        with shipping(lab, kafka, RECORDS // 10, f"f{number}"):
-            pass
         if fault == "quota":
-            hdfs.tool("org.apache.hadoop.hdfs.tools.DFSAdmin", "-setSpaceQuota", "9m", "/faults")
-        elif fault == "kafka":
-            kafka.kill()
-        else:
+            hdfs.tool("org.apache.hadoop.hdfs.tools.DFSAdmin", "-setSpaceQuota", "4m", "/faults")
+        elif fault != "kafka":
             hdfs.kill(fault)
-        time.sleep(8)
+        ship(lab, kafka, RECORDS // 10, f"f{number}", f"f{number}-")
+        if fault == "kafka":
+            kafka.kill()
+        time.sleep(5)
         archiver.check_running()
         if fault == "quota":
             archiver.wait_for_log("QuotaExceeded", 60)
