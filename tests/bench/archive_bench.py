@@ -11,6 +11,7 @@ HDFS run on the same machine and take their share of the cores.
 import argparse
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import time
@@ -45,6 +46,12 @@ def make_file(path, megabytes):
     return number
 
 
+def peak_mb(pid):
+    status = pathlib.Path(f"/proc/{pid}/status").read_text()
+    match = re.search(r"VmHWM:\s+(\d+)", status)
+    return int(match.group(1)) / 1024 if match else 0
+
+
 def measure(lab, kafka, to, compress, records, flags):
     name = f"{compress}-{'hdfs' if to.startswith('webhdfs') else 'file'}"
     words = [BINARY, "archive", "--brokers", kafka.brokers, "--topic", "logs", "--to", to,
@@ -53,13 +60,20 @@ def measure(lab, kafka, to, compress, records, flags):
     begin = time.monotonic()
     with open(lab.dir / f"{name}.log", "wb") as log:
         process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        _, status, usage = os.wait4(process.pid, 0)
+        peak = 0
+        while True:
+            # What rusage says of memory is this program's own, before the exec.
+            peak = max(peak, peak_mb(process.pid))
+            ended, status, usage = os.wait4(process.pid, os.WNOHANG)
+            if ended:
+                break
+            time.sleep(0.02)
         process.returncode = status
     seconds = time.monotonic() - begin
     text = (lab.dir / f"{name}.log").read_text()
     check(status == 0, text[-1000:])
     check(f"{records} records" in text, text[-1000:])
-    return seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+    return seconds, usage.ru_utime + usage.ru_stime, peak
 
 
 def bench(lab, options):
@@ -73,9 +87,8 @@ def bench(lab, options):
         files[f"s{i}"] = path
     lab.agent(kafka.brokers, sources=files).once(seconds=900)
     check(audit(kafka.brokers)["totals"]["records"] == records, "not all was shipped")
-    in_kafka = harness.run(BINARY, "tap", "--brokers", kafka.brokers, "--topic", "logs",
-                           "--no-follow", "--json", timeout=900).stdout
-    gigabytes = (len(in_kafka.encode()) + 15 * records) / 1e9
+    tap = f"{BINARY} tap --brokers {kafka.brokers} --topic logs --no-follow --json | wc -c"
+    gigabytes = (int(harness.run("sh", "-c", tap, timeout=900).stdout) + 15 * records) / 1e9
     say(f"{records} records, {gigabytes:.2f} GB with keys")
     for to in options.to.split(","):
         archive = archiving.start_hdfs(lab) if to == "webhdfs" else None
