@@ -7,6 +7,7 @@
 #include <cassert>
 #include <cerrno>
 #include <cstring>
+#include <map>
 #include <set>
 #include <utility>
 
@@ -50,6 +51,7 @@ class Scan final : public WalkNotes {
   bool watch(const Place& place) override;
 
  private:
+  void note_holder(const Place& place);
   void expand(const PlacePtr& at, size_t index, size_t links_left, size_t depth);
   void descend(const PlacePtr& at, size_t index, size_t links_left, size_t depth);
   void visit(const PlacePtr& at, const std::string& name, size_t index, size_t links_left,
@@ -63,9 +65,9 @@ class Scan final : public WalkNotes {
   std::vector<std::string> components_;
   const std::string& exclude_;
   ScanResult result_;
-  std::set<std::string> files_seen_;                     // By host path.
-  std::set<std::string> places_seen_;                    // By virtual path.
-  std::set<checkpoint::FileIdentity> directories_seen_;  // On the host.
+  std::set<std::string> files_seen_;                             // By host path.
+  std::set<std::string> places_seen_;                            // By virtual path.
+  std::map<checkpoint::FileIdentity, size_t> directories_seen_;  // On the host: where in result_.
 };
 
 ScanResult Scan::run() {
@@ -89,22 +91,35 @@ bool Scan::watch(const Place& place) {
   if (!place.watch || !places_seen_.insert(place.path).second) return true;
   const HostDir& directory = *place.watch;
   const auto facts = checkpoint::file_facts(directory.fd->get());
-  if (!facts || !directories_seen_.insert(facts->identity).second) return true;
+  if (!facts || directories_seen_.contains(facts->identity)) return true;
   if (result_.directories.size() == limits::kScanDirectoriesMax) {
     problem("The pattern is about more than " + std::to_string(limits::kScanDirectoriesMax) +
             " directories: the rest is not looked at.");
     result_.truncated = true;
     return false;
   }
+  directories_seen_.emplace(facts->identity, result_.directories.size());
   result_.directories.push_back({.host_path = directory.reported_path(),
                                  .directory = directory.fd,
-                                 .identity = facts->identity});
+                                 .identity = facts->identity,
+                                 .container_path = {}});
   return true;
+}
+
+// The last component of the pattern is looked for here.
+void Scan::note_holder(const Place& place) {
+  if (!place.upper || !watch(place)) return;
+  const auto facts = checkpoint::file_facts(place.upper->fd->get());
+  const auto seen = facts ? directories_seen_.find(facts->identity) : directories_seen_.end();
+  if (seen != directories_seen_.end()) {
+    result_.directories[seen->second].container_path = place.path;
+  }
 }
 
 void Scan::expand(const PlacePtr& at, size_t index, size_t links_left, size_t depth) {
   if (walk_.is_exhausted() || index == components_.size()) return;
   const std::string& component = components_[index];
+  if (index + 1 == components_.size()) note_holder(*at);
   if (component == "**") return descend(at, index, links_left, depth);
   if (!has_wildcards(component)) return visit(at, component, index, links_left, depth);
   if (!watch(*at)) return;

@@ -57,6 +57,7 @@ struct WatchDir {
   std::string host_path;
   std::shared_ptr<Fd> directory;  ///< O_PATH|O_DIRECTORY.
   checkpoint::FileIdentity identity;
+  std::string container_path;  ///< Where files stand that match; empty for those on the way there.
 };
 
 struct ScanResult {

@@ -96,8 +96,19 @@ void Destinations::failed(const shipper::TopicPartition& where, const std::strin
   }
 }
 
-void Destinations::committed() {
+void Destinations::topic_failed(const std::string& name, const std::string& why, int64_t now_ns) {
+  Topic& topic = topics_[name];
+  topic.partitions = 0;
+  topic.refused_park_ns = longer_park(topic.refused_park_ns);
+  topic.parked_until_ns = now_ns + topic.refused_park_ns;
+  spdlog::warn("topic {} cannot be used, what goes there waits: {} Trying again in {} s.", name,
+               why, topic.refused_park_ns / 1'000'000'000);
+}
+
+void Destinations::committed(const std::set<std::string>& topics) {
   for (auto& [name, topic] : topics_) {
+    if (!topics.contains(name)) continue;
+    topic.refused_park_ns = 0;
     for (const auto& known : topic.all) {
       known->failures = 0;
     }

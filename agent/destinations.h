@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -48,8 +49,11 @@ class Destinations {
 
   /// This partition made a transaction fail: parks it at its second failure in a row.
   void failed(const shipper::TopicPartition& where, const std::string& why, int64_t now_ns);
-  /// A transaction was committed: failures are forgotten, parkings that ended stay over.
-  void committed();
+  /// No transaction may include this topic: parks it.
+  void topic_failed(const std::string& name, const std::string& why, int64_t now_ns);
+  /// A transaction was committed with records of these topics: their failures are forgotten,
+  /// parkings that ended stay over.
+  void committed(const std::set<std::string>& topics);
   /// The session is gone and with it all that was outstanding.
   void reset_outstanding();
   /// Topics may have been deleted or made anew: each is looked up again at its next use.
@@ -64,6 +68,7 @@ class Destinations {
     int32_t partitions = 0;
     int64_t parked_until_ns = 0;
     int64_t park_ns = 0;
+    int64_t refused_park_ns = 0;  // The last parking by topic_failed().
     std::vector<std::unique_ptr<Destination>> all;
   };
   Status look_up(const std::string& name, Topic& topic, int64_t now_ns);

@@ -1,5 +1,6 @@
 #include "agent/discovery.h"
 
+#include <fcntl.h>
 #include <spdlog/spdlog.h>
 #include <sys/stat.h>
 
@@ -250,6 +251,7 @@ void Discovery::scan(Follower& follower) {
   watch_directories(follower, result);
   for (const FoundFile& file : result.files) observe(follower, file, result);
   resume_renamed(follower, result);
+  open_rotated_away(follower, result);
   say_problems(follower, result);
   scan_watches_.clear();
   follower.scanned = true;
@@ -314,6 +316,10 @@ void Discovery::look_for_vanished() {
     const std::string path = options_.host_root + lineage.host_path;
     const bool on_disk = lineage.host_path.starts_with('/');
     if (on_disk && (::lstat(path.c_str(), &stat) == 0 || errno != ENOENT)) continue;
+    // Renamed, in a volume that nobody declares for now: it waits there.
+    const Fd directory(
+        ::open(path.substr(0, path.rfind('/')).c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (on_disk && directory && find_identity(directory, lineage.newest)) continue;
     auto spec = std::make_shared<SourceSpec>();
     spec->id = id;
     spec->lane = lineage.lane;
@@ -352,7 +358,10 @@ void Discovery::sweep_files() {
   }
   for (const SourceId id : dead) {
     Lineage& lineage = lineages_[id];
-    for (Follower* follower : lineage.followers) follower->sources.erase(id);
+    for (Follower* follower : lineage.followers) {
+      follower->sources.erase(id);
+      follower->let_go.insert(id);
+    }
     release(id, lineage);
   }
 }

@@ -88,6 +88,7 @@ class Discovery {
     std::unique_ptr<ContainerFs> fs;
     std::set<int> watches;
     std::set<SourceId> sources;
+    std::set<SourceId> let_go;  // Deleted; files that they were rotated to may be there.
     std::set<std::string> problems_said;
     bool dirty = true;
     bool ended = false;
@@ -155,6 +156,10 @@ class Discovery {
   bool open(Follower& follower, const FoundFile& where, const Sibling& sibling, SourceId id,
             const Beginning& beginning);
   void open_first(Follower& follower, const FoundFile& file, SourceId id);
+  std::optional<std::vector<Sibling>> unread_siblings(Follower& follower, const FoundFile& file,
+                                                      uint64_t offset) const;
+  void open_rotated_away(Follower& follower, const ScanResult& result);
+  void adopt(const FoundFile& file, SourceId id);
   uint64_t first_offset(const Follower& follower, const FoundFile& file) const;
   bool known_declaration(const Follower& follower) const;
   std::shared_ptr<const SourceSpec> make_spec(const Follower& follower, const FoundFile& file,

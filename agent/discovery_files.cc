@@ -3,12 +3,15 @@
 #include <algorithm>
 
 #include "agent/discovery.h"
+#include "agent/host_dir.h"
 #include "config/glob.h"
 
 namespace longshore::agent {
 namespace {
 
 constexpr int64_t kFileClockNs = 20'000'000;  // File times are stamped by a clock this coarse.
+
+std::string last_component(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
 std::string directory_of(const std::string& host_path) {
   return host_path.substr(0, host_path.rfind('/'));
@@ -47,16 +50,21 @@ void Discovery::observe(Follower& follower, const FoundFile& file, const ScanRes
     if (id == own && file.facts.identity != lineage.newest) follow_on(follower, file, id, false);
     return;
   }
-  if (lineage.host_path.empty()) {
-    lineage.host_path = file.host_path;
-    lineage.lane = LaneId{static_cast<uint32_t>(id.value % options_.lanes)};
-    by_directory_[directory_of(file.host_path)].insert(id);
-  }
+  adopt(file, id);
   if (lineage.newest != checkpoint::FileIdentity{}) {
     follow_on(follower, file, id, true);
   } else {
     open_first(follower, file, id);
   }
+}
+
+// A lineage that nobody knew of.
+void Discovery::adopt(const FoundFile& file, SourceId id) {
+  Lineage& lineage = lineages_[id];
+  if (!lineage.host_path.empty()) return;
+  lineage.host_path = file.host_path;
+  lineage.lane = LaneId{static_cast<uint32_t>(id.value % options_.lanes)};
+  by_directory_[directory_of(file.host_path)].insert(id);
 }
 
 // Opens what follows the newest known generation of a lineage, oldest first, the file that has the
@@ -191,22 +199,74 @@ bool Discovery::open(Follower& follower, const FoundFile& where, const Sibling& 
 // not collected.
 void Discovery::open_first(Follower& follower, const FoundFile& file, SourceId id) {
   const uint64_t offset = first_offset(follower, file);
-  const int64_t since_ns = options_.alive_ns - kFileClockNs;
-  const std::string& path = follower.declaration.path;
-  const std::string pattern = path.substr(path.rfind('/') + 1);
-  const auto siblings = rotated_siblings(*file.directory, file.file_name);
-  if (!siblings) {
-    follower.dirty = true;
-    return;
-  }
+  const auto siblings = unread_siblings(follower, file, offset);
+  if (!siblings) return;
   for (const Sibling& sibling : *siblings) {
-    const bool named = glob_match(pattern, sibling.file_name);
-    if (offset > 0 || (!named && sibling.facts.modified_ns < since_ns)) continue;
-    if (identities_.contains({sibling.facts.identity, follower.declaration.stream})) continue;
     if (!open(follower, file, sibling, id, {})) return;
   }
   if (lineages_[id].newest == file.facts.identity) return;
   open(follower, file, {file.file_name, file.facts}, id, {.start_offset = offset});
+}
+
+// What `file` was rotated to and nobody has read, oldest first; empty: look again later.
+std::optional<std::vector<Sibling>> Discovery::unread_siblings(Follower& follower,
+                                                               const FoundFile& file,
+                                                               uint64_t offset) const {
+  if (offset > 0) return std::vector<Sibling>();
+  const int64_t since_ns = options_.alive_ns - kFileClockNs;
+  const std::string pattern = last_component(follower.declaration.path);
+  auto siblings = rotated_siblings(*file.directory, last_component(file.host_path));
+  if (!siblings) {
+    follower.dirty = true;
+    return std::nullopt;
+  }
+  std::erase_if(*siblings, [&](const Sibling& each) {
+    const bool named = glob_match(pattern, each.file_name);
+    return (!named && each.facts.modified_ns < since_ns) ||
+           identities_.contains({each.facts.identity, follower.declaration.stream});
+  });
+  return siblings;
+}
+
+// Logs that were rotated away before what was seen of them could be stored, or before anybody
+// looked, and were not made anew: only rotated files are left of them.
+void Discovery::open_rotated_away(Follower& follower, const ScanResult& result) {
+  const Declaration& declaration = follower.declaration;
+  const std::string pattern = last_component(declaration.path);
+  std::set<SourceId> still_there;
+  for (const WatchDir& directory : result.directories) {
+    if (directory.container_path.empty()) continue;
+    for (const std::string& base : rotated_bases(*directory.directory)) {
+      FoundFile file{.container_path = join_path(directory.container_path, base),
+                     .host_path = join_path(directory.host_path, base),
+                     .directory = directory.directory,
+                     .file_name = base,
+                     .facts = {},
+                     .image_bytes = 0};
+      const bool excluded =
+          !declaration.exclude.empty() && path_matches(declaration.exclude, file.container_path);
+      if (excluded || !glob_match(pattern, base)) continue;
+      const SourceId id =
+          make_source_id(options_.host_id, file.host_path, stream_name(declaration.stream));
+      if (follower.let_go.contains(id)) still_there.insert(id);
+      const auto known = lineages_.find(id);
+      const bool is_new =
+          known == lineages_.end() ||
+          (known->second.spec == nullptr && known->second.newest == checkpoint::FileIdentity{});
+      if (!is_new || follower.let_go.contains(id)) continue;
+      const auto siblings = unread_siblings(follower, file, 0);
+      if (!siblings || siblings->empty()) continue;
+      file.facts = siblings->back().facts;
+      if (first_offset(follower, file) > 0) continue;
+      adopt(file, id);
+      follower.sources.insert(id);
+      lineages_[id].followers.insert(&follower);
+      for (const Sibling& sibling : *siblings) {
+        if (!open(follower, file, sibling, id, {})) break;
+      }
+    }
+  }
+  follower.let_go = std::move(still_there);
 }
 
 // Where a source that nobody has read yet begins.

@@ -21,10 +21,6 @@ constexpr int64_t kStopCommitNs = 1'500 * kMs;  // Of that, for the last commit.
 constexpr int64_t kSaturatedWaitNs = 200 * kMs;
 constexpr int64_t kIdleWaitNs = 60'000 * kMs;
 constexpr int64_t kPauseNs = 50 * kMs;
-constexpr size_t kBatchShrink = 8;
-constexpr size_t kBatchBytesMin = 2'000;  // Below this one record is tried at a time.
-constexpr int64_t kGrowthMinNs = 60'000 * kMs;
-constexpr int64_t kGrowthMaxNs = 3'600'000 * kMs;
 
 }  // namespace
 
@@ -72,47 +68,14 @@ void Lane::run() {
   }
 }
 
-// A failed delivery is reported when the calls around it may still succeed: it knows the cause.
 void Lane::note_failure(const Error& error) {
-  using shipper::Trouble;
-  if (delivery_trouble_ != Trouble::kNone) {
-    shrink_batches(delivery_trouble_);
-  } else if (session_ != nullptr) {
-    shrink_batches(session_->last_trouble());
-  }
+  heed_cause();
   // The first failures of an outage are said, then ever fewer.
   ++failures_;
   if (failures_ <= 3 || (failures_ & (failures_ - 1)) == 0) {
     spdlog::warn("lane {}: {} Nothing is lost: its sources wait at their confirmed positions.",
                  options_.lane.value, error.message);
   }
-}
-
-void Lane::shrink_batches(shipper::Trouble trouble) {
-  using shipper::Trouble;
-  if (trouble == Trouble::kTooLarge || trouble == Trouble::kTimeout) {
-    batch_bytes_now_ = std::max<size_t>(batch_bytes_now_ / 2, 1);
-  }
-  if (trouble != Trouble::kTooLarge || session_batch_bytes_ == 1) return;
-  session_batch_bytes_ /= kBatchShrink;
-  // A batch of one byte is a batch of one record.
-  if (session_batch_bytes_ < kBatchBytesMin) session_batch_bytes_ = 1;
-  retry_ns_ = 0;  // Waiting would not help.
-  growth_wait_ns_ = std::clamp(growth_wait_ns_ * 2, kGrowthMinNs, kGrowthMaxNs);
-  next_growth_ns_ = clock_.monotonic_ns() + growth_wait_ns_;
-}
-
-// A session's batches cannot be made larger, so a new one is opened now and then, between two
-// transactions.
-Status Lane::grow_batches() {
-  const bool small = session_batch_bytes_ < limits::kBatchBytes;
-  if (!small || open_ || stopping_ || clock_.monotonic_ns() < next_growth_ns_) return ok();
-  if (Status settled = settle_store(); !settled) return settled;
-  session_batch_bytes_ =
-      std::clamp(session_batch_bytes_ * kBatchShrink, kBatchBytesMin, limits::kBatchBytes);
-  next_growth_ns_ = clock_.monotonic_ns() + growth_wait_ns_;
-  rewind();
-  return open_session();
 }
 
 void Lane::rewind() {
@@ -125,6 +88,7 @@ void Lane::rewind() {
   open_bytes_ = open_records_ = 0;
   outstanding_ = 0;
   delivery_trouble_ = shipper::Trouble::kNone;
+  open_topics_.clear();
   waiting_ledger_.clear();
   reports_.clear();
 }

@@ -11,6 +11,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -78,8 +79,14 @@ class Lane {
   Status keep_alive();
   Status say_alive(int64_t now_ns);
   void note_failure(const Error& error);
+
+  // lane_blame.cc: what a failure was due to, and what the next sessions do about it.
+  Error failed(const shipper::Report& report, const Destination& to);
+  void heed_cause();
   void shrink_batches(shipper::Trouble trouble);
   Status grow_batches();
+  bool isolating() const;
+  bool may_join(const std::string& topic) const;
 
   // lane_transaction.cc: one transaction.
   Status stream();
@@ -89,7 +96,6 @@ class Lane {
   Status hand_over(shipper::Chunk& chunk, Destination& to);
   Status collect(int timeout_ms);
   Status take_reports();
-  Error failed(const shipper::Report& report, const Destination& to);
   Status flush();
   Status close_transaction();
   Status prepare(const std::vector<checkpoint::PreparedSource>& states,
@@ -155,6 +161,9 @@ class Lane {
   size_t session_batch_bytes_ = limits::kBatchBytes;  // Shrinks when a topic takes no such batch.
   int64_t next_growth_ns_ = 0;                        // When it is tried to be larger again,
   int64_t growth_wait_ns_ = 0;                        // and how long that was waited for.
+  int64_t isolate_until_ns_ = 0;       // Until then a transaction holds one topic only.
+  std::set<std::string> open_topics_;  // Of the open transaction.
+  bool others_wait_ = false;           // For another transaction than the open one.
   shipper::Trouble delivery_trouble_ = shipper::Trouble::kNone;  // The session's first.
   int64_t retry_ns_ = 0;  // The pause before the next session.
   int failures_ = 0;

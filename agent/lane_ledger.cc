@@ -30,6 +30,7 @@ void Lane::take_events(LaneSource& source) {
 Destination* Lane::ledger_destination() {
   if (options_.ledger_topic.empty()) return nullptr;
   const int64_t now = clock_.monotonic_ns();
+  if (open_ && !may_join(options_.ledger_topic)) return nullptr;
   const auto found =
       destinations_.find(options_.ledger_topic, SourceId{options_.lane.value}, -1, now);
   if (!found || found.value()->parked_until_ns > now) return nullptr;

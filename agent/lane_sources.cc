@@ -166,6 +166,12 @@ LaneSource* LaneSources::next() {
 
 void LaneSources::put_back(LaneSource& source) { make_ready(source); }
 
+void LaneSources::put_first(LaneSource& source) {
+  if (source.ready) return;
+  source.ready = true;
+  ring_.push_front(&source);
+}
+
 void LaneSources::wait_for_recheck(LaneSource& source) {
   if (source.tail.recheck_at_ns() > 0) {
     rechecks_.push_back(source.spec->id);

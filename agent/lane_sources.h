@@ -59,6 +59,8 @@ class LaneSources {
   /// The next source with something to read, taken out of the ring; null: none.
   LaneSource* next();
   void put_back(LaneSource& source);
+  /// Before all that stand in the ring.
+  void put_first(LaneSource& source);
   bool has_ready() const { return !ring_.empty(); }
 
   /// Sources whose generations wait to be closed come back into the ring.

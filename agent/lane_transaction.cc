@@ -19,7 +19,7 @@ constexpr int64_t kSettleEveryNs = 2'000 * kMs;
 
 bool Lane::transaction_due() const {
   return (stopping_ && (!sources_.has_ready() || stop_reading())) ||
-         open_bytes_ >= batch_bytes_now_ ||
+         open_bytes_ >= batch_bytes_now_ || others_wait_ ||
          clock_.monotonic_ns() - opened_ns_ >= options_.linger_ns ||
          (options_.once && start_scanned_ && !sources_.has_ready() &&
           sources_.next_recheck_ns() == 0);
@@ -30,13 +30,17 @@ bool Lane::transaction_due() const {
 Status Lane::stream() {
   saturated_ = false;
   size_t refused = 0;
-  std::vector<LaneSource*> waiting;
+  std::vector<LaneSource*> waiting, others;
   Status status = ok();
   while (LaneSource* source = sources_.next()) {
     bool produced = false;
     // What is left of a deleted file has no other place: it is shipped before we go.
     if (stopping_ && !source->tail.holds_deleted()) continue;
     if (!source->tail.vanished() && !find_destination(*source)) continue;
+    if (source->destination != nullptr && !may_join(source->destination->where.topic)) {
+      others.push_back(source);
+      continue;
+    }
     if ((source->destination != nullptr && !source->destination->has_room()) ||
         pool_.lent_bytes() >= limits::kLaneBytesInFlightMax) {
       waiting.push_back(source);
@@ -53,6 +57,9 @@ Status Lane::stream() {
   }
   saturated_ = !waiting.empty();
   for (LaneSource* source : waiting) sources_.put_back(*source);
+  // The next transaction begins with those that this one could not hold.
+  for (LaneSource* source : others) sources_.put_first(*source);
+  others_wait_ = open_ && !others.empty();
   if (!status) return status;
   if (open_ && !saturated_) {
     next_read_ns_ = clock_.monotonic_ns() + std::min(options_.linger_ns / 10, kGatherMaxNs);
@@ -131,6 +138,8 @@ Status Lane::begin_transaction() {
   any_report_ = false;
   opened_ns_ = clock_.monotonic_ns();
   open_bytes_ = open_records_ = 0;
+  open_topics_.clear();
+  others_wait_ = false;
   sources_.drifted_join_moved();
   return ok();
 }
@@ -149,6 +158,7 @@ Status Lane::produce(LaneSource& source, shipper::Chunk& chunk) {
 
 Status Lane::hand_over(shipper::Chunk& chunk, Destination& to) {
   chunk.owner = &to;
+  open_topics_.insert(to.where.topic);
   to.records_out += chunk.messages.size();
   to.bytes_out += chunk.value_bytes;
   outstanding_ += chunk.messages.size();
@@ -186,21 +196,6 @@ Status Lane::take_reports() {
   }
   reports_.clear();
   return status;
-}
-
-// The first delivery that failed: its cause is what the next session heeds.
-Error Lane::failed(const shipper::Report& report, const Destination& to) {
-  using shipper::Trouble;
-  delivery_trouble_ = report.trouble;
-  std::string why =
-      to.where.topic + "[" + std::to_string(to.where.partition) + "]: " + report.message + ".";
-  // Smaller than one record a batch cannot be; and a record is never dropped: it waits.
-  const bool one_record = report.trouble == Trouble::kTooLarge && session_batch_bytes_ == 1;
-  if (one_record) why += " A record exceeds the topic's max.message.bytes; raise that.";
-  if (one_record || report.trouble == Trouble::kPartition) {
-    destinations_.failed(to.where, why, clock_.monotonic_ns());
-  }
-  return {ErrorCode::kRetryable, "Records were not accepted by " + why};
 }
 
 // Until every record of the transaction is answered for.
@@ -262,7 +257,7 @@ Status Lane::close_transaction() {
   failures_ = 0;
   retry_ns_ = 0;
   last_commit_ns_ = clock_.monotonic_ns();
-  destinations_.committed();
+  destinations_.committed(open_topics_);
   destinations_.reset_outstanding();
   sources_.confirmed(states);
   // Sizes that a time-out or a refusal halved grow back slowly.

@@ -130,6 +130,16 @@ std::optional<std::vector<Sibling>> rotated_siblings(const Fd& directory, const 
   return std::nullopt;
 }
 
+std::set<std::string> rotated_bases(const Fd& directory) {
+  std::set<std::string> bases;
+  for_each_file(directory, [&](const std::string& name) {
+    if (is_compressed(name)) return true;
+    if (auto base = rotated_base(name)) bases.insert(std::move(*base));
+    return true;
+  });
+  return bases;
+}
+
 std::optional<Sibling> find_identity(const Fd& directory,
                                      const checkpoint::FileIdentity& identity) {
   std::optional<Sibling> found;

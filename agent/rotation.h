@@ -3,6 +3,7 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,6 +29,9 @@ struct Sibling {
 /// without a rotation number by birth, then by falling number. Empty: so much is being renamed
 /// there that no two lists agree, and one may have missed a file; look again later.
 std::optional<std::vector<Sibling>> rotated_siblings(const Fd& directory, const std::string& base);
+
+/// The names that uncompressed rotated files in `directory` had before.
+std::set<std::string> rotated_bases(const Fd& directory);
 
 /// The regular file in `directory` that is `identity`, under whatever name.
 std::optional<Sibling> find_identity(const Fd& directory, const checkpoint::FileIdentity& identity);

@@ -53,7 +53,11 @@ Tail::Tail(Stream stream, checkpoint::SourceState state, int64_t rotate_wait_ns,
 
 void Tail::add(std::shared_ptr<const OpenFile> file, uint64_t start_offset, bool gap_before) {
   const auto same = [&](const checkpoint::FileIdentity& id) { return id == file->identity; };
-  if (std::any_of(state_.closed.begin(), state_.closed.end(), same)) return;
+  const auto& closed = state_.closed;
+  if (std::any_of(closed.begin(), closed.end(), same)) return;
+  // Older than all that is remembered of what was read.
+  const bool all_known = closed.size() < limits::kClosedGenerationsMax;
+  if (!all_known && file->identity.birth_ns < closed.front().birth_ns) return;
   for (Generation& known : generations_) {
     if (!same(known.file->identity)) continue;
     known.file = std::move(file);
@@ -102,7 +106,12 @@ void Tail::rewind(const checkpoint::SourceState& state) {
   closing_ = false;
   recheck_at_ns_ = failing_since_ns_ = copy_until_ns_ = 0;
   wants_copy_ = false;
+  ahead_.reset();
   events_.clear();
+  // A state that was in doubt may turn out to be the confirmed one after files were added.
+  std::erase_if(generations_, [&](const Generation& known) {
+    return std::ranges::find(state_.closed, known.file->identity) != state_.closed.end();
+  });
 }
 
 void Tail::confirmed(const checkpoint::SourceState& state) {
@@ -120,6 +129,7 @@ std::vector<checkpoint::LedgerEntry> Tail::take_events() { return std::exchange(
 bool Tail::start_first(const Generation& generation) {
   state_.file = generation.file->identity;
   state_.offset = generation.start_offset;
+  state_.boot = boot_;
   state_.covered = Position{state_.base.bytes + state_.offset};
   const size_t overlap = std::min<uint64_t>(state_.offset, limits::kOverlapBytes);
   std::string tail(overlap, '\0');
@@ -157,6 +167,7 @@ void Tail::start_next() {
   state_.tail.clear();
   marker_.reset(0);
   closing_ = false;
+  ahead_.reset();
   if (next.truncated) {
     lose(0, "truncated",
          "the file was copied and truncated; its copy was read to its end, what was written "
@@ -196,19 +207,24 @@ Result<FillOutcome> Tail::fill(shipper::Chunk& chunk, shipper::RecordEncoder& en
     chunk.read.reserve(want + simdjson::SIMDJSON_PADDING);
     const Read got = read_at(fd, chunk.read.data(), want, state_.offset - overlap);
     chunk.read.resize(got.bytes);
-    const std::string_view bytes(chunk.read.data(), got.bytes);
+    std::string_view bytes(chunk.read.data(), got.bytes);
     if (!got.status && bytes.size() < overlap) {
       return read_failed(got.status.error(), state_.offset, now_ns);
     }
     if (bytes.substr(0, overlap) != state_.tail) {
-      const bool other_boot = boot_ != 0 && state_.boot != 0 && state_.boot != boot_;
-      if (!other_boot) return truncated(fd, now_ns);
+      if (!rebooted()) return truncated(fd, now_ns);
       if (Status resumed = resume_by_marks(fd); !resumed) return resumed.error();
       return FillOutcome::kMoved;
     }
-    state_.boot = boot_;
     copy_until_ns_ = 0;
-    const bool at_end = got.status && got.bytes < want;
+    const auto said = look_ahead(fd);
+    if (!said) return said.error();
+    if (said.value()) return FillOutcome::kMoved;
+    // Up to the zeros that a power loss left, nothing follows what stands there.
+    const size_t limit = ahead_ ? overlap + ahead_->begin - state_.offset : bytes.size();
+    const bool limited = ahead_ && ahead_->end > 0 && limit <= bytes.size();
+    if (limited) bytes = bytes.substr(0, limit);
+    const bool at_end = limited || (got.status && got.bytes < want);
     const bool full = read_bytes_ >= limits::kReadBytesMax && got.bytes == want;
     const uint64_t before = state_.offset;
     const FillOutcome outcome = decode(chunk, encoder, bytes, at_end, full, wall_ns);
@@ -217,6 +233,7 @@ Result<FillOutcome> Tail::fill(shipper::Chunk& chunk, shipper::RecordEncoder& en
       failing_since_ns_ = 0;
       return outcome;
     }
+    if (limited) return pass_zeros(fd);
     if (!got.status) {
       return read_failed(got.status.error(), state_.offset - overlap + got.bytes, now_ns);
     }
@@ -244,7 +261,7 @@ FillOutcome Tail::decode(shipper::Chunk& chunk, shipper::RecordEncoder& encoder,
                       .now_ns = wall_ns,
                       .flags = state_.gap_pending ? uint32_t{shipper::kFlagGapBefore} : 0u,
                       .full = full,
-                      .last = at_end && (closing_ || ended_)};
+                      .last = at_end && (closing_ || ended_ || (ahead_ && ahead_->end > 0))};
   DecodeState at{.offset = state_.offset, .covered = state_.covered, .part = state_.part};
   if (!window.bytes.empty()) decoder_->decode(window, at, encoder, chunk);
   assert(at.offset >= state_.offset);

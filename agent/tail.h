@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -28,6 +29,11 @@ enum class FillOutcome : uint8_t {
   kRecords,  ///< Records stand in the chunk; there may be more.
   kMoved,    ///< No record, but the state moved (a generation closed, foreign entries skipped).
   kDrained,  ///< Nothing new for now.
+};
+
+/// A run of zeros in a file, as a power loss leaves it where bytes were; empty: none.
+struct Zeros {
+  uint64_t begin = 0, end = 0;
 };
 
 /// Thread: its lane's.
@@ -109,7 +115,10 @@ class Tail {
   void switch_to(std::shared_ptr<const OpenFile> copy);
   void restart_truncated(int fd);
   Status resume_by_marks(int fd);
-  Status resume_at(int fd, uint64_t offset);
+  bool rebooted() const { return boot_ != 0 && state_.boot != 0 && state_.boot != boot_; }
+  Result<bool> look_ahead(int fd);
+  Result<FillOutcome> pass_zeros(int fd);
+  Status resume_at(int fd, uint64_t offset, uint64_t proven);
   Result<FillOutcome> read_failed(const Error& error, uint64_t at_offset, int64_t now_ns);
   FillOutcome decode(shipper::Chunk& chunk, shipper::RecordEncoder& encoder, std::string_view bytes,
                      bool at_end, bool full, int64_t wall_ns);
@@ -127,6 +136,7 @@ class Tail {
   bool copy_answered_ = false;
   std::shared_ptr<const OpenFile> copy_;
   int64_t copy_until_ns_ = 0;   // While a truncated file waits for its copy; 0: it does not.
+  std::optional<Zeros> ahead_;  // In the current generation, since the host went down.
   bool closing_ = false;        // The current generation gets no more bytes: its rest is complete.
   size_t read_bytes_;           // The next window; follows what a window's records took.
   int64_t grew_at_ns_ = 0;      // When the current generation last had something new.

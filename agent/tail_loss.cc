@@ -52,10 +52,6 @@ Result<uint64_t> line_begin(int fd, uint64_t offset, uint64_t floor) {
   return least == floor ? floor : offset;
 }
 
-struct Zeros {
-  uint64_t begin = 0, end = 0;
-};
-
 // The first run of zeros at or behind `offset` that begins before `limit`; empty: none. A block
 // that was never written reads as zeros, and so does the end of a size that outlived its bytes; a
 // zero byte or two may be the application's.
@@ -226,9 +222,9 @@ Status Tail::resume_by_marks(int fd) {
                              std::to_string(zeros.value().end);
     if (zeros.value().end > state_.offset) {
       lose(zeros.value().end, "power loss", was + left);
-      return resume_at(fd, state_.offset);
+      return resume_at(fd, state_.offset, proven.value());
     }
-    if (Status resumed = resume_at(fd, zeros.value().end); !resumed) return resumed;
+    if (Status resumed = resume_at(fd, zeros.value().end, proven.value()); !resumed) return resumed;
     say(LedgerEvent::kLost, at, at, "power loss", was + left);
     return ok();
   }
@@ -237,7 +233,7 @@ Status Tail::resume_by_marks(int fd) {
   const auto line = any ? line_begin(fd, proven.value(), marks.begin) : Result<uint64_t>(0);
   if (!line) return line.error();
   const Position twice{state_.base.bytes + line.value()};
-  if (Status resumed = resume_at(fd, line.value()); !resumed) return resumed;
+  if (Status resumed = resume_at(fd, line.value(), proven.value()); !resumed) return resumed;
   say(LedgerEvent::kDoubt, twice, at, "possible duplicates",
       was + "it is read again from its offset " + std::to_string(line.value()) +
           " on, behind the last line that is proven to be as it was");
@@ -245,10 +241,48 @@ Status Tail::resume_by_marks(int fd) {
   return ok();
 }
 
-// On at `offset` of the same file, whatever was read of it; positions go on.
-Status Tail::resume_at(int fd, uint64_t offset) {
+// After a power loss, before anything is read: what was seen behind us may be gone, or zeros. True:
+// something was said. Until all of it was looked at, the file counts as last seen before.
+Result<bool> Tail::look_ahead(int fd) {
+  if (!rebooted()) {
+    state_.boot = boot_;
+    return false;
+  }
+  if (!ahead_) {
+    const auto facts = checkpoint::file_facts(fd);
+    if (!facts) return facts.error();
+    const auto zeros = find_zeros(fd, state_.offset, UINT64_MAX);
+    if (!zeros) return zeros.error();
+    ahead_ = zeros.value();
+    if (const uint64_t seen = std::exchange(state_.seen_bytes, 0); facts->size_bytes < seen) {
+      lose(state_.offset, "power loss",
+           "the host went down while the file had " + std::to_string(seen) + " bytes; it has " +
+               std::to_string(facts->size_bytes) + " now");
+      return true;
+    }
+  }
+  if (ahead_->end == 0 && !has_successor()) {
+    state_.boot = boot_;
+    ahead_.reset();
+  }
+  return false;
+}
+
+Result<FillOutcome> Tail::pass_zeros(int fd) {
+  const uint64_t stood = state_.offset;
+  const Zeros zeros = *ahead_;
+  lose(zeros.end, "power loss",
+       "the host went down; only zeros are left from its offset " + std::to_string(zeros.begin) +
+           " up to " + std::to_string(zeros.end));
+  if (Status resumed = resume_at(fd, state_.offset, stood); !resumed) return resumed.error();
+  return FillOutcome::kMoved;
+}
+
+// On at `offset` of the same file, which is as it was up to `proven`; positions go on.
+Status Tail::resume_at(int fd, uint64_t offset, uint64_t proven) {
   checkpoint::MarkList marks = marker_.list();
-  while (!marks.marks.empty() && marks.marks.back().end > offset) marks.marks.pop_back();
+  const uint64_t kept = std::min(offset, proven);
+  while (!marks.marks.empty() && marks.marks.back().end > kept) marks.marks.pop_back();
   if (marks.end() > offset || offset - marks.end() > limits::kReadBytesMax) marks = {offset, {}};
   const auto rest = read_piece(fd, marks.end(), offset - marks.end());
   if (!rest) return rest.error();
@@ -257,6 +291,8 @@ Status Tail::resume_at(int fd, uint64_t offset) {
   }
   marker_ = checkpoint::Marker(marks);
   marker_.add(rest.value());
+  // A span ends here: what was passed over now is no loss of the next time.
+  marker_ = checkpoint::Marker(marker_.list());
   const size_t overlap = std::min<uint64_t>(offset, limits::kOverlapBytes);
   const auto tail = read_piece(fd, offset - overlap, overlap);
   if (!tail) return tail.error();
@@ -267,8 +303,8 @@ Status Tail::resume_at(int fd, uint64_t offset) {
   state_.part = 0;
   state_.gap_pending = true;
   state_.seen_bytes = 0;
-  state_.boot = boot_;
   closing_ = false;
+  ahead_.reset();
   return ok();
 }
 

@@ -27,6 +27,8 @@ enum class Trouble : uint8_t {
   kTimeout,    ///< The transaction took too long: rebuild with smaller transactions.
   kPartition,  ///< This (topic, partition) is unusable: missing, forbidden. Count it, park after
                ///< two.
+  kSomeTopic,  ///< One of the transaction's topics is unusable, and the broker did not say to us
+               ///< which: it forbade the transaction to include it.
 };
 
 struct TopicPartition {

@@ -95,7 +95,22 @@ Status KafkaSession::init_transactions(int timeout_ms) {
 
 Status KafkaSession::begin() {
   delivery_trouble_ = Trouble::kNone;
-  return ended("begin a transaction", KafkaError(rd_kafka_begin_transaction(handle_.get())));
+  Status begun =
+      ended("begin a transaction", KafkaError(rd_kafka_begin_transaction(handle_.get())));
+  in_transaction_ = begun.has_value();
+  return begun;
+}
+
+Trouble KafkaSession::cause_of(rd_kafka_resp_err_t code) {
+  const bool consequence = code == RD_KAFKA_RESP_ERR__PURGE_QUEUE ||
+                           code == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT ||
+                           code == RD_KAFKA_RESP_ERR__STATE;
+  if (!consequence || !in_transaction_ || committing_) return trouble_of(code);
+  // Refused within a transaction, at once; a failed one refuses with the error that it failed of.
+  const KafkaError error(rd_kafka_begin_transaction(handle_.get()));
+  const bool forbidden = error && rd_kafka_error_txn_requires_abort(error.get()) &&
+                         trouble_of(rd_kafka_error_code(error.get())) == Trouble::kPartition;
+  return forbidden ? Trouble::kSomeTopic : trouble_of(code);
 }
 
 rd_kafka_topic_t* KafkaSession::topic(const std::string& name) {
@@ -131,7 +146,7 @@ Error KafkaSession::refused(const rd_kafka_message_t* messages, size_t count, si
   size_t i = 0;
   while (i < count && (!messages[i].err || messages[i].err == RD_KAFKA_RESP_ERR__QUEUE_FULL)) ++i;
   const rd_kafka_resp_err_t code = i < count ? messages[i].err : RD_KAFKA_RESP_ERR__QUEUE_FULL;
-  trouble_ = trouble_of(code);
+  trouble_ = cause_of(code);
   return destroy_it("Could not hand records to " + to.topic + "[" + std::to_string(to.partition) +
                     "]: " + rd_kafka_err2str(code) + " (" + rd_kafka_err2name(code) + "), " +
                     std::to_string(taken) + " of " + std::to_string(count) + " were taken.");
@@ -172,6 +187,11 @@ void KafkaSession::serve(int timeout_ms, std::vector<Report>& out) {
   if (victims_.empty()) return;
   for (int i = 0; i < kCauseTries && delivery_trouble_ == Trouble::kNone; ++i) {
     if (rd_kafka_event_t* late = rd_kafka_queue_poll(queue_.get(), kCauseWaitMs)) take(late, out);
+  }
+  if (delivery_trouble_ == Trouble::kNone) {
+    // No record is at fault: the transaction is.
+    delivery_trouble_ = cause_of(RD_KAFKA_RESP_ERR__PURGE_QUEUE);
+    for (Report& victim : victims_) victim.trouble = delivery_trouble_;
   }
   out.insert(out.end(), std::make_move_iterator(victims_.begin()),
              std::make_move_iterator(victims_.end()));
@@ -218,7 +238,10 @@ void KafkaSession::run_serving(const std::function<void()>& call, std::vector<Re
 
 Status KafkaSession::commit(int timeout_ms, std::vector<Report>& out) {
   KafkaError error;
+  committing_ = true;
   run_serving([&] { error.reset(rd_kafka_commit_transaction(handle_.get(), timeout_ms)); }, out);
+  committing_ = false;
+  in_transaction_ = in_transaction_ && error != nullptr;
   return ended("commit the transaction", std::move(error));
 }
 

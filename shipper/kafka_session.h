@@ -53,6 +53,8 @@ class KafkaSession final : public Session {
   Error refused(const rd_kafka_message_t* messages, size_t count, size_t taken,
                 const TopicPartition& to);
   Status ended(const std::string& what, KafkaError error);
+  // Why the open transaction has failed, when a consequence of that was all that we were told.
+  Trouble cause_of(rd_kafka_resp_err_t code);
 
   // Takes the events that are there, waiting up to `timeout_ms` for the first.
   void serve(int timeout_ms, std::vector<Report>& out);
@@ -77,6 +79,7 @@ class KafkaSession final : public Session {
   std::unique_ptr<rd_kafka_queue_t, QueueDestroy> queue_;
   std::unique_ptr<rd_kafka_consumer_group_metadata_t, GroupDestroy> group_;
   std::map<std::string, std::unique_ptr<rd_kafka_topic_t, TopicDestroy>, std::less<>> topics_;
+  bool in_transaction_ = false, committing_ = false;
   Trouble trouble_ = Trouble::kNone;
   std::vector<Report> victims_;                // Of take(), until the cause is known.
   Trouble delivery_trouble_ = Trouble::kNone;  // Of the first failed delivery since begin().

@@ -291,6 +291,48 @@ TEST_F(DiscoveryTest, rotated_files_are_found_though_the_known_one_and_the_named
   EXPECT_EQ(opened(), Inodes{second});
 }
 
+TEST_F(DiscoveryTest, what_was_rotated_away_before_anything_was_stored_of_it_is_collected) {
+  write("old.log.1");
+  const timespec old[2] = {{.tv_sec = 1, .tv_nsec = 0}, {.tv_sec = 1, .tv_nsec = 0}};
+  ASSERT_EQ(::utimensat(AT_FDCWD, path("old.log.1").c_str(), old, 0), 0);
+  write("other.txt.1");
+  Inodes expected{write("x.log.2")};
+  expected.push_back(write("x.log.1"));
+  restart({});
+  declare("*.log");
+  EXPECT_EQ(opened(), expected);
+  EXPECT_EQ(discovery_->sources(), 1u);
+  expected.push_back(write("x.log"));
+  look();
+  EXPECT_EQ(opened(), expected);
+  EXPECT_EQ(discovery_->sources(), 1u);
+}
+
+TEST_F(DiscoveryTest, a_log_that_was_let_go_is_not_found_again_in_its_rotated_files) {
+  write("x.log");
+  declare("*.log");
+  fs::rename(path("x.log"), path("x.log.1"));
+  write("x.log");
+  look();
+  const std::vector<ToLane> held = std::exchange(messages_, {});
+  fs::remove(path("x.log"));
+  look();
+  discovery_->sweep();
+  EXPECT_EQ(discovery_->sources(), 0u);
+  write("y.txt");
+  look();
+  EXPECT_TRUE(opened().empty());
+}
+
+TEST_F(DiscoveryTest, what_was_renamed_where_nobody_declares_it_has_not_vanished) {
+  write("x.log");
+  const auto known = stored("x.log");
+  fs::rename(path("x.log"), path("x.log-20261121"));
+  restart({known});
+  discovery_->look_for_vanished();
+  EXPECT_TRUE(messages_.empty());
+}
+
 TEST_F(DiscoveryTest, old_history_that_the_glob_names_comes_first) {
   Inodes expected{write("x.log.2")};
   expected.push_back(write("x.log.1"));

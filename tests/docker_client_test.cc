@@ -245,7 +245,9 @@ TEST(DockerClient, rubbish_among_the_events_is_survived) {
 }
 
 TEST(DockerClient, an_answer_that_is_huge_or_wrong_costs_that_container_only) {
-  Following following(impatient());
+  Patience patience;  // A slow machine must not be taken for a Docker that is silent.
+  patience.retry_ms = 20;
+  Following following(patience);
   FakeDocker docker(following.socket());
   ASSERT_TRUE(following.hears({"reconciled"}));
   docker.answer(path_of('a'), 200, std::string(17 << 20, ' '));

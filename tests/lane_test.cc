@@ -24,6 +24,7 @@ namespace {
 using fakes::Call;
 using fakes::Fault;
 using Lines = std::vector<std::string>;
+using Shipped = std::map<std::string, Lines>;
 namespace fs = std::filesystem;
 
 constexpr char kGroup[] = "longshore-agent.host.0";
@@ -407,6 +408,28 @@ TEST_F(LaneTest, a_record_that_no_batch_is_small_enough_for_waits_and_holds_up_n
   for (int32_t i = 0; i < 4; ++i) kafka_.fail_deliveries({"narrow", i}, 0, fakes::Trouble::kNone);
   EXPECT_EQ(live().exit_status, 0);
   EXPECT_EQ(shipped("narrow")["b"], written_["b"]);
+}
+
+TEST_F(LaneTest, a_topic_that_no_transaction_may_include_is_found_and_holds_up_nobody_else) {
+  kafka_.add_topic(kLedger, 1);
+  for (const char* const barred : {"closed", kLedger}) {
+    SCOPED_TRACE(barred);
+    append("a", 10);
+    append("b", 10);
+    topics_["b"] = "closed";
+    kafka_.add_topic("closed", 4);
+    kafka_.forbid_joining(barred, true);
+    stay_ = true;
+    stay_for_ = std::chrono::seconds(2);
+    EXPECT_EQ(live({.ledger_topic = kLedger}).exit_status, 0);
+    EXPECT_EQ(shipped()["a"], written_["a"]);
+    EXPECT_EQ(shipped("closed")["b"] == written_["b"], barred == std::string(kLedger));
+    kafka_.forbid_joining(barred, false);
+    EXPECT_EQ(live({.ledger_topic = kLedger}).exit_status, 0);
+    EXPECT_EQ(shipped(), Shipped({{"a", written_["a"]}}));
+    EXPECT_EQ(shipped("closed"), Shipped({{"b", written_["b"]}}));
+  }
+  EXPECT_FALSE(ledger_records()["b"].empty());
 }
 
 TEST_F(LaneTest, kafka_away_is_waited_for_and_stopping_does_not_need_it) {

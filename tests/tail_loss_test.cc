@@ -292,6 +292,54 @@ TEST_F(TailLossTest, after_a_power_loss_zeros_are_passed_over_and_nothing_comes_
   EXPECT_EQ(events(LedgerEvent::kLost)[0].reason, "power loss");
 }
 
+TEST_F(TailLossTest, the_zeros_of_an_earlier_power_loss_are_not_those_of_the_next) {
+  for (const bool grown_over : {true, false}) {
+    const std::string name = grown_over ? "over" : "before";
+    at_ = 0;
+    for (int i = 0; i < 100; ++i) append(name, "before " + std::to_string(i) + "\n");
+    auto state = read_all(name);
+    // Zeros from behind the position, then from before it to behind it.
+    zero_from(name, 500);
+    if (grown_over) fs::resize_file(path(name), 3'000);
+    for (int i = 0; i < 50; ++i) append(name, "shipped\n");
+    Tail tail(Stream::kFile, state, kWaitNs, 2);
+    tail.add(open(name), 0);
+    EXPECT_EQ(drain(tail), Lines(50, "shipped"));
+    state = tail.state();
+    zero_from(name, fs::file_size(path(name)) - 100);
+    append(name, "after\n");
+    EXPECT_EQ(resume(state, name, 3), Lines{"after"});
+  }
+}
+
+TEST_F(TailLossTest, zeros_behind_the_position_are_no_lines_after_a_power_loss) {
+  append("x", "shipped\n");
+  const auto state = read_all("x");
+  append("x", "unread\nhalf a line");
+  fs::resize_file(path("x"), 500);
+  append("x", "after\n");
+  fs::resize_file(path("x"), 700);
+  EXPECT_EQ(resume(state, "x", 2), (Lines{"unread", "half a line", "after"}));
+  const auto lost = events(LedgerEvent::kLost);
+  ASSERT_EQ(lost.size(), 2u);
+  EXPECT_EQ(lost[0].reason, "power loss");
+  EXPECT_EQ(lost[0].start.bytes, 26u);
+  EXPECT_EQ(lost[0].end.bytes, 500u);
+  EXPECT_EQ(lost[1].end.bytes, 700u);
+}
+
+TEST_F(TailLossTest, unread_bytes_that_a_power_loss_took_are_named) {
+  append("x", "shipped\n");
+  auto state = read_all("x");
+  state.seen_bytes = 100;
+  append("x", "after\n");
+  EXPECT_EQ(resume(state, "x", 2), Lines{"after"});
+  const auto lost = events(LedgerEvent::kLost);
+  ASSERT_EQ(lost.size(), 1u);
+  EXPECT_EQ(lost[0].start, lost[0].end);
+  EXPECT_EQ(lost[0].reason, "power loss");
+}
+
 TEST_F(TailLossTest, after_a_power_loss_what_comes_twice_is_named) {
   for (int i = 0; i < 20'000; ++i) append("x", "before " + std::to_string(i) + "\n");
   const auto state = read_all("x");

@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <random>
 
+#include "config/limits.h"
 #include "tests/fakes/tail_reader.h"
 
 namespace longshore::agent {
@@ -158,6 +159,35 @@ TEST_F(TailTest, a_generation_that_vanished_unseen_is_a_flagged_gap) {
   restarted.add(open("x"), 0);
   EXPECT_EQ(drain(restarted), Lines{"2"});
   EXPECT_EQ(flags_, "[\"gap_before\"]");
+}
+
+TEST_F(TailTest, files_that_a_state_in_doubt_had_closed_are_not_read_again_when_it_is_confirmed) {
+  append("x", "closed\n");
+  const auto first = open("x");
+  Tail tail(Stream::kFile, {}, kWaitNs);
+  tail.add(first, 0);
+  EXPECT_EQ(drain(tail), Lines{"closed"});
+  checkpoint::SourceState confirmed = tail.state();
+  confirmed.closed.push_back(confirmed.file);
+  confirmed.file = {.device = 1, .inode = 1, .birth_ns = 1};  // Gone meanwhile.
+  confirmed.base = confirmed.covered;
+  confirmed.offset = 0;
+  confirmed.tail.clear();
+  append("y", "next\n");
+  tail.add(open("y"), 0);
+  tail.confirmed(confirmed);
+  tail.rewind(confirmed);
+  EXPECT_EQ(drain(tail), Lines{"next"});
+}
+
+TEST_F(TailTest, files_older_than_all_that_is_remembered_were_read_long_ago) {
+  append("x", "again\n");
+  checkpoint::SourceState state;
+  state.file = {.device = 1, .inode = 1, .birth_ns = INT64_MAX};
+  state.closed.assign(limits::kClosedGenerationsMax, state.file);
+  Tail tail(Stream::kFile, state, kWaitNs);
+  tail.add(open("x"), 0);
+  EXPECT_EQ(drain(tail), Lines{});
 }
 
 TEST_F(TailTest, an_ended_source_gives_its_unterminated_line_and_goes_on_when_it_is_revived) {

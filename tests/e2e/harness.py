@@ -2,7 +2,8 @@
 
 Every test is a program: exit status 0 means that all its checks held. Processes end by their own
 pid when the lab closes, however the test ends. LONGSHORE_BIN names the binary (build/longshore),
-LONGSHORE_LONG=1 asks for the long counts, LONGSHORE_KEEP=1 keeps the directory.
+LONGSHORE_LONG=1 asks for the long counts, LONGSHORE_KEEP=1 keeps the directory, LONGSHORE_SLOW=N
+says that the binary takes N times as long as the one that is shipped (tests/e2e/sanitized.sh).
 """
 
 import json
@@ -23,6 +24,7 @@ SERVICES = ROOT / "tests" / "services"
 # Taken out of the environment: longshore reads variables of this prefix as its own settings.
 BINARY = os.environ.pop("LONGSHORE_BIN", str(ROOT / "build" / "longshore"))
 LONG = os.environ.pop("LONGSHORE_LONG", "") == "1"
+SLOW = float(os.environ.pop("LONGSHORE_SLOW", "") or 1)
 KEEP = os.environ.pop("LONGSHORE_KEEP", "") == "1"
 IMAGE = "longshore-test"
 STARTED = time.monotonic()
@@ -43,7 +45,7 @@ def check(holds, text):
 
 def wait_until(holds, seconds, what, pause=0.1):
     """Returns what `holds` returned once it is true."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds * SLOW
     while True:
         found = holds()
         if found:
@@ -56,7 +58,7 @@ def run(*command, timeout=180, ok=True, env=None):
     """Runs a program to its end; stdout and stderr as text."""
     done = subprocess.run([str(word) for word in command], stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                          errors="replace", timeout=timeout,
+                          errors="replace", timeout=timeout * SLOW,
                           env={**os.environ, **(env or {})}, check=False)
     if ok and done.returncode != 0:
         words = (done.stderr or done.stdout).strip()
@@ -207,7 +209,7 @@ class Agent:
 
     def wait(self, seconds=120):
         try:
-            return self.process.wait(seconds)
+            return self.process.wait(seconds * SLOW)
         except subprocess.TimeoutExpired:
             raise Failure(f"the agent did not end within {seconds} s") from None
 
@@ -229,7 +231,7 @@ class Agent:
     def log(self):
         return self.log_path.read_text(errors="replace")
 
-    def said(self, expression="warning|error"):
+    def said(self, expression="(warning|error) (?!kafka:)|longshore agent:"):
         """The first lines of the log, shortened, in which the expression is found."""
         lines = [line for line in self.log().splitlines() if re.search(expression, line)]
         return "\n".join(f"    agent: {line[:230]}" for line in lines[:6])
@@ -248,7 +250,7 @@ class Lab:
     """with Lab(seconds) as lab: everything it started is ended and deleted behind the block."""
 
     def __init__(self, seconds=900):
-        self.seconds = seconds
+        self.seconds = int(seconds * SLOW)
         self.agents = []
         self.services = []
         self.closers = []

@@ -32,7 +32,7 @@ def test(lab, options):
         path.touch()
     agent = lab.agent(kafka.brokers, sources=dict(files), flags=["--linger-ms", 100])
     # After a kill the agent needs about a second to take over from itself: some moments lie within.
-    delays = [moments.uniform(0.2, 3.0) for _ in range(options.kills)]
+    delays = [moments.uniform(0.2, 3.0) * harness.SLOW for _ in range(options.kills)]
     writer = LiveWriter([path for _, path in files], options.lines, sum(delays) * 1.05,
                         options.seed)
     writer.start()
@@ -54,7 +54,8 @@ def test(lab, options):
     agent.stop()
     aborted = audit(kafka.brokers, isolation="read_uncommitted")["totals"]
     say(f"control: uncommitted records show {aborted['duplicates']} duplicates")
-    check(aborted["records"] > total and aborted["duplicates"] > 0,
+    # A slow binary is run for its own reports, with too few kills to be sure of this.
+    check(harness.SLOW > 1 or (aborted["records"] > total and aborted["duplicates"] > 0),
           f"no kill aborted anything: the test could not have failed ({aborted})")
 
 

@@ -116,9 +116,13 @@ def check_whole_streams(campaign):
     try:
         await_records(campaign, "logs", lines)
     except Failure as missing:
-        for name, stream in read_independently(campaign.kafka, "logs", logs).items():
-            if stream.finish():
-                complain(campaign, name, f"{missing}: {stream.wrong[:3]}")
+        wrong = {name: stream.finish() for name, stream in
+                 read_independently(campaign.kafka, "logs", logs).items()}
+        for name in filter(wrong.get, wrong):
+            lost = harness.ledger(campaign.kafka.brokers, name, "lost")
+            say(f"{name}: {wrong[name][:3]}; the ledger: {lost}")
+        for name in filter(wrong.get, wrong):
+            complain(campaign, name, f"{missing}")
         raise
     campaign.stop_agents()
     files = [(log.name, log.expected) for log in logs]

@@ -51,8 +51,8 @@ class AgentKiller(Fault):
     """Starts an agent again and again and kills it at a random moment of its life."""
 
     # How long it lives, in seconds, and how often that is chosen. After a kill it needs about one
-    # to take over from itself.
-    LIVES = (((0.0, 0.3), 3), ((0.3, 2.0), 4), ((2.0, 6.0), 3), ((6.0, 12.0), 1))
+    # to take over from itself, on a busy machine several.
+    LIVES = (((0.0, 0.3), 6), ((0.3, 2.0), 8), ((2.0, 6.0), 6), ((6.0, 12.0), 2), ((20.0, 40.0), 1))
 
     def __init__(self, agent, seed, settings=None):
         super().__init__(agent.log_path.stem, seed)
@@ -60,6 +60,7 @@ class AgentKiller(Fault):
         self.settings = {"--linger-ms": (5, 50, 500), "--batch-bytes": ("20k", "128M"),
                          **(settings or {})}  # One of each is chosen for a life.
         self.born_at = 0  # Where the log of this life begins.
+        self.reached, self.reached_at = 0, time.monotonic()  # The transaction it went on behind.
 
     def life_log(self):
         with open(self.agent.log_path, "rb") as log:
@@ -75,6 +76,9 @@ class AgentKiller(Fault):
         self.begin()
         spans, weights = zip(*self.LIVES)
         self.pause(*self.random.choices(spans, weights)[0])
+        if self.falls_behind():
+            self.counts["spared"] += 1
+            self.pause(20, 60)
         if self.random.random() < 0.04 and self.agent.running():
             self.freeze()
         if not self.agent.running():
@@ -85,6 +89,14 @@ class AgentKiller(Fault):
             self.agent.kill()
             self.counts[f"killed while {self.state()}"] += 1
             self.counts["kills"] += 1
+
+    def falls_behind(self):
+        """Whether its lives have been too short to ship anything, while files are deleted."""
+        behind = re.findall(r"Going on behind transaction (\d+)", self.life_log())
+        now, reached = time.monotonic(), sum(map(int, behind))
+        if reached > self.reached:
+            self.reached, self.reached_at = reached, now
+        return now - self.reached_at > 60
 
     def died_by_itself(self):
         raise Failure(f"{self.name} ended with status {self.agent.process.returncode}: "

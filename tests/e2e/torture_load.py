@@ -14,7 +14,7 @@ import time
 import harness
 from harness import Failure, log_line
 
-KEPT = 40  # Generations; those that are deleted lie minutes behind the newest.
+KEPT = 100  # Generations: the oldest is deleted ten minutes after its last line.
 
 
 class Log:

@@ -13,6 +13,7 @@ namespace longshore::fakes {
 
 struct ScriptedTopic {
   bool forbidden = false;
+  bool unjoinable = false;  ///< No transaction may include it.
   std::vector<std::vector<Record>> partitions;
 };
 

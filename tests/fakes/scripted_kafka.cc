@@ -28,6 +28,11 @@ void ScriptedKafka::forbid_topic(const std::string& name) {
   broker_->topics[name].forbidden = true;
 }
 
+void ScriptedKafka::forbid_joining(const std::string& name, bool forbidden) {
+  const std::lock_guard lock(broker_->mutex);
+  broker_->topics[name].unjoinable = forbidden;
+}
+
 void ScriptedKafka::fail(const Fault& fault) {
   const std::lock_guard lock(broker_->mutex);
   broker_->faults.push_back(fault);

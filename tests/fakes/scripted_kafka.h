@@ -65,6 +65,8 @@ class ScriptedKafka final : public shipper::Kafka {
   void add_topic(const std::string& name, int32_t partitions);
   void remove_topic(const std::string& name);  ///< With its records; later deliveries fail.
   void forbid_topic(const std::string& name);  ///< Lookups: kInvalid; deliveries: kPartition.
+  /// While set, a transaction that includes the topic fails, and is not told why.
+  void forbid_joining(const std::string& name, bool forbidden);
   void fail(const Fault& fault);
   /// The next `records` records for `to` are refused.
   void fail_deliveries(const TopicPartition& to, size_t records, Trouble trouble);

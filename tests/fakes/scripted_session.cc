@@ -85,12 +85,17 @@ Result<size_t> ScriptedSession::produce(Chunk* chunk, size_t first, const TopicP
 
 void ScriptedSession::deliver(std::vector<Report>& out) {
   const size_t old = out.size();
+  const bool barred = options_.transactional &&
+                      std::any_of(waiting_.begin(), waiting_.end(), [&](const auto& each) {
+                        const auto topic = broker_.topics.find(each.to.topic);
+                        return topic != broker_.topics.end() && topic->second.unjoinable;
+                      });
   for (; !waiting_.empty(); waiting_.pop_front()) {
     const auto& [chunk, index, to] = waiting_.front();
     const rd_kafka_message_t& message = chunk->messages.at(index);
     Record record{.key = {static_cast<const char*>(message.key), message.key_len},
                   .value = {static_cast<const char*>(message.payload), message.len}};
-    const Trouble trouble = broker_.refusal_of(to);
+    const Trouble trouble = barred ? Trouble::kSomeTopic : broker_.refusal_of(to);
     if (poisoned_ == Trouble::kNone) poisoned_ = trouble;
     if (out.size() == old || out.back().chunk != chunk || out.back().trouble != trouble) {
       out.push_back({.chunk = chunk,

@@ -16,12 +16,13 @@
 # KAFKA_EXTRA: more broker settings, "k=v k=v", read at each start; KAFKA_WAIT: seconds (120).
 # KAFKA_PROXIED=1: each node has a second listener, which tells its clients to come to another port;
 # a program of the test listens there and passes on. `proxied DIR` prints these pairs of ports.
+# KAFKA_VERSION: another version than kafka-pom.xml's, such as 3.9.1.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 heap=${KAFKA_HEAP:-400} wait_s=${KAFKA_WAIT:-120}
 # Jars of two versions must never mix on one class path: the cache is named for the list.
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/longshore
-cache+=/kafka-$(cksum <"$here/kafka-pom.xml" | cut -d' ' -f1)
+cache+=/kafka-$(cksum <"$here/kafka-pom.xml" | cut -d' ' -f1)${KAFKA_VERSION:+-$KAFKA_VERSION}
 
 die() { echo "kafka.sh: $*" >&2; exit 1; }
 
@@ -38,6 +39,7 @@ fetch() {
   fresh=$(mktemp -d "$cache.XXXXXX")
   for try in 1 2 3; do
     if mvn -q -B -f "$here/kafka-pom.xml" dependency:copy-dependencies \
+      ${KAFKA_VERSION:+-Dkafka.version="$KAFKA_VERSION"} \
       -DincludeScope=runtime -DoutputDirectory="$fresh" >&2; then
       chmod 755 "$fresh"
       mv -T "$fresh" "$cache" 2>/dev/null || rm -rf "$fresh"  # Another run was first.
@@ -138,7 +140,7 @@ port_is_free() {
 }
 
 launch() {
-  local i=$1 home=$dir/$1 p
+  local i=$1 home=$dir/$1 p try
   alive "$i" && die "node $i runs already, pid $(pid_of "$i")"
   for p in "$(port "$i")" "$(controller "$i")" "$(behind "$i")"; do
     port_is_free "$p" || die "port $p was taken by another process"
@@ -157,6 +159,8 @@ launch() {
     -Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS \
     -cp "$cache/*" kafka.Kafka "$home/server.properties" >>"$home/log" 2>&1 </dev/null &
   echo $! >"$home/pid"
+  # On a busy machine it takes a while until that process is Java, and known by its words.
+  for try in {1..100}; do alive "$i" && break; sleep 0.05; done
 }
 
 show_errors() { grep -E 'ERROR|FATAL|Exception' "$dir/$1/log" | head -n 5 >&2 || true; }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that a purpose needs; quick and quiet when all are there.
-#   packages.sh build | docker | kafka | opensearch | hdfs | test | fuzz
+#   packages.sh build | docker | kafka | opensearch | hdfs | test | fuzz | valgrind
 # This is the only list of packages; README.md points here.
 set -euo pipefail
 
@@ -12,6 +12,7 @@ kafka=(default-jre-headless maven ca-certificates python3)
 opensearch=(default-jdk-headless maven ca-certificates python3 curl)
 hdfs=(default-jre-headless maven ca-certificates curl python3)
 checks=(clang-format procps python3 strace zstd)
+valgrind=(valgrind libc6-dbg)
 fuzz=(clang libclang-rt-14-dev libfuzzer-14-dev)
 
 wanted=()
@@ -22,10 +23,14 @@ for purpose in "$@"; do
     kafka) wanted+=("${kafka[@]}") ;;
     opensearch) wanted+=("${opensearch[@]}") ;;
     hdfs) wanted+=("${hdfs[@]}") ;;
+    valgrind) wanted+=("${valgrind[@]}") ;;
     fuzz) wanted+=("${fuzz[@]}") ;;
     test) wanted+=("${build[@]}" "${docker[@]}" "${kafka[@]}" "${opensearch[@]}" "${hdfs[@]}"
       "${checks[@]}") ;;
-    *) echo "usage: $0 build|docker|kafka|opensearch|hdfs|test|fuzz ..." >&2; exit 2 ;;
+    *)
+      echo "usage: $0 build|docker|kafka|opensearch|hdfs|test|fuzz|valgrind ..." >&2
+      exit 2
+      ;;
   esac
 done
 

@@ -19,6 +19,8 @@ void Broker::forbid(const std::string& name, bool forbidden) {
 void Broker::offset_expires() {
   decide();
   ++epoch_;
+  // Nothing tells then that something was lost before.
+  lost_unnoticed_ = lost_unnoticed_ || (!lost_.empty() && lost_at_ == commits_);
   offset_ = {};
   undos_.clear();
   went_back_ = true;
@@ -36,6 +38,7 @@ void Broker::lose(size_t commits) {
     committed_.resize(undo.records);
     offset_ = undo.offset;
     went_back_ = true;
+    lost_at_ = commits_;
     timeline_.trace("kafka: a commit is lost, the offset is {} again",
                     offset_.known ? std::to_string(offset_.number.value) : "none");
   }

@@ -64,6 +64,8 @@ class Broker final : public shipper::Kafka {
   /// Records that were committed once and that lose() took back.
   const std::vector<Committed>& lost() const { return lost_; }
   bool went_back() const { return went_back_; }
+  /// The offset expired before an agent could see that commits were lost.
+  bool lost_unnoticed() const { return lost_unnoticed_; }
   uint64_t number() const { return offset_.number.value; }
   bool commit_pending() const { return pending_.has_value(); }
   size_t commits() const { return commits_; }
@@ -110,7 +112,8 @@ class Broker final : public shipper::Kafka {
   uint64_t epoch_ = 0;
   size_t commits_ = 0;
   size_t message_bytes_max_ = 1'100'000;
-  bool away_ = false, unstable_ = false, went_back_ = false;
+  bool away_ = false, unstable_ = false, went_back_ = false, lost_unnoticed_ = false;
+  size_t lost_at_ = 0;  // How many commits there were when some were lost.
 };
 
 }  // namespace longshore::simulation

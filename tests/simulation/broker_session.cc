@@ -21,7 +21,7 @@ BrokerSession::BrokerSession(Broker& broker, shipper::SessionOptions options)
     : broker_(broker),
       timeline_(broker.timeline_),
       options_(std::move(options)),
-      wake_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {}
+      wake_(std::make_shared<Fd>(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC))) {}
 
 Error BrokerSession::gone(Trouble trouble, const std::string& message) {
   gone_ = true;
@@ -90,7 +90,9 @@ Result<size_t> BrokerSession::produce(Chunk* chunk, size_t first,
   }
   if (bytes_out_ > kBytesOutMax) throw Violation{"more bytes in flight than the limit"};
   chunk->unreported += taken;
-  if (!waiting_.empty()) eventfd_write(wake_.get(), 1);
+  timeline_.at(due, [wake = std::weak_ptr<Fd>(wake_)] {
+    if (const auto fd = wake.lock()) eventfd_write(fd->get(), 1);
+  });
   return taken;
 }
 
@@ -130,12 +132,10 @@ bool BrokerSession::deliver(int64_t until, std::vector<Report>& out, bool all) {
     answer(waiting_.front(), out);
     waiting_.pop_front();
   }
-  if (waiting_.empty()) {
-    eventfd_t ignored = 0;
-    eventfd_read(wake_.get(), &ignored);
-  } else if (all) {
-    timeline_.pass(until - timeline_.now());
-  }
+  // What is due and not answered, for the broker is away, is asked for again by and by.
+  eventfd_t ignored = 0;
+  eventfd_read(wake_->get(), &ignored);
+  if (!waiting_.empty() && all) timeline_.pass(until - timeline_.now());
   return waiting_.empty();
 }
 

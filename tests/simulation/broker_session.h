@@ -3,6 +3,7 @@
 #pragma once
 
 #include <deque>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -23,7 +24,7 @@ class BrokerSession final : public shipper::Session {
   Result<size_t> produce(shipper::Chunk* chunk, size_t first,
                          const shipper::TopicPartition& to) override;
   Status reports(int timeout_ms, std::vector<shipper::Report>& out) override;
-  int report_fd() const override { return wake_.get(); }
+  int report_fd() const override { return wake_->get(); }
   Status send_offset(TransactionNumber number, const std::string& digest, int timeout_ms) override;
   Status commit(int timeout_ms, std::vector<shipper::Report>& out) override;
   Status flush(int timeout_ms, std::vector<shipper::Report>& out) override;
@@ -46,7 +47,7 @@ class BrokerSession final : public shipper::Session {
   Broker& broker_;
   Timeline& timeline_;
   const shipper::SessionOptions options_;
-  Fd wake_;  // eventfd(2), readable while something is in flight.
+  const std::shared_ptr<Fd> wake_;  // eventfd(2), readable from when something is due.
   std::deque<Waiting> waiting_;
   size_t bytes_out_ = 0;
   Broker::Transaction transaction_;

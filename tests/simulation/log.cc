@@ -116,6 +116,8 @@ void Log::end_line() {
   finish_line();
   if (!has_file_ || reopening_) return;
   const Generation& last = generations_.back();
+  // What a truncation or a power loss left ends with a whole line.
+  if (!last.cuts.empty() && last.cuts.back() == last.bytes.size()) return;
   if (last.bytes.size() > last.file_begin && last.bytes.back() != '\n') append("\n");
 }
 
@@ -298,7 +300,8 @@ void Log::lose_power() {
   const bool zeros = timeline_.random().chance(0.5);
   if (zeros) static_cast<void>(::truncate(file.c_str(), stat.st_size));
   files_.changed(file, timeline_.wall_ns());
-  timeline_.trace("{}: the last {} bytes are {}", file, lost, zeros ? "zeros" : "gone");
+  timeline_.trace("{}/{}: the last {} bytes are {}", options_.directory, options_.file_name, lost,
+                  zeros ? "zeros" : "gone");
 }
 
 void Log::opened(uint64_t inode) {

@@ -3,8 +3,9 @@
 // Method: the real agent from event to lane on one thread in virtual time, in a world that one
 // seed drives. A seed that fails says how it is run again.
 //
-//   simulation_test [--seeds N] [--first S] [--jobs J]     LONGSHORE_LONG=1: 100,000 seeds
-//   simulation_test --seed S [--verbose]
+//   simulation_test [--seeds N] [--first S | --random] [--jobs J]    LONGSHORE_LONG=1: 100,000
+//   seeds simulation_test --seed S [--verbose]                            one world; and all that
+//   happens
 
 #include <spdlog/spdlog.h>
 #include <sys/wait.h>
@@ -14,6 +15,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <random>
 #include <vector>
 
 #include "tests/simulation/world.h"
@@ -32,7 +34,7 @@ struct Outcome {
   uint64_t hash = 0;
 };
 
-Outcome run_seed(uint64_t seed, bool verbose) {
+Outcome run_seed(uint64_t seed, bool verbose, bool summary) {
   World world(seed, verbose);
   Outcome outcome;
   try {
@@ -45,7 +47,7 @@ Outcome run_seed(uint64_t seed, bool verbose) {
     std::printf("seed %lu: %s\n", seed, error.what());
   }
   outcome.hash = world.timeline().hash();
-  if (verbose) {
+  if (summary) {
     std::printf("seed %lu: %s, trace %016lx, %d lives, %zu commits, %zu records\n", seed,
                 outcome.passed ? "passed" : "FAILED", outcome.hash, world.lives(),
                 world.broker().commits(), world.broker().committed().size());
@@ -57,12 +59,17 @@ Outcome run_seed(uint64_t seed, bool verbose) {
 // Every hundredth seed is run twice: the same seed is the same run.
 int run_share(const Arguments& arguments, int job) {
   int failed = 0;
+  const uint64_t tenth = std::max<uint64_t>(arguments.seeds / 10, 1);
   for (uint64_t i = static_cast<uint64_t>(job); i < arguments.seeds;
        i += static_cast<uint64_t>(arguments.jobs)) {
     const uint64_t seed = arguments.first + i;
-    const Outcome outcome = run_seed(seed, false);
+    if (i > 0 && i % tenth == 0) {
+      std::printf("%lu of %lu seeds\n", i, arguments.seeds);
+      std::fflush(stdout);
+    }
+    const Outcome outcome = run_seed(seed, false, false);
     if (!outcome.passed) ++failed;
-    if (i % 100 == 0 && run_seed(seed, false).hash != outcome.hash) {
+    if (i % 100 == 0 && run_seed(seed, false, false).hash != outcome.hash) {
       std::printf("seed %lu: two runs differ\n", seed);
       ++failed;
     }
@@ -99,6 +106,10 @@ Arguments parse(int argc, char** argv) {
       arguments.verbose = true;
       continue;
     }
+    if (name == "--random") {
+      arguments.first = std::random_device()();
+      continue;
+    }
     if (i + 1 == argc) std::exit(2);
     const uint64_t value = std::strtoull(argv[++i], nullptr, 10);
     if (name == "--seeds") arguments.seeds = value;
@@ -121,5 +132,5 @@ int main(int argc, char** argv) {
   spdlog::set_level(arguments.verbose ? spdlog::level::debug : spdlog::level::off);
   spdlog::set_pattern("                 %l: %v");
   if (!arguments.one) return run_all(arguments);
-  return run_seed(arguments.first, true).passed ? 0 : 1;
+  return run_seed(arguments.first, arguments.verbose, true).passed ? 0 : 1;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <set>
 
 #include "integrations/kafka/record_view.h"
@@ -66,17 +67,30 @@ std::string range(uint64_t start, uint64_t end) {
 /// One source against its log.
 class SourceCheck {
  public:
-  SourceCheck(const Log& log, const std::vector<LedgerLine>& ledger, bool went_back)
+  SourceCheck(const Log& log, const std::vector<LedgerLine>& ledger, bool went_back, bool unnoticed,
+              std::optional<uint64_t> ended)
       : log_(log),
         truth_(log),
         ledger_(ledger),
         went_back_(went_back),
+        unnoticed_(unnoticed),
+        ended_(ended),
         name_(log.options().directory + "/" + log.options().file_name) {}
 
-  // What the broker took back may be missing, if the ledger says so.
-  void excuse(const std::string& bytes) {
-    const size_t at = truth_.bytes.find(bytes);
-    if (at != std::string::npos) truth_.excused.push_back({at, at + bytes.size()});
+  // What the broker took back may be missing, if the ledger says so. The parts of a long line look
+  // alike: those near the record's range count.
+  void excuse(const Delivered& record) {
+    constexpr uint64_t kNear = 1 << 16;
+    const std::string bytes =
+        record.bytes.substr(std::min(record.bytes.find_first_not_of('\0'), record.bytes.size()));
+    if (bytes.empty()) return;
+    size_t at = truth_.bytes.find(bytes, record.start - std::min(record.start, kNear));
+    if (at == std::string::npos) at = truth_.bytes.find(bytes);
+    while (at != std::string::npos) {
+      truth_.excused.push_back({at, at + bytes.size()});
+      taken_back_.push_back({at, at + bytes.size()});
+      at = at < record.start + kNear ? truth_.bytes.find(bytes, at + 1) : std::string::npos;
+    }
   }
 
   void take(Delivered record) {
@@ -90,6 +104,11 @@ class SourceCheck {
         return;
       }
     }
+    // The parts of a long line look alike: a record that comes again is known by its range.
+    const bool again = std::any_of(taken_.begin(), taken_.end(), [&](const Delivered& each) {
+      return each.start == record.start && each.end == record.end && each.bytes == record.bytes;
+    });
+    if (again && is_doubted(record)) return;
     if (truth_.bytes.compare(cursor_, record.bytes.size(), record.bytes) == 0) {
       meet(record, false);
       cursor_ += record.bytes.size();
@@ -121,7 +140,13 @@ class SourceCheck {
   }
 
  private:
-  [[noreturn]] void fail(const std::string& what) const { throw Violation{name_ + ": " + what}; }
+  [[noreturn]] void fail(std::string what) const {
+    for (const LedgerLine& line : ledger_) {
+      if (line.source != log_.source()) continue;
+      what += "\n    " + line.event + " " + range(line.start, line.end) + " " + line.reason;
+    }
+    throw Violation{name_ + ": " + what};
+  }
 
   bool is_doubted(const Delivered& record) const {
     return std::any_of(ledger_.begin(), ledger_.end(), [&](const LedgerLine& line) {
@@ -162,13 +187,17 @@ class SourceCheck {
     }
     // What a power loss took of what nobody had read yet, nobody knows of.
     if (std::exchange(zeros_, false) || log_.lost_power()) return;
-    if (!any_ || (!truth_.goes_on(cursor_) && !went_back_)) return;
+    const bool was_there =
+        std::any_of(taken_back_.begin(), taken_back_.end(),
+                    [&](const auto& each) { return each.begin < until && each.end > cursor_; });
+    if (!any_ || (!truth_.goes_on(cursor_) && !was_there)) return;
+    if (was_there && unnoticed_) return;
+    // What an ended source got while no agent could store that it goes on, and what took it away as
+    // well, nobody knows.
+    if (ended_ == end_ && until == truth_.bytes.size()) return;
     const bool said = std::any_of(ledger_.begin(), ledger_.end(), [&](const LedgerLine& line) {
       if (went_back_ && line.is_loss()) return true;
       if (line.source != log_.source()) return false;
-      // What an ended source got while no agent looked, and what took it away as well, nobody
-      // knows.
-      if (line.event == "ended") return line.end == end_ && until == truth_.bytes.size();
       return line.event == "lost" && line.start >= end_ && line.end <= next_start;
     });
     if (!said) {
@@ -195,7 +224,10 @@ class SourceCheck {
   Truth truth_;
   const std::vector<LedgerLine>& ledger_;
   const bool went_back_;
+  const bool unnoticed_;                 // What the broker took back, nobody can know of.
+  const std::optional<uint64_t> ended_;  // Where the checkpoint says that it ended.
   const std::string name_;
+  std::vector<Generation::Excused> taken_back_;
   std::vector<Delivered> taken_;
   size_t cursor_ = 0;
   uint64_t end_ = 0;
@@ -296,12 +328,14 @@ void check_end(World& world) {
   sort_in(world.broker().committed(), delivered);
   sort_in(world.broker().lost(), taken_back);
   for (const auto& [source, log] : logs) {
-    SourceCheck check(*log, ledger, went_back);
-    for (const Delivered& record : taken_back[source]) check.excuse(record.bytes);
-    for (const Delivered& record : delivered[source]) check.take(record);
     const auto stored = world.store().source(source);
     if (!stored) throw Violation{"the checkpoint cannot be read"};
-    check.finish(stored.value() ? stored.value()->state.covered.bytes : 0);
+    const auto state = stored.value() ? stored.value()->state : checkpoint::SourceState{};
+    SourceCheck check(*log, ledger, went_back, world.broker().lost_unnoticed(),
+                      state.ended ? std::optional(state.covered.bytes) : std::nullopt);
+    for (const Delivered& record : taken_back[source]) check.excuse(record);
+    for (const Delivered& record : delivered[source]) check.take(record);
+    check.finish(state.covered.bytes);
   }
   if (went_back || world.plan().agent.lane.ledger_topic.empty()) return;
   check_shipped_once(world);

@@ -1,0 +1,162 @@
+#!/usr/bin/env python3
+"""Shows that the simulation bites: nine deliberate breakages, each caught by a seed.
+
+    tests/simulation/breakages.py [--seeds 3000] [--jobs 2] [NAME...]
+
+Each breakage is one change of the delivery protocol, of its recovery table or of the ledger, made
+to a scratch copy of the tree. Seeds run there until one fails. Prints a table: what was broken,
+the first seed that caught it, the invariant that it found violated. Exit status 1: one was not
+caught.
+"""
+
+import argparse
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+
+# Name, what is broken, file, text, what stands there instead.
+BREAKAGES = [
+    (
+        "commit-first",
+        "the transaction commits before PREPARE is durable",
+        "agent/lane_transaction.cc",
+        """    std::string digest;
+    if (Status prepared = prepare(states, std::move(ledger), digest); !prepared) return prepared;
+    const TransactionNumber number{confirmed_.value + 1};
+    if (Status committed = commit_offset(number, digest); !committed) return committed;
+""",
+        """    std::string digest;
+    const TransactionNumber number{confirmed_.value + 1};
+    if (Status committed = commit_offset(number, digest); !committed) return committed;
+    if (Status prepared = prepare(states, std::move(ledger), digest); !prepared) return prepared;
+""",
+    ),
+    (
+        "no-rewind",
+        "a failed session goes on where it stood, not at the confirmed positions",
+        "agent/lane_sources.cc",
+        "    source->tail.rewind(source->confirmed);\n",
+        "    if (source->tail.state().file == checkpoint::FileIdentity{}) "
+        "source->tail.rewind(source->confirmed);\n",
+    ),
+    (
+        "delivered-is-aborted",
+        "N prepared and Kafka at N: taken for aborted, and sent again",
+        "checkpoint/recovery.cc",
+        "    return {RecoveryAction::kConfirmPrepared,",
+        "    return {RecoveryAction::kDropPrepared,",
+    ),
+    (
+        "aborted-is-delivered",
+        "N prepared and Kafka at N-1: taken for delivered",
+        "checkpoint/recovery.cc",
+        "    return {RecoveryAction::kDropPrepared,\n"
+        '            "Transaction " + std::to_string(prepared) + " was aborted."};',
+        "    return {RecoveryAction::kConfirmPrepared,\n"
+        '            "Transaction " + std::to_string(prepared) + " was aborted."};',
+    ),
+    (
+        "lost-commit-ignored",
+        "N confirmed and Kafka at N-1: goes on as if nothing had been lost",
+        "checkpoint/recovery.cc",
+        "        choice, RecoveryAction::kResendConfirmed, RecoveryAction::kSkipConfirmed,",
+        "        choice, RecoveryAction::kContinue, RecoveryAction::kContinue,",
+    ),
+    (
+        "ledger-forgotten",
+        "ledger entries of an aborted transaction do not wait again",
+        "checkpoint/sqlite_store.cc",
+        "UPDATE ledger SET shipped = 0 WHERE lane = ?1 AND shipped = ",
+        "UPDATE ledger SET shipped = shipped WHERE lane = ?1 AND shipped = ",
+    ),
+    (
+        "overflow-ignored",
+        "nothing is looked at again when inotify lost events",
+        "agent/discovery.cc",
+        "    for (auto& [key, follower] : followers_) follower->dirty = true;\n"
+        "    for (auto& [id, lineage] : lineages_) {\n"
+        "      if (lineage.spec != nullptr) touch(id);\n"
+        "    }\n",
+        "    static_cast<void>(followers_);\n",
+    ),
+    (
+        "closed-too-early",
+        "a rotated file is closed though its writer goes on",
+        "agent/tail.cc",
+        "  if (quiet || !checkpoint::has_writer(generation.file->fd.get())) {",
+        "  if (quiet || generation.file != nullptr) {",
+    ),
+    (
+        "truncation-unseen",
+        "the bytes before the position are not compared",
+        "agent/tail.cc",
+        "    if (bytes.substr(0, overlap) != state_.tail) {",
+        "    if (bytes.size() < overlap) {",
+    ),
+]
+
+
+def run(command, **options):
+    return subprocess.run(command, text=True, capture_output=True, **options)
+
+
+def build(tree):
+    command = ["cmake", "--build", str(tree / "build"), "--target", "simulation_test"]
+    built = run(command)
+    if built.returncode != 0:
+        sys.exit(f"the scratch tree does not build:\n{built.stdout[-3000:]}")
+
+
+def hunt(tree, seeds, jobs, step=100):
+    """The first seed that fails, and what it says; None: all passed."""
+    for first in range(1, seeds + 1, step):
+        command = [tree / "build/simulation_test", "--first", str(first), "--seeds", str(step),
+                   "--jobs", str(jobs)]
+        said = run(command).stdout
+        found = re.findall(r"^seed (\d+): (.*)$", said, re.MULTILINE)
+        if found:
+            seed, what = min(found, key=lambda each: int(each[0]))
+            return int(seed), what
+    return None
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--seeds", type=int, default=3000)
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("names", nargs="*")
+    arguments = parser.parse_args()
+    missed = 0
+    with tempfile.TemporaryDirectory(prefix="longshore-breakages-") as scratch:
+        tree = pathlib.Path(scratch) / "tree"
+        shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns("build*", ".git"))
+        launcher = ["-DCMAKE_CXX_COMPILER_LAUNCHER=ccache"] if shutil.which("ccache") else []
+        made = run(["cmake", "-S", tree, "-B", tree / "build", "-G", "Ninja",
+                    "-DLONGSHORE_DEVELOPER=ON", *launcher])
+        if made.returncode != 0:
+            sys.exit(made.stderr)
+        print("| breakage | caught by seed | violated |\n| --- | --- | --- |", flush=True)
+        for name, what, file, text, instead in BREAKAGES:
+            if arguments.names and name not in arguments.names:
+                continue
+            path = tree / file
+            whole = path.read_text()
+            if text not in whole:
+                sys.exit(f"{name}: {file} does not hold the text that is to be broken")
+            path.write_text(whole.replace(text, instead))
+            build(tree)
+            caught = hunt(tree, arguments.seeds, arguments.jobs)
+            path.write_text(whole)
+            missed += caught is None
+            seed, violated = caught or ("none", "")
+            print(f"| {what} | {seed} | {violated[:90]} |", flush=True)
+    sys.exit(1 if missed else 0)
+
+
+if __name__ == "__main__":
+    main()
