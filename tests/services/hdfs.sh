@@ -134,11 +134,13 @@ main_class() {
 
 launch() {
   ! alive "$1" || return 0
-  local class; class=$(main_class "$1")
+  local class try; class=$(main_class "$1")
   # A session of its own: Ctrl-C in the caller's terminal is not for it.
   setsid "$0" java "$dir" "$class" </dev/null >>"$dir/$1.log" 2>&1 &
   echo $! >"$dir/$1.pid"
   disown
+  # On a busy machine it takes a while until that process bears its own words.
+  for try in {1..100}; do ! alive "$1" || break; sleep 0.05; done
 }
 
 serves() {

@@ -161,8 +161,9 @@ start() {
       -cp "$cache/*" "$dir/Main.java" "$dir" "${modules[@]}" >"$dir/log" 2>&1 </dev/null
   ) &
   echo $! >"$dir/pid"
-  local deadline=$((SECONDS + wait_s))
-  sleep 1  # Until java has replaced the shell, which bears another name.
+  # On a busy machine it takes a while until java has replaced the shell, which bears another name.
+  local deadline=$((SECONDS + wait_s)) try
+  for try in {1..100}; do alive && break; sleep 0.05; done
   until ready; do
     alive || { tail -n 20 "$dir/log" >&2; die "the node died while starting; see $dir/log"; }
     [ $SECONDS -lt $deadline ] ||
