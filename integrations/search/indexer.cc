@@ -244,8 +244,8 @@ Status Indexer::assigned(std::vector<kafka::AssignedPartition>& partitions) {
 }
 
 void Indexer::revoked() {
-  // What was not sent yet is the next owner's.
-  filling_ = std::make_shared<Bulk>();
+  // What was not sent yet is the next owner's. It stays until discard(), for as long as there is
+  // any the partitions' ends are not committed.
   const auto deadline = Clock::now() + kFinishTime;
   while (pool_.outstanding() > 0 && Clock::now() < deadline) absorb(kPollMs);
   commit_ended(true);
