@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::string_view kClaimSuffix = ".claim";
 constexpr size_t kClaimBytesMax = 64 << 10;
-constexpr size_t kOffsetDigits = 20;
+constexpr size_t kOffsetDigits = 20, kAttemptDigits = 16;
 /// Claims that stay. One would do; a folder that is listed while entries come and go may hide some.
 constexpr size_t kClaimsKept = 8;
 
@@ -37,12 +37,7 @@ std::string attempt_name() {
   return fmt::format("{:08x}{:08x}", high & 0xffffffff, low & 0xffffffff);
 }
 
-// Names of topics and of the layout need no escapes in JSON.
-std::string claim_text(int64_t first, int64_t last, int64_t bytes, const std::string& data,
-                       const std::string& file) {
-  return fmt::format("{{\"first\":{},\"last\":{},\"bytes\":{},\"data\":\"{}\",\"file\":\"{}\"}}\n",
-                     first, last, bytes, data, file);
-}
+std::string draft_of(const std::string& attempt) { return attempt + std::string(kClaimSuffix); }
 
 }  // namespace
 
@@ -155,24 +150,43 @@ Status Chain::check(const Claim& claim) {
                                                 claim.file, entry->bytes, claim.bytes)};
 }
 
+// Names of topics and of the layout need no escapes in JSON.
+std::string Chain::Claim::text() const {
+  return fmt::format("{{\"first\":{},\"last\":{},\"bytes\":{},\"data\":\"{}\",\"file\":\"{}\"}}\n",
+                     first, last, bytes, data, file);
+}
+
+// The draft of the claim, and the data.
+Status Chain::send(const std::string& attempt, const SealedFile& file, const Claim& claim) {
+  Status sent = target_.put(own(draft_of(attempt)), claim.text());
+  if (sent) sent = target_.put(own(claim.data), file.fd, file.bytes);
+  if (sent) return sent;
+  // They may fill a quota. If this fails too, they are swept later.
+  static_cast<void>(target_.remove(own(draft_of(attempt))));
+  static_cast<void>(target_.remove(own(claim.data)));
+  return sent;
+}
+
 Result<bool> Chain::claim(const std::string& attempt, const Claim& claim, int64_t next) {
-  const std::string text = claim_text(claim.first, claim.last, claim.bytes, claim.data, claim.file);
-  const std::string draft = attempt + std::string(kClaimSuffix), final = claim_name(next);
-  if (Status status = target_.put(own(draft), text); !status) return status.error();
+  const std::string draft = draft_of(attempt), final = claim_name(next);
   Result<Renamed> renamed = target_.rename_new(own(draft), own(final));
   if (!renamed) return renamed.error();
   if (*renamed != Renamed::kDone) {
-    // Another's; or ours, if a rename was obeyed twice.
+    // Another's, or the draft was swept; or ours, if a rename was obeyed twice.
     Result<std::string> there = read_small(target_, own(final), kClaimBytesMax);
     if (!there && there.error().code != ErrorCode::kNotFound) return there.error();
-    if (!there || *there != text) {
+    if (!there || *there != claim.text()) {
       if (Status status = target_.remove(own(draft)); !status) return status.error();
       return false;
     }
   }
   Result<std::map<int64_t, std::string>> found = claims();
   if (!found) return found.error();
-  if (found->empty() || found->rbegin()->first <= next) return true;
+  if (found->empty() || found->rbegin()->first < next) {
+    return Error{ErrorCode::kRetryable,
+                 fmt::format("the archive does not show {}, which it has just taken", own(final))};
+  }
+  if (found->rbegin()->first == next) return true;
   if (Status status = target_.remove(own(final)); !status) return status.error();
   return false;
 }
@@ -191,12 +205,7 @@ Result<int64_t> Chain::publish(const SealedFile& file, int64_t next) {
                      .bytes = file.bytes,
                      .data = attempt + ".data",
                      .file = layout_.folder(topic_, file.hour) + "/" + to_string(name)};
-  Status sent = target_.put(own(wanted.data), file.fd, file.bytes);
-  if (!sent) {
-    // It may fill a quota. If this fails too, it is swept later.
-    static_cast<void>(target_.remove(own(wanted.data)));
-    return sent.error();
-  }
+  if (Status sent = send(attempt, file, wanted); !sent) return sent.error();
   Result<bool> won = claim(attempt, wanted, next);
   // From here on the claim may stand, and needs the data.
   if (!won) return won.error();
@@ -224,12 +233,21 @@ void Chain::clear_old(int64_t next) {
   }
 }
 
+// Drafts first. Then what was claimed before that is finished, and its data is data no more.
 Status Chain::sweep(int64_t older_than_ms) {
   Result<std::vector<Entry>> entries = target_.list(folder_);
   if (!entries) return entries.error();
+  std::erase_if(*entries, [older_than_ms](const Entry& entry) {
+    return entry.folder || entry.name.find('.') != kAttemptDigits ||
+           entry.modified_ms >= older_than_ms;
+  });
+  if (entries->empty()) return ok();
   for (const Entry& entry : *entries) {
-    if (entry.folder || parse_claim_name(entry.name) || entry.modified_ms >= older_than_ms)
-      continue;
+    const std::string draft = draft_of(entry.name.substr(0, kAttemptDigits));
+    if (Status status = target_.remove(own(draft)); !status) return status;
+  }
+  if (Result<ChainEnd> end = settle(); !end) return end.error();
+  for (const Entry& entry : *entries) {
     if (Status status = target_.remove(own(entry.name)); !status) return status;
     spdlog::info("archive: removed {}, which an attempt left behind", own(entry.name));
   }

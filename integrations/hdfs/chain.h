@@ -6,8 +6,8 @@
 // exclusive is the beginning alone. Therefore a file is published through a claim:
 //
 //   _longshore/<topic>+<partition>/            a folder that Hadoop's readers pass over
-//       <attempt>.data                         1. the file, whole, under a name of its own
-//       <attempt>.claim                        2. says: this data shall become that name
+//       <attempt>.claim                        1. says: this data shall become that name
+//       <attempt>.data                         2. the file, whole, under a name of its own
 //       <next>.claim                           3. that, renamed: <next> is the chain's end so far
 //   topic=logs/.../logs+3+10500+20999.jsonl    4. the data, renamed as the claim says
 //
@@ -20,8 +20,10 @@
 //   - a later <next> is known only to who has settled the claim before it, (4) included;
 //   - the newest claims stay for ever, so whoever was overtaken sees that;
 //   - whoever settles looks for later claims behind reading one, and acts on the newest alone.
-// Claims are as durable as names. Where there are none (an archive from elsewhere) the names
-// themselves say where the chain ends.
+// The claim is written before the data, so that a sweep takes an attempt's chance to win away
+// before it takes its data: the writer may only be slow, or the clocks differ. Claims are as
+// durable as names. Where there are none (an archive from elsewhere) the names themselves say where
+// the chain ends.
 #pragma once
 
 #include <cstdint>
@@ -67,7 +69,8 @@ class Chain {
   /// file has to be given up. REQUIRES: `next` is what settle() or publish() returned last.
   Result<int64_t> publish(const SealedFile& file, int64_t next);
 
-  /// Removes what attempts that died have left, if it is older. Call it behind settle().
+  /// Removes what attempts that died have left, if it is older; the attempt of a writer that lives
+  /// fails.
   Status sweep(int64_t older_than_ms);
 
  private:
@@ -75,12 +78,15 @@ class Chain {
   struct Claim {
     int64_t first = 0, last = 0, bytes = 0;
     std::string data, file;
+
+    std::string text() const;
   };
 
   std::string own(const std::string& name) const { return folder_ + "/" + name; }
   Result<std::map<int64_t, std::string>> claims();
   Result<Claim> read_claim(const std::string& name);
   Result<ChainEnd> end_of_names();
+  Status send(const std::string& attempt, const SealedFile& file, const Claim& claim);
   Result<bool> claim(const std::string& attempt, const Claim& claim, int64_t next);
   Status finish(const Claim& claim);
   Status check(const Claim& claim);
