@@ -4,6 +4,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <cassert>
 #include <chrono>
 #include <thread>
 
@@ -97,8 +98,9 @@ Status Archiver::take_on(kafka::AssignedPartition& assigned, Partition& partitio
     if (partition.open && !partition.sealed) {
       if (Status status = seal(partition); !status) return status;
     }
-    partition.open.reset();
-    partition.first = partition.read_next = assigned.low;
+    partition.read_next = assigned.low;
+    // What was read is kept: behind a file that waits, it grows on over what is gone.
+    if (!partition.open) partition.first = assigned.low;
   }
   assigned.start = partition.read_next;
   return ok();
@@ -120,7 +122,10 @@ void Archiver::record(const kafka::ReadRecord& record) {
   // A producer's clock may be wrong; what lies ahead of ours is not believed.
   const int64_t ms = record.timestamp_ms < 0 ? now_ms : std::min(record.timestamp_ms, now_ms);
   const Hour hour = hour_of_ms(ms);
-  if (partition->open && hour > partition->open->hour()) failed_ = seal(*partition);
+  // While a complete file waits, the one behind it grows: the group may have shared out anew, and a
+  // record come before the partition was paused again.
+  if (partition->open && !partition->sealed && hour > partition->open->hour())
+    failed_ = seal(*partition);
   if (failed_ && !partition->open) {
     Result<SpoolFile> file =
         SpoolFile::open(options_.spool, partition->first, hour, clock_.monotonic_ns());
@@ -148,6 +153,7 @@ void Archiver::drop_open(Partition& partition) {
 }
 
 Status Archiver::seal(Partition& partition) {
+  assert(!partition.sealed);
   if (Status status = partition.open->seal(); !status) {
     drop_open(partition);
     return status;
