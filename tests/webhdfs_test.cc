@@ -113,6 +113,9 @@ TEST(WebHdfs, a_rename_says_what_it_did_in_both_dialects) {
   EXPECT_EQ(outcome(refusal(404, "FileNotFoundException"), false, true).value(), Renamed::kGone);
   EXPECT_FALSE(outcome({.body = R"({"boolean":false})"}, true, false));
   EXPECT_FALSE(outcome(refusal(403, "IOException"), true, true));
+  // Of somebody in between, who wants to be asked otherwise.
+  EXPECT_FALSE(outcome({.status = 302}, true, false));
+  EXPECT_FALSE(outcome({.body = "<html>"}, true, false));
   EXPECT_NE(server.requests().at(0).target.find("renameoptions=NONE&destination=/logs/to"),
             std::string::npos);
 }
@@ -145,6 +148,8 @@ TEST(WebHdfs, an_answer_that_is_none_is_corrupt) {
   EXPECT_EQ(target.stat("x").error().code, ErrorCode::kCorrupt);
   EXPECT_EQ(target.list("x").error().code, ErrorCode::kCorrupt);
   EXPECT_EQ(target.put("x", "y").error().code, ErrorCode::kCorrupt);
+  EXPECT_EQ(target.make_folder("x").error().code, ErrorCode::kCorrupt);
+  EXPECT_EQ(target.remove("x").error().code, ErrorCode::kCorrupt);
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <optional>
 
 namespace longshore::hdfs {
 
@@ -38,13 +39,17 @@ Error nonsense(const std::string& path) {
   return {ErrorCode::kCorrupt, fmt::format("the answer about {} is not WebHDFS's", path)};
 }
 
-// {"boolean":false}: how HttpFS and the older calls say that nothing was done.
-bool says_false(const std::string& body) {
+// {"boolean":false}: how HttpFS and the older calls say that nothing was done; true, or an empty
+// body, says that it was. Another answer is that of somebody in between: nothing, where it matters.
+std::optional<bool> done_in(long status, const std::string& body) {
+  constexpr long kOk = 200;
+  if (status != kOk) return std::nullopt;
+  if (body.empty()) return true;
   simdjson::dom::parser parser;
   simdjson::dom::element document;
-  bool value = true;
-  if (parser.parse(body).get(document) || document["boolean"].get(value)) return false;
-  return !value;
+  bool value = false;
+  if (parser.parse(body).get(document) || document["boolean"].get(value)) return std::nullopt;
+  return value;
 }
 
 std::string location_in(const std::string& body) {
@@ -204,8 +209,10 @@ Result<Entry> WebHdfsTarget::stat(const std::string& path) {
 Status WebHdfsTarget::make_folder(const std::string& folder) {
   Result<Reply> reply = ask("PUT", folder, "op=MKDIRS");
   if (!reply) return reply.error();
-  if (!reply->good() || says_false(reply->body)) return refused("make", folder, *reply);
-  return ok();
+  if (!reply->good()) return refused("make", folder, *reply);
+  const std::optional<bool> done = done_in(reply->status, reply->body);
+  if (!done) return nonsense(folder);
+  return *done ? ok() : refused("make", folder, *reply);
 }
 
 // Where the bytes go. A NameNode redirects to a DataNode; HttpFS to itself.
@@ -278,7 +285,9 @@ Result<Renamed> WebHdfsTarget::rename_new(const std::string& from, const std::st
   Result<Reply> reply =
       ask("PUT", from, "op=RENAME&renameoptions=NONE&destination=" + escape_path(whole));
   if (!reply) return reply.error();
-  if (reply->good() && !says_false(reply->body)) return Renamed::kDone;
+  const std::optional<bool> done = done_in(reply->status, reply->body);
+  if (done && *done) return Renamed::kDone;
+  if (reply->good() && !done) return nonsense(from);
   if (reply->exception == "FileAlreadyExistsException") return Renamed::kTaken;
   if (!reply->good() && reply->exception != "FileNotFoundException")
     return refused("rename " + from + " to", to, *reply);
@@ -294,8 +303,9 @@ Result<Renamed> WebHdfsTarget::rename_new(const std::string& from, const std::st
 Status WebHdfsTarget::remove(const std::string& path) {
   Result<Reply> reply = ask("DELETE", path, "op=DELETE&recursive=false");
   if (!reply) return reply.error();
-  if (reply->good() || reply->exception == "FileNotFoundException") return ok();
-  return refused("remove", path, *reply);
+  if (!reply->good())
+    return reply->exception == "FileNotFoundException" ? ok() : refused("remove", path, *reply);
+  return done_in(reply->status, reply->body) ? ok() : nonsense(path);
 }
 
 Status WebHdfsTarget::read(const std::string& path,
