@@ -17,8 +17,9 @@ import harness
 from archiving import Archiver, Mounted, check_archive, start_hdfs, wait_until_archived
 from harness import BINARY, LONG, check, run, run_parts, say, wait_until
 
-KILLS = 50 if LONG else 5
-RECORDS = 1_000_000 if LONG else 50_000
+GIVEN = harness.parts_and_numbers(records=1_000_000 if LONG else 50_000, kills=50 if LONG else 5)
+RECORDS, KILLS = GIVEN.records, GIVEN.kills
+PATIENCE = 180 + RECORDS // 1000  # Seconds until all is archived.
 SOURCES = 8
 FLAGS = ["--roll-bytes", 100_000, "--roll-seconds", 2]
 
@@ -65,7 +66,7 @@ def kill(lab, kafka, archive, kills=KILLS):
         archiver.check_running()
         archiver.kill()
     archiver.start()
-    wait_until_archived(archive, kafka, 600 if LONG else 120)
+    wait_until_archived(archive, kafka, PATIENCE)
     say(f"SIGTERM took {archiver.stop():.1f} s after {kills} kills")
 
 
@@ -87,8 +88,10 @@ def killed_on_hdfs(lab, shared):
     for archiver in archivers:
         archiver.start()
     # Each death and each birth shares the partitions out anew.
+    ends, busy = archiving.ends_of(kafka), 0
     for i in range(KILLS):
         time.sleep(moments.uniform(1.0, 6.0))
+        busy += bool(archiving.behind(hdfs, ends))
         archiver = moments.choice(archivers)
         if archiver.running():
             archiver.kill()
@@ -97,12 +100,15 @@ def killed_on_hdfs(lab, shared):
     for archiver in archivers:
         if not archiver.running():
             archiver.start()
-    wait_until_archived(hdfs, kafka, 600 if LONG else 180)
+    wait_until_archived(hdfs, kafka, PATIENCE)
     slowest = max(archiver.stop() for archiver in archivers)
     lines, files = check_archive(hdfs, kafka)
     check(lines == RECORDS, f"{lines} lines of {RECORDS}")
-    say(f"webhdfs://: {lines} lines in {files} files of three members, {KILLS} killed; SIGTERM "
-        f"{slowest:.1f} s")
+    status, words = audited(hdfs, "--expect-sources", SOURCES)
+    check(status == 0 and f"{RECORDS} records, 0 gaps, 0 duplicates" in words, words)
+    say(f"webhdfs://: {lines} lines in {files} files of three members, {KILLS} killed, {busy} of "
+        f"them while there was work; SIGTERM {slowest:.1f} s; audit --archive: {RECORDS} records "
+        "are whole")
 
 
 def fetched(archive, *words):
@@ -322,8 +328,8 @@ def test(lab):
             shared["service"] = start_hdfs(lab)
         return shared["service"]
     shared["hdfs"] = hdfs
-    run_parts(PARTS, lab, shared)
+    run_parts(PARTS, lab, shared, wanted=GIVEN.parts)
 
 
 if __name__ == "__main__":
-    harness.main(test, 3000 if LONG else 900)
+    harness.main(test, 900 + RECORDS // 250 + 20 * KILLS)

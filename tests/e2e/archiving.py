@@ -2,6 +2,7 @@
 
 import contextlib
 import gzip
+import hashlib
 import json
 import pathlib
 import re
@@ -155,47 +156,69 @@ def check_tiling(chains):
             check(after[0] == before[1] + 1, f"partition {partition}: {before}, then {after}")
 
 
+class Lines:
+    """How many lines each source has, and what they are in their order, without keeping them."""
+
+    def __init__(self):
+        self.counts, self.hashes = {}, {}
+
+    def add(self, line):
+        source = json.loads(line)["longshore"]["source"]
+        self.counts[source] = self.counts.get(source, 0) + 1
+        self.hashes.setdefault(source, hashlib.sha256()).update(line)
+
+    def of(self, source):
+        found = self.hashes.get(source)
+        return self.counts.get(source, 0), found.hexdigest() if found else ""
+
+
 def check_archive(archive, kafka, topic="logs"):
     """The names tile each partition, and the lines are those of Kafka, in its order. Returns how
     many lines and files there are."""
     chains = published(archive)
     check_tiling(chains)
-    wanted = {}
-    done = run(BINARY, "tap", "--brokers", kafka.brokers, "--topic", topic, "--no-follow", "--json",
-               timeout=600)
-    for line in done.stdout.splitlines():
-        record = json.loads(line)["longshore"]
-        wanted.setdefault(record["source"], []).append(line)
-    found, lines = {}, 0
+    wanted, found = Lines(), Lines()
+    for line in harness.tap_lines(kafka.brokers, topic):
+        wanted.add(line)
     for files in chains.values():
         for _, _, path in files:
-            for line in unpack(path, archive.read(path)).decode().splitlines():
-                found.setdefault(json.loads(line)["longshore"]["source"], []).append(line)
-                lines += 1
-    check(found.keys() == wanted.keys(), f"sources differ: {found.keys() ^ wanted.keys()}")
-    for source, records in wanted.items():
-        check(found[source] == records,
-              f"source {source}: {len(found[source])} lines in the archive, {len(records)} in "
-              "Kafka")
-    return lines, sum(len(files) for files in chains.values())
+            for line in unpack(path, archive.read(path)).splitlines(keepends=True):
+                found.add(line)
+    sources = wanted.counts.keys() | found.counts.keys()
+    for source in sources:
+        check(found.of(source) == wanted.of(source),
+              f"source {source}: {found.of(source)} in the archive, {wanted.of(source)} in Kafka")
+    return sum(found.counts.values()), sum(len(files) for files in chains.values())
 
 
-def wait_until_archived(archive, kafka, seconds, topic="logs"):
-    """Waits until the names reach the last record of each partition; says how far they came."""
+def ends_of(kafka, topic="logs"):
+    """{partition: its end}"""
     ends = {}
     for line in kafka.tool("GetOffsetShell", "--topic", topic).splitlines():
         _, partition, end = line.rsplit(":", 2)
         ends[int(partition)] = int(end)
+    return ends
+
+
+def behind(archive, ends):
+    """{partition: (last offset in the archive, end)} of those that are not archived to their end.
+    """
+    chains = published(archive)
+    last = {partition: chains.get(partition, [(0, -1, "")])[-1][1] for partition in ends}
+    # The last offsets are marks of transactions, which are no records.
+    return {partition: (last[partition], end) for partition, end in ends.items()
+            if end - last[partition] > 2}
+
+
+def wait_until_archived(archive, kafka, seconds, topic="logs"):
+    """Waits until the names reach the last record of each partition; says how far they came."""
+    ends, left = ends_of(kafka, topic), {}
     deadline = time.monotonic() + seconds
     while True:
         with contextlib.suppress(OSError):
-            chains = published(archive)
-            # The last offsets are marks of transactions, which are no records.
-            behind = {partition: (chains.get(partition, [(0, -1, "")])[-1][1], end)
-                      for partition, end in ends.items()
-                      if end - chains.get(partition, [(0, -1, "")])[-1][1] > 2}
-            if not behind:
+            left = behind(archive, ends)
+            if not left:
                 return
         if time.monotonic() >= deadline:
-            raise Failure(f"not archived within {seconds} s; archived, end: {behind}")
+            raise Failure(f"not archived within {seconds} s; archived, end: {left}")
         time.sleep(0.5)

@@ -9,11 +9,13 @@ import random
 import subprocess
 import time
 
+import harness
 from harness import BINARY, LONG, LiveWriter, check, main, numbered_lines, run, run_parts, say, tap
 from harness import wait_until
 from search import Member, check_equal, serve_opensearch
 
-LINES, KILLS = (1_000_000, 50) if LONG else (30_000, 3)
+GIVEN = harness.parts_and_numbers(records=1_000_000 if LONG else 30_000, kills=50 if LONG else 3)
+LINES, KILLS = GIVEN.records, GIVEN.kills
 
 
 def kills_and_rebalances(lab, kafka, search):
@@ -21,7 +23,7 @@ def kills_and_rebalances(lab, kafka, search):
     files = [lab.dir / f"many-{i}.log" for i in range(6)]
     agent = lab.agent(kafka.brokers, topic="many", name="many", flags=["--linger-ms", 100],
                       sources={f"s{i}": path for i, path in enumerate(files)})
-    writer = LiveWriter(files, LINES // 6, 600 if LONG else 20, seed=6)
+    writer = LiveWriter(files, LINES // 6, max(20, LINES // 1700), seed=6)
     writer.start()
     agent.start()
     shuffle = random.Random(8)
@@ -54,7 +56,7 @@ def kills_and_rebalances(lab, kafka, search):
         join()
     writer.join()
     wanted = LINES // 6 * 6
-    wait_until(lambda: search.count("logs-many-*") >= wanted, 3000 if LONG else 240,
+    wait_until(lambda: search.count("logs-many-*") >= wanted, 240 + LINES // 400,
                f"{wanted} documents", pause=2)
     for member in members:
         member.wait_until_done()
@@ -233,7 +235,7 @@ def test(lab):
     kafka.topic("longshore-dead-letter", 1)
     search = serve_opensearch(lab)
     run_parts([search_by_part, stops, outages, kills_and_rebalances, with_tiny_limits],
-              lab, kafka, search)
+              lab, kafka, search, wanted=GIVEN.parts)
 
 
-main(test, 7200 if LONG else 1200)
+main(test, 1200 + LINES // 150 + 10 * KILLS)

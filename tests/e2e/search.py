@@ -9,7 +9,7 @@ import time
 import urllib.error
 import urllib.request
 
-from harness import BINARY, SERVICES, check, run, say, tap, wait_until
+from harness import BINARY, SERVICES, check, run, say, tap_lines, wait_until
 
 
 class OpenSearch:
@@ -140,30 +140,34 @@ class Member:
             return int(re.search(r"VmHWM:\s+(\d+)", status.read()).group(1)) / 1024
 
 
-def ids_of(records):
-    """The ids that records of ours must have."""
-    ids = []
-    for record in records:
-        own = record["longshore"]
-        part = f"-{own['part']}" if "part" in own else ""
-        ids.append(f"{own['source']}-{own['start']}{part}")
-    return ids
+def id_of(record):
+    """The id that a record of ours must have."""
+    own = record["longshore"]
+    part = f"-{own['part']}" if "part" in own else ""
+    return f"{own['source']}-{own['start']}{part}"
+
+
+def digest(record):
+    """Stands for the whole record, of which there may be more than memory holds."""
+    return hash(json.dumps(record, sort_keys=True))
 
 
 def check_equal(search, index, kafka, topic):
     """Every record of a topic is one document of the same content; returns how many."""
-    records = tap(kafka.brokers, topic)
-    wanted = dict(zip(ids_of(records), records))
-    check(len(wanted) == len(records), f"two records of {topic} have one id")
-    listed = list(search.documents(index))
-    found = dict(listed)
-    check(search.count(index) == len(listed) == len(found),
-          f"{search.count(index)} documents, {len(listed)} listed, {len(found)} ids")
+    wanted, found, records, listed = {}, {}, 0, 0
+    for records, line in enumerate(tap_lines(kafka.brokers, topic), 1):
+        record = json.loads(line)
+        wanted[id_of(record)] = digest(record)
+    check(len(wanted) == records, f"two records of {topic} have one id")
+    for listed, (key, document) in enumerate(search.documents(index), 1):
+        found[key] = digest(document)
+    check(search.count(index) == listed == len(found),
+          f"{search.count(index)} documents, {listed} listed, {len(found)} ids")
     missing, more = wanted.keys() - found.keys(), found.keys() - wanted.keys()
     check(not missing and not more, f"{len(missing)} documents are missing, {len(more)} too many: "
                                     f"{list(missing)[:3]} {list(more)[:3]}")
-    for key, record in wanted.items():
-        check(found[key] == record, f"{key} is {found[key]} instead of {record}")
+    for key in wanted:
+        check(found[key] == wanted[key], f"document {key} is not what Kafka holds")
     return len(found)
 
 
