@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstring>
 #include <iostream>
 
 #include "integrations/hdfs/commands.h"
@@ -21,7 +22,9 @@ constexpr char kIntroduction[] =
     "Prints the lines of an archive that match, the oldest hour first, and those of one log in\n"
     "their order. Only files that can hold them are read.\n"
     "Times are UTC unless they say otherwise: 2026-11-21, 2026-11-21T14:00, with Z or +01:00.\n"
-    "Exit status: 0 done, 1 a file could not be read, 2 unusable settings.\n\nFlags";
+    "Exit status: 0 done, 1 a file could not be read or a line not printed, 2 unusable "
+    "settings.\n\n"
+    "Flags";
 
 kafka::Flags fetch_flags() {
   kafka::Flags flags(kIntroduction);
@@ -102,12 +105,16 @@ class Printer {
     return out_.size() < kGatherBytes ? ok() : write();
   }
 
-  /// Errors: kFull: nobody reads any more.
+  /// Errors: kFull: nobody reads any more, or the disk is full. What was not written is dropped.
   Status write() {
     std::string_view rest = out_;
     while (!rest.empty()) {
       const ssize_t n = ::write(STDOUT_FILENO, rest.data(), rest.size());
-      if (n < 0 && errno != EINTR) return Error{ErrorCode::kFull, "could not write to stdout"};
+      if (n < 0 && errno != EINTR) {
+        out_.clear();
+        return Error{ErrorCode::kFull,
+                     fmt::format("could not write to stdout: {}", std::strerror(errno))};
+      }
       if (n > 0) rest.remove_prefix(static_cast<size_t>(n));
     }
     out_.clear();
@@ -172,15 +179,12 @@ int run_fetch(int argc, char** argv) {
   if (!files) return kafka::complain("fetch", files.error());
   sort_for_reading(*files);
   Printer printer(options.value());
-  for (const ArchivedFile& file : *files) {
-    Status status = print_file(*place->target, file, printer);
-    if (status) continue;
-    if (status.error().code == ErrorCode::kFull) return 0;
-    static_cast<void>(printer.write());
-    return kafka::complain("fetch", status.error(), 1);
-  }
-  static_cast<void>(printer.write());
-  return 0;
+  Status status = ok();
+  for (auto file = files->begin(); status && file != files->end(); ++file)
+    status = print_file(*place->target, *file, printer);
+  const Status written = printer.write();
+  if (status) status = written;
+  return status ? 0 : kafka::complain("fetch", status.error(), 1);
 }
 
 }  // namespace longshore::hdfs

@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import random
+import subprocess
 import threading
 import time
 
@@ -136,6 +137,10 @@ def read_back(lab, shared):
           "fetch --grep")
     check(fetched(archive, "--until", "2020-01-01") == "", "fetch --until")
     check(fetched(archive, "--since", "2020-01-01").count("\n") == RECORDS, "fetch --since")
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([BINARY, "fetch", "--from", archive.url(), "--topic", "logs"],
+                              stdout=full, stderr=subprocess.PIPE, timeout=60, check=False)
+    check(done.returncode == 1 and b"No space left" in done.stderr, f"a full disk: {done}")
     record = json.loads(fetched(archive, "--source", "s1", "--json").splitlines()[0])
     check(record["longshore"]["name"] == "s1", f"fetch --json: {record}")
     status, words = audited(archive, "--source", f"s0={path}", "--expect-sources", SOURCES)
