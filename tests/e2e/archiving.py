@@ -191,34 +191,22 @@ def check_archive(archive, kafka, topic="logs"):
     return sum(found.counts.values()), sum(len(files) for files in chains.values())
 
 
-def ends_of(kafka, topic="logs"):
-    """{partition: its end}"""
-    ends = {}
+def wait_until_archived(archive, kafka, seconds, topic="logs"):
+    """Waits until the names reach the last record of each partition; says how far they came."""
+    ends, behind = {}, {}
     for line in kafka.tool("GetOffsetShell", "--topic", topic).splitlines():
         _, partition, end = line.rsplit(":", 2)
         ends[int(partition)] = int(end)
-    return ends
-
-
-def behind(archive, ends):
-    """{partition: (last offset in the archive, end)} of those that are not archived to their end.
-    """
-    chains = published(archive)
-    last = {partition: chains.get(partition, [(0, -1, "")])[-1][1] for partition in ends}
-    # The last offsets are marks of transactions, which are no records.
-    return {partition: (last[partition], end) for partition, end in ends.items()
-            if end - last[partition] > 2}
-
-
-def wait_until_archived(archive, kafka, seconds, topic="logs"):
-    """Waits until the names reach the last record of each partition; says how far they came."""
-    ends, left = ends_of(kafka, topic), {}
     deadline = time.monotonic() + seconds
     while True:
         with contextlib.suppress(OSError):
-            left = behind(archive, ends)
-            if not left:
+            chains = published(archive)
+            # The last offsets are marks of transactions, which are no records.
+            behind = {partition: (chains.get(partition, [(0, -1, "")])[-1][1], end)
+                      for partition, end in ends.items()
+                      if end - chains.get(partition, [(0, -1, "")])[-1][1] > 2}
+            if not behind:
                 return
         if time.monotonic() >= deadline:
-            raise Failure(f"not archived within {seconds} s; archived, end: {left}")
+            raise Failure(f"not archived within {seconds} s; archived, end: {behind}")
         time.sleep(0.5)
