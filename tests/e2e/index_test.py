@@ -16,14 +16,15 @@ from search import Member, check_equal, serve_opensearch
 
 GIVEN = harness.parts_and_numbers(records=1_000_000 if LONG else 30_000, kills=50 if LONG else 3)
 LINES, KILLS = GIVEN.records, GIVEN.kills
+SOURCES = 8
 
 
 def kills_and_rebalances(lab, kafka, search):
     kafka.topic("many", 6)
-    files = [lab.dir / f"many-{i}.log" for i in range(6)]
+    files = [lab.dir / f"many-{i}.log" for i in range(SOURCES)]
     agent = lab.agent(kafka.brokers, topic="many", name="many", flags=["--linger-ms", 100],
                       sources={f"s{i}": path for i, path in enumerate(files)})
-    writer = LiveWriter(files, LINES // 6, max(20, LINES // 1700), seed=6)
+    writer = LiveWriter(files, LINES // SOURCES, max(20, LINES // 1700), seed=6)
     writer.start()
     agent.start()
     shuffle = random.Random(8)
@@ -55,7 +56,7 @@ def kills_and_rebalances(lab, kafka, search):
     while len(members) < 3:
         join()
     writer.join()
-    wanted = LINES // 6 * 6
+    wanted = LINES // SOURCES * SOURCES
     wait_until(lambda: search.count("logs-many-*") >= wanted, 240 + LINES // 400,
                f"{wanted} documents", pause=2)
     for member in members:
