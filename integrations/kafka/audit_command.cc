@@ -25,7 +25,8 @@ using std::chrono::steady_clock;
 constexpr int kSettleMs = 15'000;
 
 constexpr char kIntroduction[] =
-    "longshore audit --brokers LIST --topic NAME [--source name=path]...\n\n"
+    "longshore audit --brokers LIST --topic NAME [--source name=path]...\n"
+    "longshore audit --archive URL --topic NAME ...  (see longshore audit --archive URL --help)\n\n"
     "Reads topics up to their present end and proves for each source, from the ranges that its\n"
     "records carry, that nothing is missing, twice or out of order; and from the agents' ledger,\n"
     "of each source that has ended, that it is complete, or which bytes are not there and why.\n"

@@ -117,7 +117,8 @@ Status Reader::find_partitions() {
   return ok();
 }
 
-// A leader that has just moved is asked again: its brokers do not all know it yet.
+// A leader that has just moved is asked again: its brokers do not all know it yet. One that has
+// just started may not even know the partition, which is there, for find_partitions() saw it.
 rd_kafka_resp_err_t Reader::ask_ends(rd_kafka_t* handle, const Partition& partition, int64_t& low,
                                      int64_t& high) const {
   const auto deadline = steady_clock::now() + std::chrono::milliseconds(options_.timeout_ms);
@@ -126,6 +127,7 @@ rd_kafka_resp_err_t Reader::ask_ends(rd_kafka_t* handle, const Partition& partit
         handle, partition.topic_name.c_str(), partition.number, &low, &high, options_.timeout_ms);
     const bool moving = code == RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION ||
                         code == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE ||
+                        code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION ||
                         code == RD_KAFKA_RESP_ERR__TRANSPORT;
     if (!moving || steady_clock::now() >= deadline) return code;
     std::this_thread::sleep_for(kSettlePause);
@@ -282,7 +284,8 @@ Status Reader::take(const rd_kafka_message_t& message,
         .partition = message.partition,
         .offset = message.offset,
         .key = {static_cast<const char*>(message.key), message.key ? message.key_len : 0},
-        .value = {static_cast<const char*>(message.payload), message.payload ? message.len : 0}});
+        .value = {static_cast<const char*>(message.payload), message.payload ? message.len : 0},
+        .timestamp_ms = rd_kafka_message_timestamp(&message, nullptr)});
   return ok();
 }
 

@@ -34,6 +34,7 @@ struct ReadRecord {
   int32_t partition = 0;
   int64_t offset = 0;
   std::string_view key, value;
+  int64_t timestamp_ms = -1;  ///< Kafka's; -1: it has none.
 };
 
 /// A partition as the reader found it.

@@ -6,6 +6,7 @@ LONGSHORE_LONG=1 asks for the long counts, LONGSHORE_KEEP=1 keeps the directory,
 says that the binary takes N times as long as the one that is shipped (tests/e2e/sanitized.sh).
 """
 
+import argparse
 import json
 import os
 import pathlib
@@ -377,6 +378,15 @@ def ledger(brokers, name, event):
             if record["longshore"]["name"] == name and record["longshore"]["event"] == event]
 
 
+def tap_lines(brokers, topic="logs"):
+    """The records of a topic as they are, one after the other: they may be more than memory holds.
+    """
+    words = [BINARY, "tap", "--brokers", brokers, "--topic", topic, "--no-follow", "--json"]
+    with subprocess.Popen(list(map(str, words)), stdout=subprocess.PIPE) as process:
+        yield from process.stdout
+    check(process.returncode == 0, f"tap exited with {process.returncode}")
+
+
 def messages(brokers, topic="logs", *more):
     return [record["message"] for record in tap(brokers, topic, *more)]
 
@@ -430,9 +440,19 @@ def unwrapped(path):
     return "".join(json.loads(line)["log"] for line in open(path, encoding="utf-8")).encode()
 
 
-def run_parts(parts, *arguments):
-    """Runs functions one after the other: all, or those that the command line names."""
-    wanted = sys.argv[1:]
+def parts_and_numbers(**numbers):
+    """What the command line gives: parts by their names, --NAME for each of `numbers`."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("parts", nargs="*")
+    for name, value in numbers.items():
+        parser.add_argument(f"--{name}", type=int, default=value)
+    return parser.parse_args()
+
+
+def run_parts(parts, *arguments, wanted=None):
+    """Runs functions one after the other: all, or those that are wanted; else those that the
+    command line names."""
+    wanted = sys.argv[1:] if wanted is None else wanted
     for name in wanted:
         check(name in [part.__name__ for part in parts], f"there is no part {name}")
     for part in parts:

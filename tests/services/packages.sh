@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that a purpose needs; quick and quiet when all are there.
-#   packages.sh build | docker | kafka | test | fuzz | valgrind
+#   packages.sh build | docker | kafka | opensearch | hdfs | test | fuzz | valgrind
 # This is the only list of packages; README.md points here.
 set -euo pipefail
 
@@ -9,7 +9,9 @@ build=(g++ cmake ninja-build ccache pkg-config librdkafka-dev libuv1-dev libsimd
   zlib1g-dev libre2-dev libboost-program-options-dev libgtest-dev libbenchmark-dev)
 docker=(docker.io iptables busybox-static curl)
 kafka=(default-jre-headless maven ca-certificates python3)
-checks=(clang-format procps python3 strace)
+opensearch=(default-jdk-headless maven ca-certificates python3 curl)
+hdfs=(default-jre-headless maven ca-certificates curl python3)
+checks=(clang-format procps python3 strace zstd)
 valgrind=(valgrind libc6-dbg)
 fuzz=(clang libclang-rt-14-dev libfuzzer-14-dev)
 
@@ -19,10 +21,16 @@ for purpose in "$@"; do
     build) wanted+=("${build[@]}") ;;
     docker) wanted+=("${docker[@]}") ;;
     kafka) wanted+=("${kafka[@]}") ;;
+    opensearch) wanted+=("${opensearch[@]}") ;;
+    hdfs) wanted+=("${hdfs[@]}") ;;
     valgrind) wanted+=("${valgrind[@]}") ;;
     fuzz) wanted+=("${fuzz[@]}") ;;
-    test) wanted+=("${build[@]}" "${docker[@]}" "${kafka[@]}" "${checks[@]}") ;;
-    *) echo "usage: $0 build|docker|kafka|test|fuzz|valgrind ..." >&2; exit 2 ;;
+    test) wanted+=("${build[@]}" "${docker[@]}" "${kafka[@]}" "${opensearch[@]}" "${hdfs[@]}"
+      "${checks[@]}") ;;
+    *)
+      echo "usage: $0 build|docker|kafka|opensearch|hdfs|test|fuzz|valgrind ..." >&2
+      exit 2
+      ;;
   esac
 done
 

@@ -1,0 +1,236 @@
+#include "integrations/http/client.h"
+
+#include <array>
+#include <cassert>
+#include <optional>
+#include <utility>
+
+namespace longshore::http {
+namespace {
+
+// Of curl's own buffers; the defaults of 16 and 64 KiB cost a system call each.
+constexpr long kReceiveBytes = 256 * 1024;
+constexpr long kSendBytes = 256 * 1024;
+
+// What the same request will meet again, however often it is sent.
+bool is_setting(CURLcode code) {
+  switch (code) {
+    case CURLE_UNSUPPORTED_PROTOCOL:
+    case CURLE_URL_MALFORMAT:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_ENGINE_NOTFOUND:
+      return true;
+    default:
+      return false;
+  }
+}
+
+// Without what an address may carry behind its path: tokens.
+std::string shown(const Request& request) {
+  return request.method + " " + request.url.substr(0, request.url.find('?'));
+}
+
+std::string header_of(CURL* easy, const char* name) {
+  curl_header* header = nullptr;
+  const CURLHcode code = curl_easy_header(easy, name, 0, CURLH_HEADER, -1, &header);
+  return code == CURLHE_OK ? header->value : std::string();
+}
+
+}  // namespace
+
+struct Client::Exchange {
+  const Request& request;
+  Answer answer;
+  std::optional<Error> own;  // Of a callback.
+  bool too_large = false;
+  std::array<char, CURL_ERROR_SIZE> words{};
+  CURL* easy = nullptr;
+};
+
+Status check_url(const std::string& flag, const std::string& url) {
+  const auto invalid = [&flag](const std::string& why) {
+    return Error{ErrorCode::kInvalid, flag + ": " + why};
+  };
+  const std::unique_ptr<CURLU, void (*)(CURLU*)> parsed(curl_url(), curl_url_cleanup);
+  if (curl_url_set(parsed.get(), CURLUPART_URL, url.c_str(), 0) != CURLUE_OK)
+    return invalid("this is no URL; write it as http://host:port.");
+  const auto part = [&parsed](CURLUPart which) {
+    char* text = nullptr;
+    if (curl_url_get(parsed.get(), which, &text, 0) != CURLUE_OK) return std::string();
+    std::string copy = text;
+    curl_free(text);
+    return copy;
+  };
+  const std::string scheme = part(CURLUPART_SCHEME);
+  if (scheme != "http" && scheme != "https")
+    return invalid("the address begins with http:// or https://.");
+  if (!part(CURLUPART_USER).empty() || !part(CURLUPART_PASSWORD).empty())
+    return invalid("a URL is seen by others: name the user by --user, the password in a file.");
+  return ok();
+}
+
+Client::Client(Access access, const std::atomic<bool>* stop)
+    : Client(std::move(access), stop, Patience()) {}
+
+Client::Client(Access access, const std::atomic<bool>* stop, Patience patience)
+    : access_(std::move(access)), stop_(stop), patience_(patience), easy_(curl_easy_init()) {
+  assert(easy_);
+}
+
+Client::~Client() = default;
+
+size_t Client::on_read(char* to, size_t size, size_t count, void* exchange) {
+  auto* self = static_cast<Exchange*>(exchange);
+  Result<size_t> filled = self->request.read(to, size * count);
+  if (filled) {
+    assert(*filled <= size * count);
+    return *filled;
+  }
+  self->own = filled.error();
+  return CURL_READFUNC_ABORT;
+}
+
+size_t Client::on_write(char* data, size_t size, size_t count, void* exchange) {
+  auto* self = static_cast<Exchange*>(exchange);
+  const size_t bytes = size * count;
+  if (self->request.write) {
+    long status = 0;
+    curl_easy_getinfo(self->easy, CURLINFO_RESPONSE_CODE, &status);
+    if (status >= 200 && status < 300) {
+      Status taken = self->request.write({data, bytes});
+      if (taken) return bytes;
+      self->own = taken.error();
+      return CURL_WRITEFUNC_ERROR;
+    }
+  }
+  if (self->answer.body.size() + bytes > self->request.answer_bytes_max) {
+    self->too_large = true;
+    return CURL_WRITEFUNC_ERROR;
+  }
+  self->answer.body.append(data, bytes);
+  return bytes;
+}
+
+int Client::on_progress(void* client, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
+  const std::atomic<bool>* stop = static_cast<Client*>(client)->stop_;
+  return stop != nullptr && stop->load() ? 1 : 0;
+}
+
+void Client::set_access(const Request& request) {
+  CURL* easy = easy_.get();
+  const auto text = [easy](CURLoption option, const std::string& value) {
+    if (!value.empty()) curl_easy_setopt(easy, option, value.c_str());
+  };
+  text(CURLOPT_CAINFO, access_.ca_file);
+  text(CURLOPT_SSLCERT, access_.cert_file);
+  text(CURLOPT_SSLKEY, access_.key_file);
+  if (access_.insecure) {
+    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
+    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
+  }
+  if (!request.credentials) return;
+  if (access_.negotiate) {
+    curl_easy_setopt(easy, CURLOPT_HTTPAUTH, static_cast<long>(CURLAUTH_NEGOTIATE));
+    curl_easy_setopt(easy, CURLOPT_USERPWD, ":");
+  } else if (!access_.user.empty()) {
+    curl_easy_setopt(easy, CURLOPT_HTTPAUTH, static_cast<long>(CURLAUTH_BASIC));
+    curl_easy_setopt(easy, CURLOPT_USERNAME, access_.user.c_str());
+    curl_easy_setopt(easy, CURLOPT_PASSWORD, access_.password.c_str());
+  }
+}
+
+Client::Headers Client::set_headers(const Request& request) {
+  Headers list;
+  const auto add = [&list](const std::string& header) {
+    curl_slist* longer = curl_slist_append(list.get(), header.c_str());
+    assert(longer != nullptr);
+    static_cast<void>(list.release());
+    list.reset(longer);
+  };
+  // No round trip before a large body, and no type of a form that it is not.
+  add("Expect:");
+  bool typed = false;
+  for (const std::string& header : request.headers) {
+    add(header);
+    typed = typed || header.starts_with("Content-Type:");
+  }
+  if (!typed) add("Content-Type:");
+  if (request.credentials && !access_.api_key.empty())
+    add("Authorization: ApiKey " + access_.api_key);
+  curl_easy_setopt(easy_.get(), CURLOPT_HTTPHEADER, list.get());
+  return list;
+}
+
+void Client::set_body(Exchange& exchange) {
+  CURL* easy = easy_.get();
+  const Request& request = exchange.request;
+  if (request.read) {
+    curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
+    curl_easy_setopt(easy, CURLOPT_READFUNCTION, &Client::on_read);
+    curl_easy_setopt(easy, CURLOPT_READDATA, &exchange);
+    curl_easy_setopt(easy, CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(request.read_bytes));
+  } else if (request.method == "HEAD") {
+    curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+  } else if (request.method != "GET" || !request.body.empty()) {
+    // Also an empty one: a server may wait for the length of a body that it expects.
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request.body.empty() ? "" : request.body.data());
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
+                     static_cast<curl_off_t>(request.body.size()));
+  }
+  if (request.method != "HEAD")
+    curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request.method.c_str());
+}
+
+Result<Answer> Client::exchange(const Request& request) {
+  CURL* easy = easy_.get();
+  curl_easy_reset(easy);  // Connections stay.
+  Exchange exchange{.request = request, .answer = {}, .own = {}, .words = {}, .easy = easy};
+  curl_easy_setopt(easy, CURLOPT_URL, request.url.c_str());
+  curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+  curl_easy_setopt(easy, CURLOPT_PROXY, "");
+  curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, long{CURL_HTTP_VERSION_1_1});
+  curl_easy_setopt(easy, CURLOPT_USERAGENT, "longshore/" LONGSHORE_VERSION);
+  curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+  curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, kReceiveBytes);
+  curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, kSendBytes);
+  curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, patience_.connect_ms);
+  curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
+  curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, patience_.stall_s);
+  curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, request.timeout_ms);
+  curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, exchange.words.data());
+  curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, &Client::on_write);
+  curl_easy_setopt(easy, CURLOPT_WRITEDATA, &exchange);
+  curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
+  curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, &Client::on_progress);
+  curl_easy_setopt(easy, CURLOPT_XFERINFODATA, this);
+  set_access(request);
+  const Headers headers = set_headers(request);
+  set_body(exchange);
+  return finish(exchange, curl_easy_perform(easy));
+}
+
+Result<Answer> Client::finish(Exchange& exchange, CURLcode code) {
+  // Neither the list of headers nor the buffer of words lives on.
+  curl_easy_setopt(easy_.get(), CURLOPT_HTTPHEADER, nullptr);
+  curl_easy_setopt(easy_.get(), CURLOPT_ERRORBUFFER, nullptr);
+  if (exchange.own) return *std::move(exchange.own);
+  const Request& request = exchange.request;
+  if (exchange.too_large) {
+    return Error{ErrorCode::kFull, shown(request) + ": the answer is larger than " +
+                                       std::to_string(request.answer_bytes_max) + " bytes"};
+  }
+  if (code != CURLE_OK) {
+    const char* const words =
+        exchange.words[0] != '\0' ? exchange.words.data() : curl_easy_strerror(code);
+    return Error{is_setting(code) ? ErrorCode::kInvalid : ErrorCode::kRetryable,
+                 shown(request) + ": " + words};
+  }
+  curl_easy_getinfo(easy_.get(), CURLINFO_RESPONSE_CODE, &exchange.answer.status);
+  exchange.answer.location = header_of(easy_.get(), "Location");
+  exchange.answer.retry_after = header_of(easy_.get(), "Retry-After");
+  return std::move(exchange.answer);
+}
+
+}  // namespace longshore::http

@@ -1,0 +1,395 @@
+#include "integrations/kafka/group_reader.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <string_view>
+#include <thread>
+
+#include "shipper/kafka_error.h"
+
+namespace longshore::kafka {
+
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+constexpr auto kLeaderPause = milliseconds(50);
+constexpr int kNudgeMs = 100;
+
+// What exactly-once reading rests on; an operator's setting of these is refused.
+constexpr std::pair<std::string_view, std::string_view> kOwn[] = {
+    {"bootstrap.servers", "use --brokers"},
+    {"metadata.broker.list", "use --brokers"},
+    {"group.id", "use --group"},
+    {"isolation.level", "use --isolation"},
+    {"enable.auto.commit", "an offset is committed when what it stands for is done"},
+    {"auto.commit.enable", "an offset is committed when what it stands for is done"},
+    {"enable.auto.offset.store", "an offset is committed when what it stands for is done"},
+    {"auto.offset.reset", "records that are gone must be noticed"},
+    {"partition.assignment.strategy", "a partition must have one owner at a time"},
+    {"enable.partition.eof", "the end of a partition is found through it"},
+    {"queued.max.messages.kbytes", "memory is bounded by it"},
+    {"allow.auto.create.topics", "reading must not create topics"},
+};
+
+struct ListDestroy {
+  void operator()(rd_kafka_topic_partition_list_t* list) const {
+    rd_kafka_topic_partition_list_destroy(list);
+  }
+};
+using PartitionList = std::unique_ptr<rd_kafka_topic_partition_list_t, ListDestroy>;
+
+PartitionList list_of(const std::string& topic, int32_t partition) {
+  PartitionList list(rd_kafka_topic_partition_list_new(1));
+  rd_kafka_topic_partition_list_add(list.get(), topic.c_str(), partition);
+  return list;
+}
+
+bool is_leader_moving(rd_kafka_resp_err_t code) {
+  return code == RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION ||
+         code == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE || code == RD_KAFKA_RESP_ERR__TRANSPORT;
+}
+
+bool is_no_longer_ours(rd_kafka_resp_err_t code) {
+  switch (code) {
+    case RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION:
+    case RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID:
+    case RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS:
+    case RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID:
+    case RD_KAFKA_RESP_ERR__ASSIGNMENT_LOST:
+    case RD_KAFKA_RESP_ERR__STATE:
+      return true;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+Result<std::unique_ptr<GroupReader>> GroupReader::open(const GroupOptions& options,
+                                                       GroupListener& listener) {
+  for (const auto& [name, value] : options.settings) {
+    for (const auto& [refused, remedy] : kOwn) {
+      if (name == refused)
+        return Error{ErrorCode::kInvalid, fmt::format("--kafka {} is refused: {}.", name, remedy)};
+    }
+  }
+  // A member that was killed holds its partitions for this long.
+  shipper::KafkaSettings settings = {{"session.timeout.ms", "10000"}};
+  settings.insert(settings.end(), options.settings.begin(), options.settings.end());
+  auto conf = shipper::make_kafka_conf(options.brokers, settings);
+  if (!conf) return conf.error();
+  const shipper::KafkaSettings own = {
+      {"group.id", options.group},
+      {"isolation.level", options.read_committed ? "read_committed" : "read_uncommitted"},
+      {"enable.auto.commit", "false"},
+      {"enable.auto.offset.store", "false"},
+      {"auto.offset.reset", "error"},
+      {"partition.assignment.strategy", "roundrobin"},
+      {"enable.partition.eof", "true"},
+      {"queued.max.messages.kbytes", fmt::format("{}", options.queue_kbytes)},
+      {"fetch.wait.max.ms", "100"},
+      {"topic.metadata.refresh.interval.ms", "30000"}};
+  if (Status status = shipper::add_settings(own, conf->get()); !status) return status.error();
+  std::unique_ptr<GroupReader> reader(new GroupReader(options, listener));
+  rd_kafka_conf_set_opaque(conf->get(), reader.get());
+  rd_kafka_conf_set_rebalance_cb(conf->get(), on_rebalance);
+  rd_kafka_conf_set_log_cb(conf->get(), on_log);
+  char words[512];
+  reader->handle_ = rd_kafka_new(RD_KAFKA_CONSUMER, conf->get(), words, sizeof words);
+  if (!reader->handle_) return Error{ErrorCode::kInvalid, fmt::format("--kafka: {}.", words)};
+  static_cast<void>(conf->release());  // It belongs to the handle now.
+  rd_kafka_poll_set_consumer(reader->handle_);
+  const PartitionList topics(rd_kafka_topic_partition_list_new(1));
+  for (const std::string& topic : options.topics)
+    rd_kafka_topic_partition_list_add(topics.get(), topic.c_str(), RD_KAFKA_PARTITION_UA);
+  if (const auto code = rd_kafka_subscribe(reader->handle_, topics.get())) {
+    return Error{ErrorCode::kInvalid,
+                 fmt::format("--topic: {}; check the names.", rd_kafka_err2str(code))};
+  }
+  return reader;
+}
+
+GroupReader::~GroupReader() {
+  if (!handle_) return;
+  // What is still held is gone for the owner as well: he is not told.
+  rd_kafka_destroy_flags(handle_, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+}
+
+void GroupReader::on_log(const rd_kafka_t* handle, int level, const char* facility,
+                         const char* text) {
+  // Settings of producers are handed to consumers as well, which say that they are not for them.
+  if (!handle || std::string_view(facility) == "CONFWARN") return;
+  static_cast<GroupReader*>(rd_kafka_opaque(handle))->log_.write(level, facility, text);
+}
+
+void GroupReader::on_rebalance(rd_kafka_t*, rd_kafka_resp_err_t code,
+                               rd_kafka_topic_partition_list_t* list, void* opaque) {
+  static_cast<GroupReader*>(opaque)->rebalance(code, list);
+}
+
+void GroupReader::rebalance(rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t* list) {
+  if (code != RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
+    give_up();
+    rd_kafka_assign(handle_, nullptr);
+    return;
+  }
+  if (failed_) failed_ = take_on(list);
+  // Without an answer the group would wait; poll() ends with the error, and the handle with that.
+  if (!failed_) rd_kafka_assign(handle_, nullptr);
+}
+
+void GroupReader::give_up() {
+  const bool lost = rd_kafka_assignment_lost(handle_) == 1;
+  if (joined_ && lost) listener_->lost();
+  if (joined_ && !lost) listener_->revoked();
+  // A pause would outlive the assignment.
+  const std::vector<Held> ours = held_;
+  for (const Held& held : ours) static_cast<void>(resume(held.topic, held.partition));
+  held_.clear();
+  joined_ = false;
+}
+
+Status GroupReader::take_on(rd_kafka_topic_partition_list_t* list) {
+  std::vector<AssignedPartition> partitions;
+  if (list->cnt > 0) {
+    const auto code = rd_kafka_committed(handle_, list, options_.timeout_ms);
+    if (code) return shipper::query_error("read the group's committed offsets", code);
+  }
+  for (int i = 0; i < list->cnt; ++i) {
+    Result<AssignedPartition> partition = look_at(list->elems[i]);
+    if (!partition) return partition.error();
+    partitions.push_back(*std::move(partition));
+  }
+  if (Status status = listener_->assigned(partitions); !status) return status;
+  for (size_t i = 0; i < partitions.size(); ++i) {
+    list->elems[i].offset = partitions[i].start;
+    held_.push_back({partitions[i].topic, partitions[i].partition, partitions[i].start});
+  }
+  joined_ = true;
+  last_ = 0;
+  if (const auto code = rd_kafka_assign(handle_, list))
+    return shipper::query_error("take on the partitions", code);
+  return ok();
+}
+
+// A leader that has just moved is asked again: its brokers do not all know it yet.
+Result<AssignedPartition> GroupReader::look_at(const rd_kafka_topic_partition_t& element) const {
+  AssignedPartition partition;
+  partition.topic = element.topic;
+  partition.partition = element.partition;
+  if (element.err) return shipper::query_error("read a committed offset", element.err);
+  const auto deadline = steady_clock::now() + milliseconds(options_.timeout_ms);
+  for (;;) {
+    const auto code =
+        rd_kafka_query_watermark_offsets(handle_, element.topic, element.partition, &partition.low,
+                                         &partition.high, options_.timeout_ms);
+    if (!code) break;
+    if (!is_leader_moving(code) || steady_clock::now() >= deadline) {
+      return shipper::query_error(
+          fmt::format("ask for the ends of {}[{}]", element.topic, element.partition), code);
+    }
+    std::this_thread::sleep_for(kLeaderPause);
+  }
+  partition.committed = element.offset >= 0 ? element.offset : -1;
+  partition.start = partition.committed >= 0 ? partition.committed : partition.low;
+  return partition;
+}
+
+GroupReader::Held* GroupReader::find(const rd_kafka_message_t& message) {
+  if (!message.rkt) return nullptr;
+  const std::string_view topic = rd_kafka_topic_name(message.rkt);
+  const auto is = [&](const Held& held) {
+    return held.partition == message.partition && held.topic == topic;
+  };
+  if (last_ < held_.size() && is(held_[last_])) return &held_[last_];
+  const auto at = std::find_if(held_.begin(), held_.end(), is);
+  if (at == held_.end()) return nullptr;
+  last_ = static_cast<size_t>(at - held_.begin());
+  return &*at;
+}
+
+Status GroupReader::poll(int timeout_ms, size_t records_max) {
+  bool any = false;
+  for (size_t i = 0; i < records_max; ++i) {
+    rd_kafka_message_t* message = rd_kafka_consumer_poll(handle_, any ? 0 : timeout_ms);
+    if (!failed_) {
+      if (message) rd_kafka_message_destroy(message);
+      return failed_;
+    }
+    if (!message) {
+      if (any) nudge();
+      break;
+    }
+    any = true;
+    Status status = take(*message);
+    rd_kafka_message_destroy(message);
+    if (!status || listener_->enough()) return status;
+  }
+  return ok();
+}
+
+// Once the queue was full, librdkafka's broker thread sleeps for up to a second although the queue
+// is empty again. A question to a partition's leader wakes it.
+void GroupReader::nudge() {
+  for (size_t i = 0; i < held_.size(); ++i) {
+    nudged_ = (nudged_ + 1) % held_.size();
+    const Held& held = held_[nudged_];
+    if (held.at_end) continue;
+    int64_t low = 0, high = 0;
+    // The answer does not matter.
+    static_cast<void>(rd_kafka_query_watermark_offsets(handle_, held.topic.c_str(), held.partition,
+                                                       &low, &high, kNudgeMs));
+    return;
+  }
+}
+
+Status GroupReader::take(const rd_kafka_message_t& message) {
+  if (message.err && message.err != RD_KAFKA_RESP_ERR__PARTITION_EOF) return take_error(message);
+  Held* held = find(message);
+  // Of a partition that went in the meantime.
+  if (!held) return ok();
+  if (message.err) {
+    held->next = std::max(held->next, message.offset);
+    held->at_end = true;
+    return ok();
+  }
+  // What was handed over is not handed over again, wherever librdkafka begins anew.
+  if (message.offset < held->next) return ok();
+  held->next = message.offset + 1;
+  held->at_end = false;
+  listener_->record(
+      {.topic = held->topic,
+       .partition = message.partition,
+       .offset = message.offset,
+       .key = {static_cast<const char*>(message.key), message.key ? message.key_len : 0},
+       .value = {static_cast<const char*>(message.payload), message.payload ? message.len : 0},
+       .timestamp_ms = rd_kafka_message_timestamp(&message, nullptr)});
+  return ok();
+}
+
+Status GroupReader::take_error(const rd_kafka_message_t& message) {
+  const std::string words = rd_kafka_message_errstr(&message);
+  switch (message.err) {
+    // What the client mends by itself: a broker that is away, a leader that moves, a member that
+    // was too slow and joins again, a topic that is not there yet.
+    case RD_KAFKA_RESP_ERR__TRANSPORT:
+    case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
+    case RD_KAFKA_RESP_ERR__RESOLVE:
+    case RD_KAFKA_RESP_ERR__TIMED_OUT:
+    case RD_KAFKA_RESP_ERR__MAX_POLL_EXCEEDED:
+      return ok();
+    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
+    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR__AUTHENTICATION:
+      log_.write(4, "WAIT", words.c_str());
+      return ok();
+    case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
+    case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
+      return Error{ErrorCode::kCorrupt,
+                   fmt::format("Kafka deleted records before they were read: {}.", words)};
+    case RD_KAFKA_RESP_ERR__FATAL:
+    case RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID:
+      return Error{ErrorCode::kFatal, fmt::format("The group expelled this member: {}.", words)};
+    default:
+      return Error{ErrorCode::kRetryable, fmt::format("Reading from Kafka stopped: {}.", words)};
+  }
+}
+
+Status GroupReader::commit(const std::string& topic, int32_t partition, int64_t next,
+                           int timeout_ms) {
+  const PartitionList list = list_of(topic, partition);
+  list->elems[0].offset = next;
+  // The plain call has no time limit; an answer that comes late goes with its queue.
+  const std::unique_ptr<rd_kafka_queue_t, void (*)(rd_kafka_queue_t*)> queue(
+      rd_kafka_queue_new(handle_), rd_kafka_queue_destroy);
+  auto code = rd_kafka_commit_queue(handle_, list.get(), queue.get(), nullptr, nullptr);
+  if (!code) {
+    code = RD_KAFKA_RESP_ERR__TIMED_OUT;
+    const std::unique_ptr<rd_kafka_event_t, void (*)(rd_kafka_event_t*)> answer(
+        rd_kafka_queue_poll(queue.get(), timeout_ms), rd_kafka_event_destroy);
+    if (answer) {
+      code = rd_kafka_event_error(answer.get());
+      const auto* done = rd_kafka_event_topic_partition_list(answer.get());
+      if (!code && done && done->cnt == 1) code = done->elems[0].err;
+    }
+  }
+  if (!code) return ok();
+  const std::string what = fmt::format("commit offset {} of {}[{}]", next, topic, partition);
+  if (is_no_longer_ours(code)) {
+    return Error{ErrorCode::kNotFound,
+                 fmt::format("could not {}: {}", what, rd_kafka_err2name(code))};
+  }
+  return shipper::query_error(what, code);
+}
+
+GroupReader::Held* GroupReader::find(const std::string& topic, int32_t partition) {
+  const auto at = std::find_if(held_.begin(), held_.end(), [&](const Held& held) {
+    return held.partition == partition && held.topic == topic;
+  });
+  return at == held_.end() ? nullptr : &*at;
+}
+
+Status GroupReader::pause(const std::string& topic, int32_t partition) {
+  Held* held = find(topic, partition);
+  if (!held || held->paused) return ok();
+  const PartitionList list = list_of(topic, partition);
+  auto code = rd_kafka_pause_partitions(handle_, list.get());
+  if (!code) code = list->elems[0].err;
+  if (code) return shipper::query_error("pause a partition", code);
+  held->paused = true;
+  return ok();
+}
+
+// To resume a partition that is not paused makes librdkafka begin again at its first offset.
+Status GroupReader::resume(const std::string& topic, int32_t partition) {
+  Held* held = find(topic, partition);
+  if (!held || !held->paused) return ok();
+  const PartitionList list = list_of(topic, partition);
+  auto code = rd_kafka_resume_partitions(handle_, list.get());
+  if (!code) code = list->elems[0].err;
+  if (code) return shipper::query_error("resume a partition", code);
+  held->paused = false;
+  return ok();
+}
+
+std::vector<GroupPosition> GroupReader::positions() const {
+  std::vector<GroupPosition> all;
+  for (const Held& held : held_) {
+    GroupPosition position{held.topic, held.partition, held.next, held.next, held.at_end};
+    int64_t low = 0, high = 0;
+    if (!rd_kafka_get_watermark_offsets(handle_, held.topic.c_str(), held.partition, &low, &high))
+      position.high = std::max(held.next, high);
+    all.push_back(std::move(position));
+  }
+  return all;
+}
+
+bool GroupReader::at_end() const {
+  return !held_.empty() &&
+         std::all_of(held_.begin(), held_.end(), [](const Held& held) { return held.at_end; });
+}
+
+void GroupReader::close(int timeout_ms) {
+  const auto deadline = steady_clock::now() + milliseconds(timeout_ms);
+  const std::unique_ptr<rd_kafka_queue_t, void (*)(rd_kafka_queue_t*)> queue(
+      rd_kafka_queue_new(handle_), rd_kafka_queue_destroy);
+  rd_kafka_error_t* refused = rd_kafka_consumer_close_queue(handle_, queue.get());
+  if (refused) {
+    rd_kafka_error_destroy(refused);
+    return;
+  }
+  constexpr int kPauseMs = 20;
+  // Records may still stand in the queue. rd_kafka_queue_poll_callback() aborts the process at the
+  // first of them; this call hands them over, and serves the callbacks as well.
+  while (!rd_kafka_consumer_closed(handle_) && steady_clock::now() < deadline) {
+    if (rd_kafka_message_t* message = rd_kafka_consume_queue(queue.get(), kPauseMs))
+      rd_kafka_message_destroy(message);
+  }
+}
+
+}  // namespace longshore::kafka

@@ -1,0 +1,49 @@
+#include "integrations/search/bulk.h"
+
+#include <algorithm>
+
+namespace longshore::search {
+
+BulkItem& Bulk::add(const kafka::ReadRecord& record) {
+  const BulkItem* const last = items.empty() ? nullptr : &items.back();
+  BulkItem item;
+  if (last && topic_of(*last) == record.topic) {
+    item.topic = last->topic;
+  } else {
+    const auto known = std::find(topics_.begin(), topics_.end(), record.topic);
+    item.topic = static_cast<uint32_t>(known - topics_.begin());
+    if (known == topics_.end()) topics_.emplace_back(record.topic);
+  }
+  if (!last || last->topic != item.topic || last->partition != record.partition)
+    last_next_ = &next_[{std::string(record.topic), record.partition}];
+  *last_next_ = record.offset + 1;
+  item.partition = record.partition;
+  item.offset = record.offset;
+  item.action = item.document = item.end = body.size();
+  item.key = originals_.size();
+  item.key_bytes = record.key.size();
+  originals_ += record.key;
+  return items.emplace_back(item);
+}
+
+void Bulk::keep_value(BulkItem& item, std::string_view value) {
+  item.value = originals_.size();
+  item.value_bytes = value.size();
+  item.value_in_body = false;
+  originals_ += value;
+}
+
+std::string_view Bulk::action_of(const BulkItem& item) const {
+  return std::string_view(body).substr(item.action, item.document - item.action);
+}
+
+std::string_view Bulk::key_of(const BulkItem& item) const {
+  return std::string_view(originals_).substr(item.key, item.key_bytes);
+}
+
+std::string_view Bulk::value_of(const BulkItem& item) const {
+  return std::string_view(item.value_in_body ? body : originals_)
+      .substr(item.value, item.value_bytes);
+}
+
+}  // namespace longshore::search

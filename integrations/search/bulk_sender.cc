@@ -1,0 +1,248 @@
+#include "integrations/search/bulk_sender.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <numeric>
+#include <utility>
+
+namespace longshore::search {
+namespace {
+
+constexpr int64_t kAskedPauseMsMax = 30'000;
+
+// A server, or a proxy before it, may close the connection on a body that it finds too large
+// instead of saying so: one that stays without any answer is halved as well, down to that size.
+constexpr int kSilencesMax = 3;
+constexpr size_t kSilentBytesMin = 64 << 10;
+
+// An answer is that long where each item has a reason, and a little more.
+size_t answer_bytes_max(size_t items) { return (size_t{64} << 10) + items * 1024; }
+
+// Everything else of an item stays away: an answer has few bytes.
+constexpr const char* kWithReasons =
+    "/_bulk?filter_path=items.*.status,items.*.error.type,items.*.error.reason";
+constexpr const char* kWithoutReasons = "/_bulk?filter_path=items.*.status,items.*.error.type";
+constexpr const char* kIndexToo = ",items.*._index";
+
+int64_t pause_ms_of(const std::string& retry_after) {
+  int64_t seconds = 0;
+  std::from_chars(retry_after.data(), retry_after.data() + retry_after.size(), seconds);
+  return std::clamp<int64_t>(seconds, 0, kAskedPauseMsMax / 1000) * 1000;
+}
+
+/// {"create":{"_index":"logs-app-2026.11.21",...
+std::string_view index_in(std::string_view action) {
+  constexpr std::string_view kHead = R"({"create":{"_index":")";
+  action.remove_prefix(kHead.size());
+  return action.substr(0, action.find('"'));
+}
+
+}  // namespace
+
+BulkSender::BulkSender(SearchNode& node, Tally& tally, Learned& learned, Backoff backoff,
+                       std::function<void(int64_t ms)> rest)
+    : node_(node),
+      tally_(tally),
+      learned_(learned),
+      backoff_(backoff),
+      rest_(std::move(rest)),
+      span_ms_(backoff.first_ms) {}
+
+// Into requests that the server is not known to refuse for their size.
+void BulkSender::cut(const Bulk& bulk, const Places& places, std::deque<Places>& out) const {
+  const size_t bytes_max = learned_.body_bytes_max();
+  size_t bytes = 0;
+  for (const uint32_t place : places) {
+    const BulkItem& item = bulk.items[place];
+    if (item.action == item.end) continue;  // Rejected before it was sent.
+    const size_t more = item.end - item.action;
+    if (out.empty() || bytes + more > bytes_max) {
+      out.emplace_back();
+      bytes = 0;
+    }
+    out.back().push_back(place);
+    bytes += more;
+  }
+}
+
+Status BulkSender::send(Bulk& bulk, const std::function<bool()>& give_up) {
+  Places all(bulk.items.size());
+  std::iota(all.begin(), all.end(), 0);
+  std::deque<Places> left;
+  cut(bulk, all, left);
+  bool reasons = true;
+  int silences = 0;  // In a row.
+  while (!left.empty()) {
+    if (give_up()) return Error{ErrorCode::kRetryable, "given up"};
+    const Places places = std::move(left.front());
+    left.pop_front();
+    const Reply reply = post(bulk, places, reasons);
+    const bool silent = reply.kind == Reply::Kind::kLater && reply.status == 0;
+    silences = silent ? silences + 1 : 0;
+    Places again;
+    switch (reply.kind) {
+      case Reply::Kind::kAnswered:
+        if (Status status = heed(bulk, places, reply, again); !status) return status;
+        break;
+      case Reply::Kind::kLater:
+        tally_.failures += 1;
+        learned_.complain(fmt::format("Indexing waits: {}", reply.reason));
+        again = places;
+        break;
+      case Reply::Kind::kTooLong:
+        reasons = false;
+        left.push_front(places);
+        break;
+      case Reply::Kind::kTooLarge:
+      case Reply::Kind::kMalformed:
+        if (places.size() == 1) {
+          reject(bulk, places.front(), reply.status, reply.reason);
+          break;
+        }
+        if (reply.kind == Reply::Kind::kTooLarge) {
+          tally_.too_large += 1;
+          learned_.refused_body(body_of(bulk, places).size());
+        }
+        halve(places, left);
+        break;
+    }
+    if (again.empty()) {
+      if (reply.kind == Reply::Kind::kAnswered) span_ms_ = backoff_.first_ms;
+      continue;
+    }
+    if (silences >= kSilencesMax && again.size() > 1 &&
+        body_of(bulk, again).size() > kSilentBytesMin) {
+      silences = 0;
+      halve(again, left);
+    } else {
+      left.push_front(std::move(again));
+    }
+    if (!give_up()) pause(reply.pause_ms);
+  }
+  return ok();
+}
+
+void BulkSender::halve(const Places& places, std::deque<Places>& out) {
+  const auto middle = places.begin() + static_cast<ptrdiff_t>(places.size() / 2);
+  out.emplace_front(middle, places.end());
+  out.emplace_front(places.begin(), middle);
+}
+
+void BulkSender::pause(int64_t at_least_ms) {
+  std::uniform_int_distribution<int64_t> some(span_ms_ / 2, span_ms_);
+  rest_(std::max(some(random_), at_least_ms));
+  span_ms_ = std::min(span_ms_ * 2, backoff_.last_ms);
+}
+
+std::string_view BulkSender::body_of(const Bulk& bulk, const Places& places) {
+  const std::string_view body = bulk.body;
+  const BulkItem& first = bulk.items[places.front()];
+  const BulkItem& last = bulk.items[places.back()];
+  const bool whole = places.back() - places.front() + 1 == places.size();
+  if (whole) return body.substr(first.action, last.end - first.action);
+  joined_.clear();
+  for (const uint32_t place : places) {
+    const BulkItem& item = bulk.items[place];
+    joined_ += body.substr(item.action, item.end - item.action);
+  }
+  return joined_;
+}
+
+bool BulkSender::has_new_index(const Bulk& bulk, const Places& places) {
+  return std::any_of(places.begin(), places.end(), [&](uint32_t place) {
+    const std::string_view index = index_in(bulk.action_of(bulk.items[place]));
+    if (index == plain_index_) return false;
+    if (!learned_.is_plain(std::string(index))) return true;
+    plain_index_ = index;
+    return false;
+  });
+}
+
+BulkSender::Reply BulkSender::post(const Bulk& bulk, const Places& places, bool reasons) {
+  const auto later = [](std::string reason, int status) {
+    return Reply{Reply::Kind::kLater, {}, std::move(reason), status, 0};
+  };
+  std::string target = reasons ? kWithReasons : kWithoutReasons;
+  if (has_new_index(bulk, places)) target += kIndexToo;
+  const std::string_view body = body_of(bulk, places);
+  tally_.requests += 1;
+  tally_.body_bytes += body.size();
+  Result<http::Answer> answer = node_.ask("POST", target, body, answer_bytes_max(places.size()));
+  if (!answer) {
+    if (answer.error().code == ErrorCode::kFull && reasons)
+      return Reply{Reply::Kind::kTooLong, {}, {}, 0, 0};
+    return later(answer.error().message, 0);
+  }
+  const int status = static_cast<int>(answer->status);
+  if (status == 200) {
+    Result<std::vector<ItemAnswer>> items = parser_.parse(answer->body, places.size());
+    if (!items) return later(items.error().message, status);
+    return Reply{Reply::Kind::kAnswered, *std::move(items), {}, status, 0};
+  }
+  const std::string reason = reason_of(answer->body);
+  if (status == 413) {
+    return Reply{Reply::Kind::kTooLarge, {}, "413: larger than the server takes", status, 0};
+  }
+  if (status == 400) return Reply{Reply::Kind::kMalformed, {}, reason, status, 0};
+  Reply reply = later(fmt::format("_bulk is answered with {}: {}", status, reason), status);
+  reply.pause_ms = pause_ms_of(answer->retry_after);
+  return reply;
+}
+
+Status BulkSender::heed(Bulk& bulk, const Places& places, const Reply& reply, Places& again) {
+  uint64_t created = 0, there = 0;
+  for (size_t i = 0; i < places.size(); ++i) {
+    const ItemAnswer& answer = reply.items[i];
+    const BulkItem& item = bulk.items[places[i]];
+    switch (answer.verdict) {
+      case Verdict::kCreated:
+        created += 1;
+        break;
+      case Verdict::kThere:
+        there += 1;
+        break;
+      case Verdict::kRejected:
+        reject(bulk, places[i], answer.status, answer.reason);
+        continue;
+      case Verdict::kLater:
+        tally_.put_off += 1;
+        again.push_back(places[i]);
+        if (again.size() == 1) {
+          learned_.complain(fmt::format("Indexing into {} waits: {}: {}",
+                                        index_in(bulk.action_of(item)), answer.status,
+                                        answer.reason));
+        }
+        continue;
+    }
+    if (answer.index.empty()) continue;
+    if (Status plain = check_index(bulk, item, answer); !plain) return plain;
+  }
+  tally_.created += created;
+  tally_.there += there;
+  return ok();
+}
+
+Status BulkSender::check_index(const Bulk& bulk, const BulkItem& item, const ItemAnswer& answer) {
+  const std::string_view wanted = index_in(bulk.action_of(item));
+  if (answer.index == wanted) {
+    if (plain_index_ != wanted) {
+      plain_index_ = wanted;
+      learned_.set_plain(plain_index_);
+    }
+    return ok();
+  }
+  return Error{
+      ErrorCode::kFatal,
+      fmt::format("{} is an alias or a data stream (of {}): ids are unique only within one "
+                  "index; choose other names with --index.",
+                  wanted, answer.index)};
+}
+
+void BulkSender::reject(Bulk& bulk, uint32_t place, int status, const std::string& reason) {
+  tally_.rejected += 1;
+  bulk.rejections.push_back({place, status, reason});
+}
+
+}  // namespace longshore::search

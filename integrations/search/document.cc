@@ -1,0 +1,112 @@
+#include "integrations/search/document.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+
+#include "integrations/kafka/printable.h"
+
+namespace longshore::search {
+namespace {
+
+// Servers put an event without a time nowhere: not even Kafka's clock was set.
+int64_t kafka_ms(const kafka::ReadRecord& record) {
+  return std::max<int64_t>(record.timestamp_ms, 0);
+}
+
+std::string time_of_ms(int64_t ms) {
+  const Day day = day_of_ms(ms);
+  const std::chrono::year_month_day date(day);
+  const int64_t of_day =
+      ms - std::chrono::duration_cast<std::chrono::milliseconds>(day.time_since_epoch()).count();
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", static_cast<int>(date.year()),
+                     static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+                     of_day / 3'600'000, of_day / 60'000 % 60, of_day / 1000 % 60, of_day % 1000);
+}
+
+}  // namespace
+
+void DocumentWriter::add(const kafka::ReadRecord& record, Bulk& bulk) {
+  BulkItem& item = bulk.add(record);
+  if (write_own(record, bulk, item)) return;
+  foreign_ += 1;
+  if (options_.store_foreign) {
+    write_foreign(record, bulk, item);
+  } else {
+    item.time_ms = kafka_ms(record);
+    bulk.rejections.push_back({static_cast<uint32_t>(bulk.items.size() - 1), 0,
+                               "this is no record of longshore (--foreign dead-letter)"});
+  }
+  if (!item.value_in_body) bulk.keep_value(item, record.value);
+}
+
+// The index belongs to the time that the document bears, within bounds that Kafka's sets.
+void DocumentWriter::write_action(const kafka::ReadRecord& record, int64_t time_ms,
+                                  std::string_view id, Bulk& bulk, BulkItem& item) {
+  const Day day = bounded_day(day_of_ms(time_ms), day_of_ms(kafka_ms(record)), options_.days_back);
+  if (index_.empty() || day != index_day_ || record.topic != index_topic_) {
+    index_ = options_.index.render(record.topic, day);
+    index_topic_ = record.topic;
+    index_day_ = day;
+  }
+  item.time_ms = time_ms;
+  bulk.body += R"({"create":{"_index":")";
+  bulk.body += index_;
+  bulk.body += R"(","_id":")";
+  bulk.body += id;
+  bulk.body += "\"}}\n";
+  item.document = bulk.body.size();
+}
+
+bool DocumentWriter::write_own(const kafka::ReadRecord& record, Bulk& bulk, BulkItem& item) {
+  const std::string_view value = record.value;
+  // A line feed between two tokens is JSON, but ends a document: what follows would be obeyed.
+  if (value.find('\n') != std::string_view::npos) return false;
+  const std::optional<kafka::RecordView> view = parser_.parse(value);
+  if (!view) return false;
+  // Our own encoder writes the object last.
+  constexpr std::string_view kField = "\"json\":";
+  const size_t tail = kField.size() + view->text.size() + 1;
+  const bool as_text = view->embedded && view->text.size() >= kJsonBytesMax;
+  if (as_text && (value.size() < tail || !value.substr(value.size() - tail).starts_with(kField)))
+    return false;
+  id_.clear();
+  fmt::format_to(std::back_inserter(id_), "{:016x}-{}", view->source.value, view->start.bytes);
+  if (view->part) fmt::format_to(std::back_inserter(id_), "-{}", *view->part);
+  const int64_t time_ms = ms_of_time(view->time).value_or(kafka_ms(record));
+  write_action(record, time_ms, id_, bulk, item);
+  if (view->time.empty()) {
+    bulk.body += fmt::format(R"({{"@timestamp":"{}",)", time_of_ms(time_ms));
+    bulk.body += value.substr(value.find('{') + 1);
+  } else if (as_text) {
+    bulk.body += value.substr(0, value.size() - tail);
+    bulk.body += "\"message\":" + kafka::quoted(view->text) + "}";
+  } else {
+    item.value = item.document;
+    item.value_bytes = value.size();
+    item.value_in_body = true;
+    bulk.body += value;
+  }
+  bulk.body += '\n';
+  item.end = bulk.body.size();
+  if (!item.value_in_body) bulk.keep_value(item, value);
+  return true;
+}
+
+void DocumentWriter::write_foreign(const kafka::ReadRecord& record, Bulk& bulk, BulkItem& item) {
+  const int64_t time_ms = kafka_ms(record);
+  id_.clear();
+  fmt::format_to(std::back_inserter(id_), "{}+{}+{}", record.topic, record.partition,
+                 record.offset);
+  write_action(record, time_ms, id_, bulk, item);
+  bulk.body += fmt::format(R"({{"@timestamp":"{}","message":)", time_of_ms(time_ms));
+  bulk.body += kafka::quoted(record.value);
+  bulk.body += fmt::format(R"(,"kafka":{{"topic":"{}","partition":{},"offset":{})", record.topic,
+                           record.partition, record.offset);
+  if (!record.key.empty()) bulk.body += ",\"key\":" + kafka::quoted(record.key);
+  bulk.body += "}}\n";
+  item.end = bulk.body.size();
+}
+
+}  // namespace longshore::search

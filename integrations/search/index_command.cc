@@ -1,0 +1,36 @@
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <iostream>
+#include <utility>
+
+#include "integrations/kafka/command_line.h"
+#include "integrations/kafka/stop_signals.h"
+#include "integrations/search/commands.h"
+#include "integrations/search/index_settings.h"
+#include "integrations/search/indexer.h"
+
+namespace longshore::search {
+
+int run_index(int argc, char** argv) {
+  const kafka::Flags flags = index_flags();
+  const auto values = kafka::parse_flags(argc, argv, flags);
+  if (!values) return kafka::complain("index", values.error());
+  if (values.value().count("help")) {
+    std::cout << flags << std::flush;
+    return 0;
+  }
+  auto settings = index_settings(values.value());
+  if (!settings) return kafka::complain("index", settings.error());
+  auto log = spdlog::stderr_color_mt("longshore");
+  log->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %^%l%$ %v");
+  spdlog::set_default_logger(std::move(log));
+  const kafka::StopSignals signals;
+  Indexer indexer(*std::move(settings), signals);
+  const Status status = indexer.run();
+  if (status) return 0;
+  const bool fatal = status.error().code == ErrorCode::kFatal;
+  return kafka::complain("index", status.error(), fatal ? 1 : 2);
+}
+
+}  // namespace longshore::search

@@ -1,0 +1,179 @@
+#include "integrations/search/index_name.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+
+namespace longshore::search {
+namespace {
+
+using std::chrono::days;
+using std::chrono::year_month_day;
+
+// Of OpenSearch and Elasticsearch alike.
+constexpr size_t kNameBytesMax = 255;
+constexpr std::string_view kForbidden = "\\/*?\"<>| ,#:";
+
+Error invalid(std::string message) { return {ErrorCode::kInvalid, std::move(message)}; }
+
+unsigned number(std::string_view digits) {
+  unsigned value = 0;
+  for (const char c : digits) value = value * 10 + static_cast<unsigned>(c - '0');
+  return value;
+}
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  std::transform(out.begin(), out.end(), out.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return out;
+}
+
+}  // namespace
+
+std::optional<int64_t> ms_of_time(std::string_view time) {
+  constexpr std::string_view kShape = "0000-00-00T00:00:00";
+  if (time.size() <= kShape.size() || time.back() != 'Z') return std::nullopt;
+  for (size_t i = 0; i < kShape.size(); ++i) {
+    if (kShape[i] == '0' ? std::isdigit(static_cast<unsigned char>(time[i])) == 0
+                         : time[i] != kShape[i])
+      return std::nullopt;
+  }
+  const auto at = [time](size_t from, size_t digits) { return number(time.substr(from, digits)); };
+  const year_month_day date{std::chrono::year(static_cast<int>(at(0, 4))),
+                            std::chrono::month(at(5, 2)), std::chrono::day(at(8, 2))};
+  if (!date.ok() || at(11, 2) > 23 || at(14, 2) > 59 || at(17, 2) > 60) return std::nullopt;
+  const auto since = Day(date).time_since_epoch() + std::chrono::hours(at(11, 2)) +
+                     std::chrono::minutes(at(14, 2)) + std::chrono::seconds(at(17, 2));
+  int64_t ms = std::chrono::duration_cast<std::chrono::milliseconds>(since).count();
+  std::string_view rest = time.substr(kShape.size(), time.size() - kShape.size() - 1);
+  if (rest.empty()) return ms;
+  if (rest.front() != '.' || rest.size() == 1) return std::nullopt;
+  rest.remove_prefix(1);
+  int64_t unit = 100;
+  for (const char c : rest) {
+    if (std::isdigit(static_cast<unsigned char>(c)) == 0) return std::nullopt;
+    ms += (c - '0') * unit;
+    unit /= 10;
+  }
+  return ms;
+}
+
+Day day_of_ms(int64_t since_epoch_ms) {
+  return std::chrono::floor<days>(
+      std::chrono::sys_time<std::chrono::milliseconds>(std::chrono::milliseconds(since_epoch_ms)));
+}
+
+Day bounded_day(std::optional<Day> own, Day kafka_day, int days_back) {
+  if (!own || *own > kafka_day + days(1) || *own < kafka_day - days(days_back)) return kafka_day;
+  return *own;
+}
+
+Result<IndexName> IndexName::parse(std::string_view pattern) {
+  IndexName name;
+  while (!pattern.empty()) {
+    const size_t open = pattern.find('{');
+    if (open > 0) name.add(pattern.substr(0, open));
+    if (open == std::string_view::npos) break;
+    const size_t close = pattern.find('}', open);
+    if (close == std::string_view::npos) return invalid("a '{' has no '}'.");
+    const Status parsed = parse_braces(pattern.substr(open + 1, close - open - 1), name.pieces_);
+    if (!parsed) return parsed.error();
+    pattern.remove_prefix(close + 1);
+  }
+  // Any topic of the operator's is checked again, with its own name.
+  if (Status status = name.check("topic"); !status) return status.error();
+  return name;
+}
+
+void IndexName::add(std::string_view text) { pieces_.push_back({Kind::kText, std::string(text)}); }
+
+Status IndexName::parse_braces(std::string_view inside, std::vector<Piece>& pieces) {
+  if (inside == "topic") {
+    pieces.push_back({Kind::kTopic, {}});
+    return ok();
+  }
+  bool dated = false;
+  for (size_t at = 0; at < inside.size();) {
+    const std::string_view rest = inside.substr(at);
+    const auto take = [&](Kind kind, size_t bytes) {
+      pieces.push_back({kind, std::string(kind == Kind::kText ? rest.substr(0, bytes) : "")});
+      at += bytes;
+      dated = dated || kind != Kind::kText;
+    };
+    if (rest.starts_with("yyyy")) {
+      take(Kind::kYear, 4);
+    } else if (rest.starts_with("MM")) {
+      take(Kind::kMonth, 2);
+    } else if (rest.starts_with("dd")) {
+      take(Kind::kDayOfMonth, 2);
+    } else if (std::isalnum(static_cast<unsigned char>(rest.front())) == 0) {
+      take(Kind::kText, 1);
+    } else {
+      dated = false;
+      break;
+    }
+  }
+  if (!dated)
+    return invalid(
+        fmt::format("{{{}}} is neither {{topic}} nor a date such as {{yyyy.MM.dd}}.", inside));
+  return ok();
+}
+
+std::string IndexName::render(std::string_view topic, Day day) const {
+  const year_month_day date(day);
+  std::string out;
+  for (const Piece& piece : pieces_) {
+    switch (piece.kind) {
+      case Kind::kText:
+        out += piece.text;
+        break;
+      case Kind::kTopic:
+        out += lower(topic);
+        break;
+      case Kind::kYear:
+        out += fmt::format("{:04}", static_cast<int>(date.year()));
+        break;
+      case Kind::kMonth:
+        out += fmt::format("{:02}", static_cast<unsigned>(date.month()));
+        break;
+      case Kind::kDayOfMonth:
+        out += fmt::format("{:02}", static_cast<unsigned>(date.day()));
+        break;
+    }
+  }
+  return out;
+}
+
+std::string IndexName::wildcard(std::string_view topic) const {
+  std::string out;
+  for (const Piece& piece : pieces_) {
+    if (piece.kind == Kind::kText) {
+      out += piece.text;
+    } else {
+      out += piece.kind == Kind::kTopic ? lower(topic) : "*";
+    }
+  }
+  return out;
+}
+
+Status IndexName::check(std::string_view topic) const {
+  const std::string name = render(topic, Day());
+  if (name.empty()) return invalid("an index needs a name.");
+  if (lower(name) != name) return invalid("index names are lower-case.");
+  if (const size_t at = name.find_first_of(kForbidden); at != std::string::npos)
+    return invalid(fmt::format("index names hold no '{}'.", name[at]));
+  if (std::any_of(name.begin(), name.end(), [](unsigned char c) { return c < 0x20 || c > 0x7e; }))
+    return invalid("index names are plain ASCII here.");
+  if (std::string_view("-_+.").find(name.front()) != std::string_view::npos)
+    return invalid("index names begin with a letter or a digit.");
+  if (name.size() > kNameBytesMax)
+    return invalid(
+        fmt::format("the index of topic {} would have a name of {} bytes; {} are "
+                    "possible.",
+                    topic, name.size(), kNameBytesMax));
+  return ok();
+}
+
+}  // namespace longshore::search

@@ -1,0 +1,37 @@
+// What `longshore index` was told to do, every setting checked.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "config/result.h"
+#include "integrations/kafka/command_line.h"
+#include "integrations/kafka/group_reader.h"
+#include "integrations/search/document.h"
+#include "integrations/search/index_template.h"
+#include "integrations/search/search_node.h"
+
+namespace longshore::search {
+
+/// Immutable once parsed.
+struct IndexSettings {
+  kafka::GroupOptions group;
+  SearchOptions search;
+  DocumentOptions document;
+  TemplateOptions index_template;  ///< Its `flat` is the server's to say.
+  bool install_template = true;
+  std::string dead_letter_topic;  ///< Empty: the process stops at what is rejected.
+  size_t bulk_bytes = 2 << 20;
+  size_t in_flight = 2;  ///< Requests at once.
+  int64_t linger_ms = 500;
+  int64_t progress_s = 10;   ///< 0: no progress line.
+  std::string metrics_file;  ///< Empty: none.
+};
+
+kafka::Flags index_flags();
+
+/// Errors: kInvalid: one sentence with the remedy.
+Result<IndexSettings> index_settings(const kafka::FlagValues& values);
+
+}  // namespace longshore::search

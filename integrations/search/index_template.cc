@@ -1,0 +1,123 @@
+#include "integrations/search/index_template.h"
+
+#include <fmt/format.h>
+
+#include "integrations/kafka/printable.h"
+#include "shipper/utf8.h"
+
+namespace longshore::search {
+namespace {
+
+using kafka::quoted;
+
+// Above the built-in templates of Elasticsearch, which would make data streams of logs-*-*.
+constexpr size_t kPriority = 200;
+
+// %-marks are filled in below. A long name or value is kept, and not indexed.
+constexpr std::string_view kAnalysis = R"("analysis":{
+"tokenizer":{"longshore_wholes":{"type":"char_group","tokenize_on_chars":[%separators]}},
+"filter":{
+"longshore_parts":{"type":"word_delimiter_graph","preserve_original":true,
+"split_on_case_change":false,"split_on_numerics":false,"stem_english_possessive":false},
+"longshore_query_parts":{"type":"word_delimiter_graph","preserve_original":false,
+"split_on_case_change":false,"split_on_numerics":false,"stem_english_possessive":false}},
+"analyzer":{
+"longshore":{"type":"custom","tokenizer":"longshore_wholes",
+"filter":["longshore_parts","flatten_graph","lowercase"]},
+"longshore_query":{"type":"custom","tokenizer":"longshore_wholes",
+"filter":["longshore_query_parts","lowercase"]}}})";
+
+constexpr std::string_view kMappings = R"({"dynamic":false,
+"dynamic_templates":[{"labels":{"path_match":"labels.*",
+"mapping":{"type":"keyword","ignore_above":1024}}}],
+"properties":{
+"@timestamp":{"type":"date_nanos"},
+"message":{"type":"text","analyzer":"longshore","search_analyzer":"longshore_query"},
+"json":%json,
+"log":{"properties":{"offset":{"type":"long"},
+"file":{"properties":{"path":{"type":"keyword","ignore_above":4096}}}}},
+"host":{"properties":{"name":{"type":"keyword","ignore_above":1024}}},
+"container":{"properties":{"id":{"type":"keyword","ignore_above":1024},
+"name":{"type":"keyword","ignore_above":1024},
+"image":{"properties":{"name":{"type":"keyword","ignore_above":1024}}}}},
+"labels":{"type":"object","dynamic":true},
+"longshore":{"properties":{"source":{"type":"keyword","ignore_above":1024},
+"name":{"type":"keyword","ignore_above":1024},"start":{"type":"long"},"end":{"type":"long"},
+"part":{"type":"long"},"last_part":{"type":"boolean"},
+"flags":{"type":"keyword","ignore_above":1024}}},
+"kafka":{"properties":{"topic":{"type":"keyword"},"partition":{"type":"integer"},
+"offset":{"type":"long"},"key":{"type":"keyword","ignore_above":1024}}}}})";
+
+void fill(std::string& text, std::string_view mark, std::string_view with) {
+  text.replace(text.find(mark), mark.size(), with);
+}
+
+// A character of two UTF-16 units is none to the tokenizer.
+constexpr size_t kUtf8BytesMax = 3;
+
+std::string separator_list(std::string_view separators) {
+  std::string list = "\"whitespace\"";
+  while (!separators.empty()) {
+    const size_t bytes = shipper::utf8_unit(separators).bytes;
+    // There a backslash begins an escape.
+    const std::string one(separators.substr(0, bytes));
+    list += "," + quoted(one == "\\" ? "\\\\" : one);
+    separators.remove_prefix(bytes);
+  }
+  return list;
+}
+
+std::string_view flat_mapping(FlatType flat) {
+  switch (flat) {
+    case FlatType::kFlatObject:
+      return R"({"type":"flat_object"})";
+    case FlatType::kFlattened:
+      return R"({"type":"flattened","ignore_above":8191,"depth_limit":1000})";
+    case FlatType::kNone:
+      break;
+  }
+  return R"({"type":"object","enabled":false})";
+}
+
+}  // namespace
+
+Status check_separators(std::string_view separators) {
+  while (!separators.empty()) {
+    const shipper::Utf8Unit unit = shipper::utf8_unit(separators);
+    if (!unit.valid) return Error{ErrorCode::kInvalid, "these characters are not UTF-8."};
+    if (unit.bytes > kUtf8BytesMax) {
+      return Error{ErrorCode::kInvalid, fmt::format("'{}' cannot separate: only characters up to "
+                                                    "U+FFFF can.",
+                                                    separators.substr(0, unit.bytes))};
+    }
+    separators.remove_prefix(unit.bytes);
+  }
+  return ok();
+}
+
+std::string template_name(const IndexName& index, std::string_view topic) {
+  std::string name = "longshore-" + index.wildcard(topic);
+  for (char& c : name) {
+    if (c == '*') c = 'x';
+  }
+  return name;
+}
+
+std::string template_body(const IndexName& index, std::string_view topic,
+                          const TemplateOptions& options) {
+  const std::string pattern = index.wildcard(topic);
+  std::string analysis(kAnalysis);
+  fill(analysis, "%separators", separator_list(options.separators));
+  std::string mappings(kMappings);
+  fill(mappings, "%json", flat_mapping(options.flat));
+  std::string settings;
+  for (const auto& [name, value] : options.index_settings)
+    settings += quoted(name) + ":" + quoted(value) + ",";
+  // Where the patterns of two topics overlap, app and app-web, the longer one is the right one; two
+  // of one priority would be refused.
+  return fmt::format(
+      R"({{"index_patterns":[{}],"priority":{},"template":{{"settings":{{{}{}}},"mappings":{}}}}})",
+      quoted(pattern), kPriority + pattern.size(), settings, analysis, mappings);
+}
+
+}  // namespace longshore::search

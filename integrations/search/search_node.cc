@@ -1,0 +1,125 @@
+#include "integrations/search/search_node.h"
+
+#include <fmt/format.h>
+#include <simdjson.h>
+
+#include "integrations/http/gzip.h"
+#include "integrations/search/bulk_answer.h"
+
+namespace longshore::search {
+namespace {
+
+constexpr size_t kSmallAnswerBytes = 256 << 10;
+
+// Below this packing costs more than it saves.
+constexpr size_t kGzipBytesMin = 1024;
+
+struct Version {
+  std::string_view number, distribution;
+};
+
+// What simdjson reports goes up as an exception.
+Version read_version(simdjson::ondemand::object root) {
+  Version version;
+  for (auto field : root) {
+    const std::string_view key = field.unescaped_key();
+    if (key != "version") continue;
+    for (auto inner : field.value().get_object()) {
+      const std::string_view name = inner.unescaped_key();
+      if (name == "number") version.number = inner.value().get_string();
+      if (name == "distribution") version.distribution = inner.value().get_string();
+    }
+  }
+  return version;
+}
+
+/// Whether "2.19.1" is `major`.`minor` or later.
+bool at_least(std::string_view number, int major, int minor) {
+  int parts[2] = {0, 0};
+  size_t part = 0;
+  for (const char c : number) {
+    if (c == '.') {
+      if (++part == 2) break;
+    } else if (c < '0' || c > '9' || parts[part] > 1'000'000) {
+      break;
+    } else {
+      parts[part] = parts[part] * 10 + (c - '0');
+    }
+  }
+  return parts[0] > major || (parts[0] == major && parts[1] >= minor);
+}
+
+Error refused(const std::string& what, const http::Answer& answer) {
+  return {ErrorCode::kInvalid,
+          fmt::format("{} was refused with {}: {}", what, answer.status, reason_of(answer.body))};
+}
+
+bool comes_later(long status) { return status >= 500 || status == 429 || status == 408; }
+
+}  // namespace
+
+Result<http::Answer> SearchNode::ask(const std::string& method, const std::string& target,
+                                     std::string_view body, size_t answer_bytes_max) {
+  http::Request request;
+  request.method = method;
+  request.url = options_.urls[node_] + target;
+  request.body = body;
+  request.answer_bytes_max = answer_bytes_max;
+  request.timeout_ms = options_.timeout_ms;
+  if (!body.empty()) {
+    const bool bulk = target.starts_with("/_bulk");
+    request.headers.push_back(bulk ? "Content-Type: application/x-ndjson"
+                                   : "Content-Type: application/json");
+  }
+  if (options_.gzip && body.size() >= kGzipBytesMin) {
+    http::gzip(body, packed_);
+    request.body = packed_;
+    request.headers.push_back("Content-Encoding: gzip");
+  }
+  Result<http::Answer> answer = client_.exchange(request);
+  const bool away = !answer || (answer->status >= 502 && answer->status <= 504);
+  if (away) node_ = (node_ + 1) % options_.urls.size();
+  return answer;
+}
+
+Result<FlatType> SearchNode::find_type() {
+  const std::string url = options_.urls[node_];
+  Result<http::Answer> answer = ask("GET", "/", {}, kSmallAnswerBytes);
+  if (!answer) return answer.error();
+  if (comes_later(answer->status)) {
+    return Error{ErrorCode::kRetryable, fmt::format("{} answers with {}", url, answer->status)};
+  }
+  if (answer->status != 200) return refused(fmt::format("GET {}", url), *answer);
+  const simdjson::padded_string padded(answer->body);
+  simdjson::ondemand::parser parser;
+  try {
+    auto document = parser.iterate(padded);
+    const Version version = read_version(document.get_object());
+    if (version.distribution == "opensearch")
+      return at_least(version.number, 2, 7) ? FlatType::kFlatObject : FlatType::kNone;
+    if (at_least(version.number, 7, 8)) return FlatType::kFlattened;
+    if (!version.number.empty()) {
+      return Error{ErrorCode::kInvalid,
+                   fmt::format("--to {}: Elasticsearch {} has no composable index templates; 7.8 "
+                               "has.",
+                               url, version.number)};
+    }
+  } catch (const simdjson::simdjson_error&) {
+    // Said below.
+  }
+  return Error{ErrorCode::kInvalid,
+               fmt::format("--to {}: neither OpenSearch nor Elasticsearch answers there.", url)};
+}
+
+Status SearchNode::put_template(const std::string& name, const std::string& body) {
+  Result<http::Answer> answer = ask("PUT", "/_index_template/" + name, body, kSmallAnswerBytes);
+  if (!answer) return answer.error();
+  if (answer->status == 200) return ok();
+  if (comes_later(answer->status)) {
+    return Error{ErrorCode::kRetryable, fmt::format("the index template {} was put off with {}: {}",
+                                                    name, answer->status, reason_of(answer->body))};
+  }
+  return refused(fmt::format("The index template {} (--no-template goes without)", name), *answer);
+}
+
+}  // namespace longshore::search

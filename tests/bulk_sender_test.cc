@@ -1,0 +1,287 @@
+// Goal: every item gets exactly one final end, whatever the server says in between. Method: a
+// scripted server that remembers what it created; pauses are counted instead of waited for.
+
+#include "integrations/search/bulk_sender.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <random>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "tests/fakes/http_server.h"
+
+namespace longshore::search {
+namespace {
+
+using fakes::HttpReply;
+using fakes::HttpRequest;
+using fakes::HttpServer;
+
+/// Ids and documents of a `_bulk` body.
+std::vector<std::pair<std::string, std::string>> items_in(const std::string& body) {
+  std::vector<std::pair<std::string, std::string>> items;
+  std::istringstream lines(body);
+  std::string action, document;
+  while (std::getline(lines, action) && std::getline(lines, document)) {
+    const size_t id = action.find("\"_id\":\"") + 7;
+    items.emplace_back(action.substr(id, action.find('"', id) - id), document);
+  }
+  return items;
+}
+
+std::string item(int status, const std::string& type = "") {
+  std::string text = R"({"create":{"status":)" + std::to_string(status);
+  if (!type.empty()) text += R"(,"error":{"type":")" + type + R"(","reason":"because"})";
+  return text + "}}";
+}
+
+std::string items_of(const std::vector<std::string>& items) {
+  std::string text = R"({"errors":true,"items":[)";
+  for (const std::string& one : items) text += (text.back() == '[' ? "" : ",") + one;
+  return text + "]}";
+}
+
+class Sending {
+ public:
+  explicit Sending(std::function<HttpReply(const HttpRequest&)> respond)
+      : server_(std::move(respond)),
+        node_({{server_.url()}, {}, false, 20'000}, nullptr),
+        sender_(node_, tally, learned, Backoff{}, [this](int64_t ms) { rests.push_back(ms); }) {}
+
+  Status send(const std::function<bool()>& give_up = [] { return false; }) {
+    return sender_.send(*bulk, give_up);
+  }
+
+  void add(int count, size_t bytes = 20) {
+    for (int i = 0; i < count; ++i) {
+      kafka::ReadRecord record;
+      record.topic = "t";
+      record.offset = static_cast<int64_t>(bulk->items.size());
+      BulkItem& added = bulk->add(record);
+      bulk->body +=
+          R"({"create":{"_index":"logs","_id":"d)" + std::to_string(record.offset) + "\"}}\n";
+      added.document = bulk->body.size();
+      bulk->body += R"({"m":")" + std::string(bytes, 'x') + "\"}\n";
+      added.end = bulk->body.size();
+    }
+  }
+
+  std::unique_ptr<Bulk> bulk = std::make_unique<Bulk>();
+  Tally tally;
+  Learned learned;
+  std::vector<int64_t> rests;
+
+  const HttpServer& server() const { return server_; }
+
+ private:
+  HttpServer server_;
+  SearchNode node_;
+  BulkSender sender_;
+};
+
+TEST(BulkSender, created_and_already_there_are_both_done) {
+  Sending sending([](const HttpRequest& request) {
+    std::vector<std::string> answers;
+    for (size_t i = 0; i < items_in(request.body).size(); ++i)
+      answers.push_back(i % 2 == 0 ? item(201) : item(409, "version_conflict_engine_exception"));
+    return HttpReply{.body = items_of(answers)};
+  });
+  sending.add(10);
+  ASSERT_TRUE(sending.send());
+  EXPECT_EQ(sending.tally.created, 5u);
+  EXPECT_EQ(sending.tally.there, 5u);
+  EXPECT_TRUE(sending.bulk->rejections.empty());
+  EXPECT_EQ(sending.server().requests().size(), 1u);
+}
+
+TEST(BulkSender, only_what_was_put_off_is_sent_again_and_more_slowly) {
+  std::atomic<int> requests = 0;
+  Sending sending([&requests](const HttpRequest& request) {
+    const bool first = requests++ < 4;
+    std::vector<std::string> answers;
+    for (const auto& [id, document] : items_in(request.body))
+      answers.push_back(first && id == "d1"   ? item(429, "rejected_execution_exception")
+                        : first && id == "d2" ? item(403, "cluster_block_exception")
+                                              : item(201));
+    return HttpReply{.body = items_of(answers)};
+  });
+  sending.add(4);
+  ASSERT_TRUE(sending.send());
+  EXPECT_EQ(items_in(sending.server().requests()[1].body).size(), 2u);
+  EXPECT_EQ(sending.tally.created, 4u);
+  EXPECT_EQ(sending.tally.put_off, 8u);
+  ASSERT_EQ(sending.rests.size(), 4u);
+  const Backoff backoff;
+  for (size_t i = 0; i < 4; ++i) {
+    EXPECT_LE(sending.rests[i], backoff.first_ms << i);
+    EXPECT_GE(sending.rests[i], (backoff.first_ms << i) / 2);
+  }
+}
+
+TEST(BulkSender, rejections_carry_the_servers_reason) {
+  Sending sending([](const HttpRequest&) {
+    return HttpReply{.body =
+                         items_of({item(201), item(400, "mapper_parsing_exception"), item(201)})};
+  });
+  sending.add(3);
+  ASSERT_TRUE(sending.send());
+  ASSERT_EQ(sending.bulk->rejections.size(), 1u);
+  EXPECT_EQ(sending.bulk->rejections[0].item, 1u);
+  EXPECT_EQ(sending.bulk->rejections[0].reason, "mapper_parsing_exception: because");
+}
+
+TEST(BulkSender, a_body_over_the_limit_is_halved_and_the_limit_remembered) {
+  constexpr size_t kLimit = 40'000;
+  Sending sending([](const HttpRequest& request) {
+    if (request.body.size() > kLimit) return HttpReply{.status = 413};
+    return HttpReply{
+        .body = items_of(std::vector<std::string>(items_in(request.body).size(), item(201)))};
+  });
+  sending.add(100, 1000);
+  sending.add(1, kLimit);
+  sending.add(100, 1000);
+  ASSERT_TRUE(sending.send());
+  EXPECT_EQ(sending.tally.created, 200u);
+  ASSERT_EQ(sending.bulk->rejections.size(), 1u);
+  EXPECT_EQ(sending.bulk->rejections[0].item, 100u);
+  EXPECT_EQ(sending.bulk->rejections[0].status, 413);
+  EXPECT_LE(sending.learned.body_bytes_max(), kLimit);
+  const size_t before = sending.server().requests().size();
+  sending.bulk = std::make_unique<Bulk>();
+  sending.add(100, 1000);
+  ASSERT_TRUE(sending.send());
+  const auto requests = sending.server().requests();
+  EXPECT_TRUE(
+      std::all_of(requests.begin() + static_cast<ptrdiff_t>(before), requests.end(),
+                  [](const HttpRequest& request) { return request.body.size() <= kLimit; }));
+}
+
+TEST(BulkSender, a_server_that_hangs_up_on_large_bodies_gets_smaller_ones) {
+  Sending sending([](const HttpRequest& request) {
+    const std::vector<std::string> answers(items_in(request.body).size(), item(201));
+    return HttpReply{.body = items_of(answers), .hang_up = request.body.size() > 100'000};
+  });
+  sending.add(400, 1000);
+  ASSERT_TRUE(sending.send());
+  EXPECT_EQ(sending.tally.created, 400u);
+}
+
+TEST(BulkSender, one_item_that_spoils_the_request_is_found) {
+  Sending sending([](const HttpRequest& request) {
+    if (request.body.find("\"d5\"") != std::string::npos)
+      return HttpReply{.status = 400, .body = R"({"error":{"type":"t","reason":"r"}})"};
+    return HttpReply{
+        .body = items_of(std::vector<std::string>(items_in(request.body).size(), item(201)))};
+  });
+  sending.add(9);
+  ASSERT_TRUE(sending.send());
+  EXPECT_EQ(sending.tally.created, 8u);
+  ASSERT_EQ(sending.bulk->rejections.size(), 1u);
+  EXPECT_EQ(sending.bulk->rejections[0].item, 5u);
+  EXPECT_EQ(sending.bulk->rejections[0].reason, "t: r");
+}
+
+TEST(BulkSender, an_alias_or_data_stream_stops_it) {
+  Sending sending([](const HttpRequest& request) {
+    EXPECT_NE(request.target.find("_index"), std::string::npos);
+    return HttpReply{.body = R"({"items":[{"create":{"_index":".ds-logs-1","status":201}}]})"};
+  });
+  sending.add(1);
+  const Status status = sending.send();
+  ASSERT_FALSE(status);
+  EXPECT_EQ(status.error().code, ErrorCode::kFatal);
+}
+
+TEST(BulkSender, an_answer_that_does_not_fit_settles_nothing) {
+  std::atomic<int> requests = 0;
+  Sending sending([&requests](const HttpRequest& request) {
+    EXPECT_EQ(items_in(request.body).size(), requests < 3 ? 2u : 1u);
+    switch (requests++) {
+      case 0:
+        return HttpReply{.body = items_of({item(201)})};
+      case 1:
+        return HttpReply{.body = "<html>"};
+      case 2:
+        return HttpReply{.body = items_of({item(201), R"({"create":{}})"})};
+      case 3:
+        return HttpReply{.status = 503, .headers = {"Retry-After: 3"}};
+      case 4:
+        return HttpReply{.hang_up = true};
+      case 5:
+        return HttpReply{.status = 401, .body = R"({"error":"no"})"};
+      default:
+        return HttpReply{.body = items_of({item(409)})};
+    }
+  });
+  sending.add(2);
+  ASSERT_TRUE(sending.send());
+  EXPECT_EQ(sending.tally.created, 1u);  // By the third answer.
+  EXPECT_EQ(sending.tally.there, 1u);
+  EXPECT_TRUE(sending.bulk->rejections.empty());
+  EXPECT_NE(std::find_if(sending.rests.begin(), sending.rests.end(),
+                         [](int64_t ms) { return ms >= 3000; }),
+            sending.rests.end());
+}
+
+TEST(BulkSender, a_flood_of_reasons_is_asked_for_without_them) {
+  Sending sending([](const HttpRequest& request) {
+    if (request.target.find("reason") != std::string::npos)
+      return HttpReply{.body = std::string(10 << 20, ' ')};
+    return HttpReply{.body = items_of({item(400, "mapper_parsing_exception")})};
+  });
+  sending.add(1);
+  ASSERT_TRUE(sending.send());
+  EXPECT_EQ(sending.bulk->rejections.size(), 1u);
+}
+
+TEST(BulkSender, it_gives_up_only_when_it_is_told) {
+  int asked = 0;
+  Sending sending([](const HttpRequest&) { return HttpReply{.status = 503}; });
+  sending.add(1);
+  const Status status = sending.send([&asked] { return ++asked > 20; });
+  ASSERT_FALSE(status);
+  EXPECT_EQ(status.error().code, ErrorCode::kRetryable);
+  EXPECT_TRUE(sending.bulk->rejections.empty());
+  EXPECT_LE(*std::max_element(sending.rests.begin(), sending.rests.end()), Backoff().last_ms);
+}
+
+TEST(BulkSender, any_server_and_every_item_ends_once) {
+  constexpr int kItems = 300;
+  std::minstd_rand random(4711);
+  std::mutex mutex;
+  std::map<std::string, int> created;
+  Sending sending([&](const HttpRequest& request) {
+    const std::lock_guard lock(mutex);
+    const auto items = items_in(request.body);
+    const auto fate = random() % 10;
+    if (fate == 0 && items.size() > 1) return HttpReply{.status = 413};
+    if (fate == 1) return HttpReply{.status = 429};
+    std::vector<std::string> answers;
+    for (const auto& [id, document] : items) {
+      if (id.ends_with("7")) {
+        answers.push_back(item(400, "mapper_parsing_exception"));
+      } else if (random() % 3 == 0) {
+        answers.push_back(item(429, "rejected_execution_exception"));
+      } else {
+        answers.push_back(created[id]++ == 0 ? item(201) : item(409));
+      }
+    }
+    // Obeyed, but the answer is lost.
+    return HttpReply{.body = items_of(answers), .hang_up = fate == 2, .cut = fate == 3};
+  });
+  sending.add(kItems);
+  ASSERT_TRUE(sending.send());
+  EXPECT_EQ(created.size(), size_t{kItems * 9 / 10});
+  EXPECT_EQ(sending.tally.created + sending.tally.there, uint64_t{kItems * 9 / 10});
+  EXPECT_EQ(sending.bulk->rejections.size(), size_t{kItems / 10});
+}
+
+}  // namespace
+}  // namespace longshore::search

@@ -1,0 +1,177 @@
+// Goal: the same record always becomes the same document under the same id in the same index, and
+// nothing that a record holds can be taken for another action. Method: records as the encoder makes
+// them and as others do; names and templates by their text.
+
+#include <gtest/gtest.h>
+#include <simdjson.h>
+
+#include <string>
+
+#include "integrations/search/document.h"
+#include "integrations/search/index_template.h"
+
+namespace longshore::search {
+namespace {
+
+constexpr int64_t kNoon = 1'795'262'400'000;  // 2026-11-21T12:00:00Z
+
+std::string own(const std::string& time, const std::string& fields, const std::string& tail) {
+  return R"({"@timestamp":")" + time +
+         R"(","log":{"file":{"path":"/a"},"offset":0},"host":{"name":"h"},)" +
+         R"("longshore":{"source":"00000000000000ab","name":"n","start":17,"end":20)" + fields +
+         "}," + tail + "}";
+}
+
+kafka::ReadRecord record_of(std::string_view value, std::string_view key = "k") {
+  kafka::ReadRecord record;
+  record.topic = "App";
+  record.partition = 3;
+  record.offset = 41;
+  record.key = key;
+  record.value = value;
+  record.timestamp_ms = kNoon;
+  return record;
+}
+
+DocumentWriter writer_of(bool store_foreign = true) {
+  return DocumentWriter({IndexName::parse("logs-{topic}-{yyyy.MM.dd}").value(), 31, store_foreign});
+}
+
+std::string body_of(std::string_view value, std::string_view key = "k") {
+  DocumentWriter writer = writer_of();
+  Bulk bulk;
+  writer.add(record_of(value, key), bulk);
+  EXPECT_EQ(bulk.value_of(bulk.items[0]), value);
+  EXPECT_EQ(bulk.key_of(bulk.items[0]), key);
+  return bulk.body;
+}
+
+TEST(Document, a_record_of_ours_is_stored_as_it_stands) {
+  const std::string value = own("2026-11-20T23:59:59.5Z", "", R"("message":"m")");
+  EXPECT_EQ(body_of(value),
+            R"({"create":{"_index":"logs-app-2026.11.20","_id":"00000000000000ab-17"}})"
+            "\n" +
+                value + "\n");
+}
+
+TEST(Document, parts_of_a_line_have_ids_of_their_own) {
+  const std::string value = own("2026-11-21T00:00:00Z", R"(,"part":2)", R"("message":"m")");
+  EXPECT_NE(body_of(value).find(R"("_id":"00000000000000ab-17-2")"), std::string::npos);
+}
+
+TEST(Document, a_record_of_others_is_stored_under_its_place_in_kafka) {
+  EXPECT_EQ(body_of("say \"hi\"\n\xff", ""),
+            R"({"create":{"_index":"logs-app-2026.11.21","_id":"App+3+41"}})"
+            "\n"
+            R"({"@timestamp":"2026-11-21T12:00:00.000Z","message":"say \"hi\"\n)"
+            "\xef\xbf\xbd"
+            R"(","kafka":{"topic":"App","partition":3,"offset":41}})"
+            "\n");
+  EXPECT_NE(body_of("x", "a\"b").find(R"("key":"a\"b")"), std::string::npos);
+}
+
+TEST(Document, a_line_feed_inside_a_record_cannot_begin_an_action) {
+  const std::string tail =
+      "\"message\":\"m\"}\n{\"delete\":{\"_index\":\"x\",\"_id\":\"1\"}}\n{\"a\":1";
+  const std::string body = body_of(own("2026-11-21T00:00:00Z", "", tail));
+  EXPECT_EQ(std::count(body.begin(), body.end(), '\n'), 2);
+  EXPECT_NE(body.find("App+3+41"), std::string::npos);
+}
+
+TEST(Document, a_large_json_object_becomes_text) {
+  const std::string large = "{\"k\":\"" + std::string(kJsonBytesMax, 'v') + "\"}";
+  const std::string value = own("2026-11-21T00:00:00Z", "", "\"json\":" + large);
+  const std::string body = body_of(value);
+  EXPECT_EQ(body.find("\"json\":"), std::string::npos);
+  EXPECT_NE(body.find(R"("message":"{\"k\":\"vvv)"), std::string::npos);
+  simdjson::dom::parser parser;
+  const std::string document = body.substr(body.find('\n') + 1);
+  EXPECT_EQ(std::string_view(parser.parse(document)["message"]), large);
+  const std::string small = own("2026-11-21T00:00:00Z", "", R"("json":{"k":"v"})");
+  EXPECT_NE(body_of(small).find(small), std::string::npos);
+}
+
+TEST(Document, a_time_out_of_all_bounds_makes_no_index) {
+  for (const std::string time : {"1970-01-01T00:00:00Z", "2262-01-01T00:00:00Z",
+                                 "2026-11-23T00:00:00Z", "2026-10-20T00:00:00Z", "yesterday"}) {
+    EXPECT_NE(body_of(own(time, "", R"("message":"m")")).find("logs-app-2026.11.21"),
+              std::string::npos)
+        << time;
+  }
+  EXPECT_NE(body_of(own("2026-10-22T00:00:00Z", "", R"("message":"m")")).find("2026.10.22"),
+            std::string::npos);
+}
+
+TEST(Document, foreign_records_can_be_put_aside_unsent) {
+  DocumentWriter writer = writer_of(false);
+  Bulk bulk;
+  writer.add(record_of("plain"), bulk);
+  EXPECT_EQ(bulk.body, "");
+  ASSERT_EQ(bulk.rejections.size(), 1u);
+  EXPECT_EQ(bulk.value_of(bulk.items[bulk.rejections[0].item]), "plain");
+  EXPECT_EQ(bulk.next_offsets().at({"App", 3}), 42);
+}
+
+TEST(Document, times_are_read_as_the_encoder_writes_them) {
+  EXPECT_EQ(ms_of_time("1970-01-01T00:00:00Z"), 0);
+  EXPECT_EQ(ms_of_time("2026-11-21T12:00:00.123456789Z"), kNoon + 123);
+  EXPECT_EQ(ms_of_time("2026-11-21T12:00:00.5Z"), kNoon + 500);
+  for (const std::string wrong :
+       {"", "Z", "2026-11-21", "2026-13-21T12:00:00Z", "2026-02-30T12:00:00Z",
+        "2026-11-21T24:00:00Z", "2026-11-21T12:00:00", "2026-11-21T12:00:00.Z",
+        "2026-11-21T12:00:00+01:00", "2026-11-21 12:00:00Z", "2026-11-21T12:00:00.1x2Z"})
+    EXPECT_FALSE(ms_of_time(wrong)) << wrong;
+}
+
+TEST(IndexName, patterns_are_checked_before_a_server_sees_them) {
+  const auto render = [](std::string_view pattern) {
+    return IndexName::parse(pattern).value().render("A.b_c", day_of_ms(kNoon));
+  };
+  EXPECT_EQ(render("logs-{topic}-{yyyy.MM.dd}"), "logs-a.b_c-2026.11.21");
+  EXPECT_EQ(render("x{yyyy-MM}"), "x2026-11");
+  EXPECT_EQ(render("{topic}"), "a.b_c");
+  EXPECT_EQ(IndexName::parse("l-{topic}-{yyyy.MM.dd}").value().wildcard("T"), "l-t-*.*.*");
+  for (const std::string wrong : {"", "Logs", "-x", "_x", ".x", "a b", "a/b", "a{", "{}",
+                                  "{topics}", "{...}", "{yyyyMMddHH}", "a#b", "a:b", "ü"})
+    EXPECT_FALSE(IndexName::parse(wrong)) << wrong;
+  const IndexName name = IndexName::parse("logs-{topic}").value();
+  EXPECT_FALSE(name.check(std::string(251, 't')));
+  EXPECT_TRUE(name.check(std::string(249, 't')));
+  EXPECT_FALSE(IndexName::parse("{topic}").value().check("_internal"));
+}
+
+TEST(IndexTemplate, it_is_json_whatever_separates) {
+  const IndexName index = IndexName::parse("logs-{topic}-{yyyy.MM.dd}").value();
+  EXPECT_EQ(template_name(index, "app"), "longshore-logs-app-x.x.x");
+  simdjson::dom::parser parser;
+  for (const FlatType flat : {FlatType::kFlatObject, FlatType::kFlattened, FlatType::kNone}) {
+    TemplateOptions options{"\"\\|，", {{"index.number_of_replicas", "0"}}, flat};
+    const std::string body = template_body(index, "app", options);
+    simdjson::dom::element root;
+    ASSERT_EQ(parser.parse(body).get(root), simdjson::SUCCESS) << body;
+    EXPECT_EQ(root.at_pointer("/index_patterns/0").get_string().value(), "logs-app-*.*.*");
+    const auto separators =
+        root.at_pointer("/template/settings/analysis/tokenizer/longshore_wholes/tokenize_on_chars");
+    std::string seen;
+    for (const auto one : separators.get_array())
+      seen += std::string(one.get_string().value()) + " ";
+    EXPECT_EQ(seen, "whitespace \" \\\\ | ， ");
+    EXPECT_EQ(root.at_pointer("/template/settings/index.number_of_replicas").get_string().value(),
+              "0");
+  }
+  EXPECT_TRUE(check_separators(TemplateOptions().separators));
+  EXPECT_FALSE(check_separators("\xff"));
+  EXPECT_FALSE(check_separators("🚢"));
+}
+
+TEST(IndexTemplate, overlapping_topics_differ_in_priority) {
+  const IndexName index = IndexName::parse("logs-{topic}-{yyyy.MM.dd}").value();
+  simdjson::dom::parser parser;
+  const auto priority = [&](const char* topic) {
+    return uint64_t(parser.parse(template_body(index, topic, {}))["priority"]);
+  };
+  EXPECT_GT(priority("app-web"), priority("app"));
+}
+
+}  // namespace
+}  // namespace longshore::search

@@ -1,0 +1,139 @@
+// Goal: what a member has read and not yet sent when it leaves is indexed by who comes next.
+// Method: real members one after the other against the embedded broker and a server that takes
+// everything.
+
+#include "integrations/search/indexer.h"
+
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <mutex>
+#include <set>
+#include <sstream>
+#include <string>
+#include <thread>
+
+#include "integrations/kafka/embedded_broker.h"
+#include "tests/fakes/http_server.h"
+
+namespace longshore::search {
+namespace {
+
+using fakes::HttpReply;
+using fakes::HttpRequest;
+using fakes::HttpServer;
+
+/// A search node that creates whatever it is sent.
+class Node {
+ public:
+  Node() : server_([this](const HttpRequest& request) { return answer(request); }) {}
+
+  std::string url() const { return server_.url(); }
+  size_t documents() const {
+    const std::lock_guard lock(mutex_);
+    return ids_.size();
+  }
+  /// Waits up to 30 s.
+  bool holds(size_t documents_min) const {
+    for (int tries = 0; tries < 600 && documents() < documents_min; ++tries)
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    return documents() >= documents_min;
+  }
+
+ private:
+  HttpReply answer(const HttpRequest& request) {
+    if (!request.target.starts_with("/_bulk"))
+      return {.body = R"({"version":{"number":"2.19.1","distribution":"opensearch"}})"};
+    const std::lock_guard lock(mutex_);
+    std::string items;
+    std::istringstream lines(request.body);
+    std::string action, document;
+    while (std::getline(lines, action) && std::getline(lines, document)) {
+      ids_.insert(action);
+      items += items.empty() ? "" : ",";
+      items += R"({"create":{"status":201}})";
+    }
+    return {.body = R"({"items":[)" + items + "]}"};
+  }
+
+  mutable std::mutex mutex_;
+  std::set<std::string> ids_;
+  HttpServer server_;
+};
+
+void produce(const std::string& bootstrap, int records) {
+  rd_kafka_conf_t* conf = rd_kafka_conf_new();
+  char words[512];
+  rd_kafka_conf_set(conf, "bootstrap.servers", bootstrap.c_str(), words, sizeof words);
+  rd_kafka_t* producer = rd_kafka_new(RD_KAFKA_PRODUCER, conf, words, sizeof words);
+  ASSERT_NE(producer, nullptr) << words;
+  rd_kafka_topic_t* topic = rd_kafka_topic_new(producer, "logs", nullptr);
+  for (int i = 0; i < records; ++i) {
+    std::string value = std::to_string(i);
+    EXPECT_EQ(0, rd_kafka_produce(topic, 0, RD_KAFKA_MSG_F_COPY, value.data(), value.size(), "key",
+                                  3, nullptr));
+  }
+  EXPECT_EQ(0, rd_kafka_flush(producer, 10'000));
+  rd_kafka_topic_destroy(topic);
+  rd_kafka_destroy(producer);
+}
+
+IndexSettings settings_of(const std::string& brokers, const std::string& url) {
+  IndexSettings settings;
+  settings.group.brokers = brokers;
+  settings.group.group = "readers";
+  settings.group.topics = {"logs"};
+  settings.group.settings = {{"session.timeout.ms", "6000"}, {"heartbeat.interval.ms", "200"}};
+  settings.search.urls = {url};
+  settings.document.index = IndexName::parse("logs").value();
+  settings.progress_s = 0;
+  return settings;
+}
+
+/// Runs a member until `enough` returns, and ends it by SIGTERM.
+void run_member(const IndexSettings& settings, const kafka::StopSignals& signals,
+                const std::function<void()>& enough) {
+  std::thread ending([&enough] {
+    enough();
+    ::kill(::getpid(), SIGTERM);
+  });
+  Indexer indexer(settings, signals);
+  const Status status = indexer.run();
+  EXPECT_TRUE(status) << status.error().message;
+  ending.join();
+  // It is still pending, and not meant for the next one.
+  sigset_t term;
+  sigemptyset(&term);
+  sigaddset(&term, SIGTERM);
+  int taken = 0;
+  EXPECT_EQ(sigwait(&term, &taken), 0);
+}
+
+TEST(Indexer, what_was_read_and_not_sent_is_left_to_the_next_member) {
+  // First: the threads of what follows must not take the signal either.
+  const kafka::StopSignals signals;
+  auto broker = kafka::EmbeddedBroker::start({{"logs", 1}});
+  ASSERT_TRUE(broker) << broker.error().message;
+  constexpr int kRecords = 100;
+  produce((*broker)->bootstrap(), kRecords);
+  Node node;
+  IndexSettings settings = settings_of((*broker)->bootstrap(), node.url());
+  // One bulk goes; what is behind it waits for more.
+  settings.bulk_bytes = 8'000;
+  settings.linger_ms = 600'000;
+  run_member(settings, signals, [&node] {
+    EXPECT_TRUE(node.holds(1));
+    std::this_thread::sleep_for(std::chrono::seconds(2));
+  });
+  const size_t sent = node.documents();
+  EXPECT_LT(sent, size_t{kRecords});
+  settings.linger_ms = 10;
+  run_member(settings, signals, [&node] { EXPECT_TRUE(node.holds(kRecords)); });
+  EXPECT_EQ(node.documents(), size_t{kRecords});
+}
+
+}  // namespace
+}  // namespace longshore::search

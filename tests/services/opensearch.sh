@@ -1,0 +1,206 @@
+#!/usr/bin/env bash
+# A real OpenSearch node (one, without security) on 127.0.0.1 for tests; needs a JDK 17, Maven,
+# Python 3 and curl.
+#
+#   opensearch.sh fetch                put the jars of opensearch-pom.xml into the cache, once
+#   opensearch.sh start DIR            make a node in DIR, or start the one there; prints its URL
+#   opensearch.sh stop|kill|wipe DIR   SIGTERM; kill -9; wipe deletes DIR as well
+#   opensearch.sh freeze|thaw DIR      SIGSTOP, SIGCONT: hangs without closing its connections
+#   opensearch.sh status|url DIR
+#
+# A new node chooses free ports and keeps them in DIR/ports. OS_HEAP: MB (512); OS_YML: more
+# settings, "k=v k=v", read at each start; OS_WAIT: seconds (180).
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+heap=${OS_HEAP:-512} wait_s=${OS_WAIT:-180}
+# Jars of two versions must never mix on one class path: the cache is named for the list.
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/longshore
+cache+=/opensearch-$(cksum <"$here/opensearch-pom.xml" | cut -d' ' -f1)
+# Modules of the node: HTTP, analysers, field types, and what a log store's users expect.
+modules=(
+  org.opensearch.transport.Netty4Plugin
+  org.opensearch.analysis.common.CommonAnalysisPlugin
+  org.opensearch.index.mapper.MapperExtrasPlugin
+  org.opensearch.index.reindex.ReindexPlugin
+  org.opensearch.ingest.common.IngestCommonPlugin
+  org.opensearch.painless.PainlessPlugin
+)
+
+die() { echo "opensearch.sh: $*" >&2; exit 1; }
+
+fetch() {
+  [ ! -d "$cache" ] || return 0
+  command -v mvn >/dev/null || die "mvn is missing: run tests/services/packages.sh opensearch"
+  local fresh try
+  mkdir -p "$(dirname "$cache")"
+  fresh=$(mktemp -d "$cache.XXXXXX")
+  for try in 1 2 3; do
+    if mvn -q -B -f "$here/opensearch-pom.xml" dependency:copy-dependencies \
+      -DincludeScope=runtime -DoutputDirectory="$fresh" >&2; then
+      chmod 755 "$fresh"
+      mv -T "$fresh" "$cache" 2>/dev/null || rm -rf "$fresh"  # Another run was first.
+      return 0
+    fi
+    sleep $((try * 3))
+  done
+  rm -rf "$fresh"
+  die "Maven could not fetch the jars of $here/opensearch-pom.xml"
+}
+
+pid_of() { cat "$dir/pid" 2>/dev/null || true; }
+
+# A pid counts only while it is still our Java process: pids are reused.
+alive() {
+  local pid; pid=$(pid_of)
+  [ -n "$pid" ] && grep -qsaF "$dir/Main.java" "/proc/$pid/cmdline"
+}
+
+url() { echo "http://127.0.0.1:$(sed -n 1p "$dir/ports")"; }
+
+# Free ports below the range from which the system takes those of outgoing connections: a node that
+# was killed must find its port free again.
+free_ports() {
+  python3 - "$1" <<'P'
+import random, socket, sys
+held = []
+while len(held) < int(sys.argv[1]):
+    probe = socket.socket()
+    try:
+        probe.bind(("127.0.0.1", random.randrange(12000, 32000)))
+        held.append(probe)
+    except OSError:
+        probe.close()
+for probe in held:
+    print(probe.getsockname()[1])
+P
+}
+
+write_config() {
+  local setting
+  mkdir -p "$dir"/{config,data,logs,modules,plugins}
+  cat >"$dir/config/opensearch.yml" <<P
+cluster.name: $(basename "$dir")
+node.name: n1
+network.host: 127.0.0.1
+discovery.type: single-node
+http.port: $(sed -n 1p "$dir/ports")
+transport.port: $(sed -n 2p "$dir/ports")
+transport.type: netty4
+http.type: netty4
+cluster.routing.allocation.disk.threshold_enabled: false
+P
+  for setting in ${OS_YML:-}; do echo "${setting%%=*}: ${setting#*=}"; done \
+    >>"$dir/config/opensearch.yml"
+  cat >"$dir/config/log4j2.properties" <<'P'
+status = error
+appender.console.type = Console
+appender.console.name = console
+appender.console.layout.type = PatternLayout
+appender.console.layout.pattern = %d{ISO8601} %p %c{1}: %m%n
+rootLogger.level = info
+rootLogger.appenderRef.console.ref = console
+P
+  # The jars hold no program that starts a node with chosen modules.
+  cat >"$dir/Main.java" <<'P'
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CountDownLatch;
+import org.codelibs.opensearch.runner.node.OpenSearchRunnerNode;
+import org.opensearch.common.logging.LogConfigurator;
+import org.opensearch.common.settings.Settings;
+import org.opensearch.node.InternalSettingsPreparer;
+import org.opensearch.plugins.Plugin;
+
+public class Main {
+    public static void main(String[] words) throws Exception {
+        var home = Settings.builder().put("path.home", words[0]).build();
+        var environment = InternalSettingsPreparer.prepareEnvironment(
+            home, Map.of(), Path.of(words[0], "config"), () -> "n1");
+        LogConfigurator.registerErrorListener();
+        LogConfigurator.configure(environment);
+        List<Class<? extends Plugin>> modules = new ArrayList<>();
+        for (int i = 1; i < words.length; i++)
+            modules.add(Class.forName(words[i]).asSubclass(Plugin.class));
+        var node = new OpenSearchRunnerNode(environment, modules);
+        var ended = new CountDownLatch(1);
+        Runtime.getRuntime().addShutdownHook(new Thread(() -> {
+            try {
+                node.close();
+            } catch (Exception trouble) {
+                trouble.printStackTrace();
+            }
+            ended.countDown();
+        }));
+        node.start();
+        ended.await();
+    }
+}
+P
+}
+
+ready() {
+  curl -fsS -m 5 --noproxy '*' "$(url)/_cluster/health?wait_for_status=yellow&timeout=1s" \
+    >/dev/null 2>&1
+}
+
+start() {
+  fetch
+  mkdir -p "$dir"
+  alive && die "it runs already, pid $(pid_of)"
+  [ -f "$dir/ports" ] || free_ports 2 >"$dir/ports"
+  write_config
+  [ ! -f "$dir/log" ] || mv "$dir/log" "$dir/log.before"
+  # A session of its own: Ctrl-C in the caller's terminal is not for the node. setsid does not fork
+  # here, so $! is Java's pid.
+  (
+    cd "$dir"
+    exec setsid java -Xms"${heap}m" -Xmx"${heap}m" -XX:+UseSerialGC -Dlog4j2.disable.jmx=true \
+      --add-opens java.base/java.lang=ALL-UNNAMED --add-opens java.base/java.nio=ALL-UNNAMED \
+      -cp "$cache/*" "$dir/Main.java" "$dir" "${modules[@]}" >"$dir/log" 2>&1 </dev/null
+  ) &
+  echo $! >"$dir/pid"
+  # On a busy machine it takes a while until java has replaced the shell, which bears another name.
+  local deadline=$((SECONDS + wait_s)) try
+  for try in {1..100}; do alive && break; sleep 0.05; done
+  until ready; do
+    alive || { tail -n 20 "$dir/log" >&2; die "the node died while starting; see $dir/log"; }
+    [ $SECONDS -lt $deadline ] ||
+      { tail -n 20 "$dir/log" >&2; die "the node did not serve within $wait_s s; see $dir/log"; }
+    sleep 0.2
+  done
+  url
+}
+
+end() {
+  local try
+  alive && kill -"$1" "$(pid_of)" || true
+  for ((try = 0; try < 300; try++)); do alive || break; sleep 0.1; done
+  ! alive || kill -KILL "$(pid_of)"
+  rm -f "$dir/pid"
+}
+
+usage() { sed -n '2,/^set -/{/^#/p}' "$0" >&2; exit 2; }
+
+command=${1:-}
+case $command in
+  fetch) fetch; exit ;;
+  '') usage ;;
+esac
+[ $# -ge 2 ] || usage
+case $2 in /*) dir=$2 ;; *) dir=$PWD/$2 ;; esac
+case $command in
+  start) start ;;
+  stop) end TERM ;;
+  kill) end KILL ;;
+  freeze) kill -STOP "$(pid_of)" ;;
+  thaw) kill -CONT "$(pid_of)" ;;
+  wipe) [ ! -f "$dir/ports" ] || { end KILL; rm -rf "$dir"; } ;;
+  url) url ;;
+  status)
+    alive || { echo "down"; exit 1; }
+    echo "pid $(pid_of), $(url)," \
+      "$(awk '/VmRSS/ {print int($2 / 1024)}' "/proc/$(pid_of)/status") MB" ;;
+  *) usage ;;
+esac
