@@ -1,4 +1,3 @@
-#include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 
 #include <chrono>
@@ -11,6 +10,7 @@
 #include "agent/commands.h"
 #include "checkpoint/state_dir.h"
 #include "checkpoint/store.h"
+#include "config/log.h"
 #include "config/settings.h"
 #include "shipper/kafka_settings.h"
 
@@ -22,15 +22,6 @@ constexpr int kUnusable = 2;
 int refuse(const std::string& sentence) {
   std::fprintf(stderr, "longshore agent: %s\n", sentence.c_str());
   return kUnusable;
-}
-
-// Its own log goes to standard error, one line an event; colours on a terminal only.
-void start_log(const std::string& level) {
-  auto log = spdlog::stderr_color_mt("longshore");
-  log->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %^%l%$ %v");
-  log->set_level(spdlog::level::from_str(level == "warn" ? "warning" : level));
-  log->flush_on(spdlog::level::debug);
-  spdlog::set_default_logger(std::move(log));
 }
 
 // A full disk is waited for: space cures it, and nobody may be there to start us again.

@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
@@ -8,6 +7,7 @@
 #include <iostream>
 #include <thread>
 
+#include "config/log.h"
 #include "integrations/hdfs/archiver.h"
 #include "integrations/hdfs/commands.h"
 #include "integrations/hdfs/target_flags.h"
@@ -199,7 +199,7 @@ int run_archive(int argc, char** argv) {
   }
   const Result<kafka::ReaderOptions> reading = kafka::reader_options(values.value());
   if (!reading) return kafka::complain("archive", reading.error());
-  spdlog::set_default_logger(spdlog::stderr_color_mt("archive"));
+  start_log();
   const Ending ending;
   Result<Place> place = place_of(values.value(), "to", ending.overdue());
   if (!place) return kafka::complain("archive", place.error());

@@ -1,9 +1,7 @@
-#include <spdlog/sinks/stdout_color_sinks.h>
-#include <spdlog/spdlog.h>
-
 #include <iostream>
 #include <utility>
 
+#include "config/log.h"
 #include "integrations/kafka/command_line.h"
 #include "integrations/kafka/stop_signals.h"
 #include "integrations/search/commands.h"
@@ -22,9 +20,7 @@ int run_index(int argc, char** argv) {
   }
   auto settings = index_settings(values.value());
   if (!settings) return kafka::complain("index", settings.error());
-  auto log = spdlog::stderr_color_mt("longshore");
-  log->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %^%l%$ %v");
-  spdlog::set_default_logger(std::move(log));
+  start_log();
   const kafka::StopSignals signals;
   Indexer indexer(*std::move(settings), signals);
   const Status status = indexer.run();

@@ -1,0 +1,40 @@
+#include "config/log.h"
+
+#include <spdlog/pattern_formatter.h>
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+
+namespace longshore {
+namespace {
+
+class PlainMessage : public spdlog::custom_flag_formatter {
+ public:
+  void format(const spdlog::details::log_msg& message, const std::tm&,
+              spdlog::memory_buf_t& to) override {
+    for (const char c : message.payload) {
+      const bool is_control = static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
+      to.push_back(is_control ? '?' : c);
+    }
+  }
+  std::unique_ptr<custom_flag_formatter> clone() const override {
+    return std::make_unique<PlainMessage>();
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<spdlog::formatter> log_formatter() {
+  auto formatter = std::make_unique<spdlog::pattern_formatter>();
+  formatter->add_flag<PlainMessage>('*').set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %^%l%$ %*");
+  return formatter;
+}
+
+void start_log(const std::string& level) {
+  auto log = spdlog::stderr_color_mt("longshore");
+  log->set_formatter(log_formatter());
+  log->set_level(spdlog::level::from_str(level == "warn" ? "warning" : level));
+  log->flush_on(spdlog::level::debug);
+  spdlog::set_default_logger(std::move(log));
+}
+
+}  // namespace longshore
