@@ -51,6 +51,7 @@ class Scan final : public WalkNotes {
   bool watch(const Place& place) override;
 
  private:
+  WatchDir* note(const HostDir& directory);
   void note_holder(const Place& place);
   void expand(const PlacePtr& at, size_t index, size_t links_left, size_t depth);
   void descend(const PlacePtr& at, size_t index, size_t links_left, size_t depth);
@@ -89,31 +90,38 @@ void Scan::problem(std::string sentence) {
 
 bool Scan::watch(const Place& place) {
   if (!place.watch || !places_seen_.insert(place.path).second) return true;
-  const HostDir& directory = *place.watch;
+  return note(*place.watch) != nullptr;
+}
+
+// The directory as the result holds it, each once. nullptr: there are too many, or it cannot be
+// looked at.
+WatchDir* Scan::note(const HostDir& directory) {
   const auto facts = checkpoint::file_facts(directory.fd->get());
-  if (!facts || directories_seen_.contains(facts->identity)) return true;
+  if (!facts) {
+    problem(printable(facts.error().message));
+    return nullptr;
+  }
+  const auto [seen, is_new] =
+      directories_seen_.try_emplace(facts->identity, result_.directories.size());
+  if (!is_new) return &result_.directories[seen->second];
   if (result_.directories.size() == limits::kScanDirectoriesMax) {
     problem("The pattern is about more than " + std::to_string(limits::kScanDirectoriesMax) +
             " directories: the rest is not looked at.");
     result_.truncated = true;
-    return false;
+    directories_seen_.erase(seen);
+    return nullptr;
   }
-  directories_seen_.emplace(facts->identity, result_.directories.size());
   result_.directories.push_back({.host_path = directory.reported_path(),
                                  .directory = directory.fd,
                                  .identity = facts->identity,
                                  .container_path = {}});
-  return true;
+  return &result_.directories.back();
 }
 
 // The last component of the pattern is looked for here.
 void Scan::note_holder(const Place& place) {
   if (!place.upper || !watch(place)) return;
-  const auto facts = checkpoint::file_facts(place.upper->fd->get());
-  const auto seen = facts ? directories_seen_.find(facts->identity) : directories_seen_.end();
-  if (seen != directories_seen_.end()) {
-    result_.directories[seen->second].container_path = place.path;
-  }
+  if (WatchDir* directory = note(*place.upper)) directory->container_path = place.path;
 }
 
 void Scan::expand(const PlacePtr& at, size_t index, size_t links_left, size_t depth) {
@@ -182,10 +190,13 @@ void Scan::collect(const Entry& entry) {
     result_.truncated = true;
     return;
   }
+  // Behind a symlink it is rotated where it is, not where the link stands.
+  const WatchDir* holder = note(entry.holder);
+  if (holder == nullptr) return;
   files_seen_.insert(host_path);
   result_.files.push_back({.container_path = entry.path,
                            .host_path = host_path,
-                           .directory = entry.holder.fd,
+                           .directory = holder->directory,
                            .file_name = entry.name,
                            .facts = entry.opened.facts,
                            .image_bytes = entry.image_bytes});

@@ -3,6 +3,8 @@
 // Method: the real Discovery over real directories, told what a checkpoint remembers; between the
 // lives of two agents files are renamed, made anew and removed.
 
+#include <sys/resource.h>
+
 #include "agent/discovery.h"
 #include "tests/fakes/discovery_fixture.h"
 
@@ -21,12 +23,7 @@ TEST_F(DiscoveryTest, what_is_remembered_and_cannot_be_found_any_more_has_vanish
   restart(all);
   declare("*.log");
   discovery_->look_for_vanished();
-  std::vector<SourceId> vanished;
-  for (const ToLane& message : messages_) {
-    if (const auto* gone = std::get_if<SourceVanished>(&message))
-      vanished.push_back(gone->spec->id);
-  }
-  EXPECT_EQ(vanished, std::vector<SourceId>{all[1].row.id});
+  EXPECT_EQ(vanished(), std::vector<SourceId>{all[1].row.id});
   EXPECT_EQ(opened().size(), 1u);
 }
 

@@ -7,6 +7,7 @@
 
 #include <atomic>
 
+#include "config/limits.h"
 #include "tests/fakes/discovery_fixture.h"
 
 namespace longshore::agent {
@@ -236,6 +237,25 @@ TEST_F(DiscoveryTest, the_sweep_finds_what_no_event_told) {
   look();
   ASSERT_EQ(messages_.size(), 1u);
   EXPECT_TRUE(std::holds_alternative<SourcesTouched>(messages_[0]));
+}
+
+TEST_F(DiscoveryTest, a_log_behind_a_symlink_is_followed_where_it_is) {
+  fs::create_directory(path("real"));
+  Inodes expected{write("real/a.log"), write("real/b.log")};
+  for (const char* name : {"a.log", "b.log"}) {
+    fs::create_symlink(path("real/") + name, path(name));
+  }
+  declare("*.log");
+  EXPECT_EQ(opened(), expected);
+  for (const char* name : {"real/a.log", "real/b.log"}) {
+    write(name);
+    look();
+    EXPECT_TRUE(touched(name)) << name;
+    fs::rename(path(name), path(name) + ".1");
+    expected.push_back(write(name));
+    look();
+    EXPECT_EQ(opened(), expected);
+  }
 }
 
 TEST_F(DiscoveryTest, a_rotator_at_full_speed_hides_no_generation) {
