@@ -265,9 +265,11 @@ void Discovery::scan(Follower& follower) {
 void Discovery::watch_directories(Follower& follower, const ScanResult& result) {
   std::set<int> watches;
   scan_watches_.clear();
+  follower.is_watched = !result.directories.empty();
   for (const WatchDir& each : result.directories) {
     const auto watch = watcher_.watch(*each.directory);
     if (!watch) {
+      follower.is_watched = false;
       if (follower.problems_said.insert(watch.error().message).second) {
         spdlog::warn("cannot watch {}: {}", each.host_path, watch.error().message);
       }
@@ -412,9 +414,9 @@ void Discovery::sweep_directories() {
     if (changed == std::exchange(directory.changed_ns, changed)) continue;
     for (Follower* follower : directory.followers) follower->dirty = true;
   }
-  // Followers without any directory (a driver that tells nothing yet, a full watch table) look too.
+  // Where events do not tell everything (a driver that tells nothing yet, a full watch table), too.
   for (auto& [key, follower] : followers_) {
-    if (follower->watches.empty()) follower->dirty = true;
+    if (!follower->is_watched) follower->dirty = true;
   }
 }
 

@@ -93,6 +93,7 @@ class Discovery {
     std::set<SourceId> let_go;  // Deleted; files that they were rotated to may be there.
     std::set<std::string> problems_said;
     bool dirty = true;
+    bool is_watched = false;  // All its directories: events tell what changes.
     bool ended = false;
     bool scanned = false;
     int64_t next_scan_ns = 0;  // Not before: a container cannot make us do nothing but look.

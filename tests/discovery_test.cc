@@ -239,6 +239,26 @@ TEST_F(DiscoveryTest, the_sweep_finds_what_no_event_told) {
   EXPECT_TRUE(std::holds_alternative<SourcesTouched>(messages_[0]));
 }
 
+TEST_F(DiscoveryTest, the_sweep_finds_what_comes_where_no_watch_could_be_had) {
+  fs::create_directory(path("one"));
+  fs::create_directory(path("two"));
+  watcher_.room = 2;
+  declare("*/x.log");
+  Inodes expected{write("one/x.log")};
+  look();
+  EXPECT_EQ(opened(), expected);
+  for (const char* name : {"two/x.log", "two/x.log.1"}) {
+    if (name == std::string("two/x.log.1")) fs::rename(path("two/x.log"), path(name));
+    expected.push_back(write("two/x.log"));
+    look();
+    EXPECT_EQ(opened().size(), expected.size() - 1);
+    discovery_->sweep();
+    clock_.ahead_ns += 1'000'000'000;
+    look();
+    EXPECT_EQ(opened(), expected);
+  }
+}
+
 TEST_F(DiscoveryTest, a_log_behind_a_symlink_is_followed_where_it_is) {
   fs::create_directory(path("real"));
   Inodes expected{write("real/a.log"), write("real/b.log")};
