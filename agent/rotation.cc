@@ -15,6 +15,7 @@ namespace {
 constexpr size_t kEntriesMax = 200'000;
 constexpr size_t kNumberDigitsMax = 5;
 constexpr int kListingsMax = 10;
+constexpr int kFindListsMax = 2;
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
@@ -184,16 +185,21 @@ std::optional<std::vector<Sibling>> DirectoryLook::rotated(const Fd& directory,
 
 std::optional<Sibling> DirectoryLook::find(const Fd& directory,
                                            const checkpoint::FileIdentity& identity) {
-  if (++find_asked_ == 1) return find_identity(directory, identity);
-  if (find_asked_ == 2) {
+  if (++find_asked_ == 1) {
+    if (auto file = find_identity(directory, identity)) return file;
+  }
+  // readdir(3) may pass over a file that is renamed while it lists: what is not in the first list
+  // is looked for in a second one, made once.
+  auto found = files_.find(identity);
+  for (; found == files_.end() && lists_ < kFindListsMax; ++lists_) {
     for_each_file(directory, [&](const std::string& name) {
       if (auto file = regular_file(directory, name)) {
-        files_.emplace(file->facts.identity, std::move(*file));
+        files_.insert_or_assign(file->facts.identity, std::move(*file));
       }
       return true;
     });
+    found = files_.find(identity);
   }
-  const auto found = files_.find(identity);
   return found == files_.end() ? std::nullopt : std::optional(found->second);
 }
 

@@ -51,6 +51,7 @@ class DirectoryLook {
   static ByBase list_all(const Fd& directory);
 
   size_t rotated_asked_ = 0, find_asked_ = 0;
+  int lists_ = 0;  // That files_ was made of.
   ByBase before_, after_;  // Two lists: where they agree, nothing was passed over.
   std::map<checkpoint::FileIdentity, Sibling> files_;
 };

@@ -155,6 +155,17 @@ TEST_F(DiscoveryTest, many_questions_about_a_directory_are_answered_as_each_alon
   EXPECT_FALSE(look.find(directory, {}));
 }
 
+TEST_F(DiscoveryTest, a_file_that_one_list_passed_over_is_found_in_the_next) {
+  write("a.log");
+  const auto first = stored("a.log").state.file;
+  Fd directory(::open(directory_.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  DirectoryLook look;
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(look.find(directory, first));
+  write("b.log");
+  EXPECT_TRUE(look.find(directory, stored("b.log").state.file));
+  EXPECT_TRUE(look.find(directory, first));
+}
+
 TEST_F(DiscoveryTest, each_of_many_logs_of_one_directory_is_followed_through_its_rotations) {
   std::vector<Inodes> expected;
   for (int i = 0; i < 30; ++i) {
