@@ -205,9 +205,7 @@ void Scan::collect(const Entry& entry) {
 }  // namespace
 
 ContainerFs::ContainerFs(FsSpec spec, std::string host_root, const HostMounts& mounts)
-    : spec_(std::move(spec)), host_root_(std::move(host_root)), mounts_(mounts) {
-  while (host_root_.size() > 1 && host_root_.ends_with('/')) host_root_.pop_back();
-}
+    : spec_(std::move(spec)), host_root_(std::move(host_root)), mounts_(mounts) {}
 
 ScanResult ContainerFs::scan(const std::string& pattern, const std::string& exclude) const {
   if (!is_plain_path(pattern)) {

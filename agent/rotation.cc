@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <memory>
 #include <tuple>
@@ -50,20 +51,23 @@ int rotation_number(std::string_view name) {
   return error == std::errc() && end == digits.end() ? number : -1;
 }
 
+// Until `visit` says no. false: there may be files that it was not called for.
 template <typename Visit>
-void for_each_file(const Fd& directory, Visit visit) {
+bool for_each_file(const Fd& directory, Visit visit) {
   const int fd = ::openat(directory.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return;
+  if (fd < 0) return false;
   const std::unique_ptr<DIR, int (*)(DIR*)> entries(::fdopendir(fd), ::closedir);
   if (entries == nullptr) {
     ::close(fd);
-    return;
+    return false;
   }
   size_t seen = 0;
-  while (const dirent* entry = ::readdir(entries.get())) {
-    if (++seen > kEntriesMax) return;
+  for (errno = 0;; errno = 0) {
+    const dirent* entry = ::readdir(entries.get());
+    if (entry == nullptr) return errno == 0;
+    if (++seen > kEntriesMax) return false;
     if (entry->d_type != DT_REG && entry->d_type != DT_UNKNOWN) continue;
-    if (!visit(std::string(entry->d_name))) return;
+    if (!visit(std::string(entry->d_name))) return true;
   }
 }
 
@@ -154,6 +158,22 @@ std::optional<Sibling> find_identity(const Fd& directory,
     found = std::move(file);
     return false;
   });
+  return found;
+}
+
+Result<std::set<checkpoint::FileIdentity>> identities_in(const Fd& directory) {
+  std::set<checkpoint::FileIdentity> found;
+  bool all = true;
+  for (int list = 0; list < kFindListsMax; ++list) {
+    const bool listed = for_each_file(directory, [&](const std::string& name) {
+      const auto facts = checkpoint::file_facts_at(directory.get(), name.c_str());
+      if (facts) found.insert(facts->identity);
+      all = all && (facts || facts.error().code == ErrorCode::kNotFound);
+      return true;
+    });
+    all = all && listed;
+  }
+  if (!all) return Error{ErrorCode::kRetryable, "A directory cannot be listed."};
   return found;
 }
 

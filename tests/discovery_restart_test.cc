@@ -90,6 +90,35 @@ TEST_F(DiscoveryTest, what_was_renamed_where_nobody_declares_it_has_not_vanished
   EXPECT_TRUE(messages_.empty());
 }
 
+TEST_F(DiscoveryTest, what_cannot_be_looked_for_has_not_vanished) {
+  write("x.log");
+  const auto known = stored("x.log");
+  fs::rename(path("x.log"), path("x.log.1"));
+  rlimit limit{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &limit), 0);
+  for (rlim_t room = 0; room < 8; ++room) {
+    restart({known});
+    const Fd lowest(::open("/", O_PATH | O_CLOEXEC));
+    const rlimit full{.rlim_cur = static_cast<rlim_t>(lowest.get()) + room,
+                      .rlim_max = limit.rlim_max};
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &full), 0);
+    discovery_->look_for_vanished();
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &limit), 0);
+    EXPECT_TRUE(vanished().empty()) << room;
+  }
+}
+
+TEST_F(DiscoveryTest, a_symlink_leads_to_nothing_that_could_be_remembered) {
+  fs::create_directory(path("sub"));
+  write("sub/x.log");
+  const auto known = stored("sub/x.log");
+  fs::rename(path("sub"), path("other"));
+  fs::create_symlink(path("other"), path("sub"));
+  restart({known});
+  discovery_->look_for_vanished();
+  EXPECT_EQ(vanished(), std::vector<SourceId>{known.row.id});
+}
+
 TEST_F(DiscoveryTest, both_streams_of_a_container_go_on_as_themselves) {
   write("c-json.log");
   const std::vector<checkpoint::StoredSource> both{stored("c-json.log", Stream::kStdout),
