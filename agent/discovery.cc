@@ -165,6 +165,7 @@ void Discovery::release(SourceId id, Lineage& lineage) {
   }
   lineage.spec = nullptr;
   lineage.files.clear();
+  lineage.next_look_ns = clock_.monotonic_ns() + limits::kVanishedLookNs;
   if (!deleted) return;
   for (const auto& identity : lineage.identities) identities_.erase({identity, lineage.stream});
   const std::string directory = lineage.host_path.substr(0, lineage.host_path.rfind('/'));
@@ -314,6 +315,7 @@ void Discovery::sweep() {
   sweep_files();
   keep_deleted_budget();
   sweep_directories();
+  if (everybody_declared_) look_for_vanished(limits::kVanishedLooksMax);
 }
 
 void Discovery::sweep_files() {

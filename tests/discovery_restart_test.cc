@@ -119,6 +119,22 @@ TEST_F(DiscoveryTest, a_symlink_leads_to_nothing_that_could_be_remembered) {
   EXPECT_EQ(vanished(), std::vector<SourceId>{known.row.id});
 }
 
+TEST_F(DiscoveryTest, what_is_deleted_long_after_it_was_let_go_has_vanished) {
+  write("x.log");
+  write("y.log");
+  declare("*.log", "c");
+  discovery_->look_for_vanished();
+  discovery_->gone("c");
+  fs::remove(path("x.log"));
+  discovery_->sweep();
+  EXPECT_TRUE(vanished().empty());
+  for (int hour = 0; hour < 3; ++hour) {
+    clock_.ahead_ns += 3'600'000'000'001;
+    discovery_->sweep();
+    EXPECT_EQ(vanished(), std::vector<SourceId>{make_source_id("host", path("x.log"), "")});
+  }
+}
+
 TEST_F(DiscoveryTest, both_streams_of_a_container_go_on_as_themselves) {
   write("c-json.log");
   const std::vector<checkpoint::StoredSource> both{stored("c-json.log", Stream::kStdout),
