@@ -80,19 +80,19 @@ Status LaneSources::opened(const SourceOpened& message) {
       bytes_seen_ += facts.value().size_bytes - std::min(done, facts.value().size_bytes);
     }
     source.tail.add(message.file, message.start_offset, message.gap_before);
-    if (source.confirmed.file == checkpoint::FileIdentity{}) {
-      begin(source);
-    }
+    begin(source);
   }
   make_ready(source);
   return ok();
 }
 
-// Where it begins is stored soon, and said in the ledger with it.
+// Where it begins is stored soon, and said in the ledger with it. Once it has begun its state may
+// have moved, and counts only with the transaction that ships what was read.
 void LaneSources::begin(LaneSource& source) {
+  if (source.tail.begun()) return;
   source.tail.begin();
+  if (!source.tail.begun()) return;
   source.confirmed = source.tail.state();
-  if (source.confirmed.file == checkpoint::FileIdentity{}) return;
   new_states_.push_back({source.spec->id, source.confirmed});
   for (checkpoint::LedgerEntry& entry : source.tail.take_events()) {
     if (!options_.ledger) continue;
@@ -161,6 +161,7 @@ LaneSource* LaneSources::next() {
   LaneSource* source = ring_.front();
   ring_.pop_front();
   source->ready = false;
+  begin(*source);
   return source;
 }
 

@@ -145,7 +145,7 @@ bool Tail::start_first(const Generation& generation) {
 }
 
 void Tail::begin() {
-  if (state_.file != checkpoint::FileIdentity{} || generations_.empty()) return;
+  if (begun() || generations_.empty()) return;
   start_first(generations_.front());
 }
 
@@ -185,7 +185,7 @@ Result<FillOutcome> Tail::fill(shipper::Chunk& chunk, shipper::RecordEncoder& en
   if (vanished_) return lose_vanished();
   if (generations_.empty()) return FillOutcome::kDrained;
   const Generation* generation = current();
-  if (generation == nullptr && state_.file != checkpoint::FileIdentity{}) {
+  if (generation == nullptr && begun()) {
     lose(state_.seen_bytes, "generation unseen",
          "the file that was being read is gone; what was written to it behind its offset " +
              std::to_string(std::max(state_.offset, state_.seen_bytes)) + " is not known");

@@ -47,6 +47,7 @@ class Tail {
 
   /// Takes the place where a source that was never read begins, so that it can be stored.
   void begin();
+  bool begun() const { return state_.file != checkpoint::FileIdentity{}; }
 
   /// Its writers are gone (or are back).
   void set_ended(bool ended) { ended_ = ended; }
