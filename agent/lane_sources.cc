@@ -9,6 +9,8 @@
 namespace longshore::agent {
 namespace {
 
+constexpr size_t kReadWholeMax = 10'000;
+
 shipper::Envelope envelope_of(const SourceSpec& spec, const std::string& host_name) {
   return {.source = spec.id,
           .format = spec.declaration.format,
@@ -59,6 +61,7 @@ Result<LaneSource*> LaneSources::find_or_make(const std::shared_ptr<const Source
   new_rows_.push_back(row_of(*spec, first_seen_ns, 0));
   auto made = std::make_unique<LaneSource>(spec, std::move(state),
                                            envelope_of(*spec, options_.host_name), options_);
+  if (read_whole_.erase(spec->id) > 0) made->tail.set_read_whole();
   return sources_.emplace(spec->id, std::move(made)).first->second.get();
 }
 
@@ -309,6 +312,8 @@ void LaneSources::let_go(LaneSource& source) {
   if (source.deleted) {
     // Through put_sources: the retention of a deleted file's state counts from here.
     new_rows_.push_back(row_of(spec, clock_.wall_ns(), clock_.wall_ns()));
+    if (read_whole_.size() >= kReadWholeMax) read_whole_.clear();
+    if (!source.tail.vanished()) read_whole_.insert(spec.id);
   }
   assert(!source.ready);
   sources_.erase(spec.id);

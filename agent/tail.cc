@@ -186,9 +186,11 @@ Result<FillOutcome> Tail::fill(shipper::Chunk& chunk, shipper::RecordEncoder& en
   if (generations_.empty()) return FillOutcome::kDrained;
   const Generation* generation = current();
   if (generation == nullptr && begun()) {
-    lose(state_.seen_bytes, "generation unseen",
-         "the file that was being read is gone; what was written to it behind its offset " +
-             std::to_string(std::max(state_.offset, state_.seen_bytes)) + " is not known");
+    if (!state_.ended || state_.file != read_whole_) {
+      lose(state_.seen_bytes, "generation unseen",
+           "the file that was being read is gone; what was written to it behind its offset " +
+               std::to_string(std::max(state_.offset, state_.seen_bytes)) + " is not known");
+    }
     start_next();
     return FillOutcome::kMoved;
   }

@@ -56,6 +56,9 @@ class Tail {
   void vanish() { vanished_ = true; }
   bool vanished() const { return vanished_; }
 
+  /// The file of its state was read to its end before it was deleted: nothing followed in it.
+  void set_read_whole() { read_whole_ = state_.file; }
+
   /// The deleted file takes more of the disk than it may: its rest is given up.
   void give_up(const checkpoint::FileIdentity& identity);
 
@@ -132,6 +135,7 @@ class Tail {
   std::deque<Generation> generations_;  // From the confirmed one on.
   bool ended_ = false;
   bool vanished_ = false;
+  checkpoint::FileIdentity read_whole_;  // A file that ended and is no more.
   bool wants_copy_ = false;
   bool copy_answered_ = false;
   std::shared_ptr<const OpenFile> copy_;

@@ -52,6 +52,17 @@ class LaneSourcesTest : public testing::Test, protected fakes::TailReader {
     sources.confirmed(states);
   }
 
+  // What is drained and released is let go, and the store learns of it.
+  void let_go(LaneSources& sources) {
+    while (LaneSource* source = sources.next()) {
+      EXPECT_EQ(drain(source->tail), Lines{});
+      sources.wait_for_recheck(*source);
+    }
+    EXPECT_EQ(sources.size(), 0u);
+    ASSERT_TRUE(sources.store_new({0}));
+    EXPECT_NE(stored().row.gone_ns, 0);
+  }
+
   checkpoint::StoredSource stored() { return store_->source({7}).value().value(); }
 
   SystemClock clock_;
@@ -77,6 +88,70 @@ TEST_F(LaneSourcesTest, what_was_read_before_it_was_known_where_it_begins_is_not
   sources.rewind();
   at_ = 8;
   EXPECT_EQ(read(sources), (Lines{"new", "next"}));
+}
+
+TEST_F(LaneSourcesTest, a_log_that_was_read_whole_and_deleted_and_is_made_anew_lost_nothing) {
+  LaneSources sources({}, *store_, clock_);
+  append("x", "first\n");
+  ASSERT_TRUE(sources.opened(opened("x")));
+  EXPECT_EQ(read(sources), Lines{"first"});
+  confirm(sources);
+  for (int turn = 0; turn < 2; ++turn) {
+    const Fd busy(::open(path("x").c_str(), O_RDONLY | O_CLOEXEC));  // Its inode stays its own.
+    fs::remove(path("x"));
+    sources.released({7}, true);
+    EXPECT_EQ(read(sources), Lines{});
+    confirm(sources);
+    let_go(sources);
+    append("x", "again\n");
+    ASSERT_TRUE(sources.opened(opened("x")));
+    EXPECT_EQ(read(sources), Lines{"again"});
+    // Aborted, and read again.
+    sources.rewind();
+    at_ -= 6;
+    EXPECT_EQ(read(sources), Lines{"again"});
+    confirm(sources);
+  }
+  EXPECT_TRUE(events(LedgerEvent::kLost).empty());
+  EXPECT_EQ(stored().row.gone_ns, 0);
+}
+
+TEST_F(LaneSourcesTest, files_that_came_and_went_between_two_lives_may_have_been_lost) {
+  append("x", "first\n");
+  {
+    LaneSources sources({}, *store_, clock_);
+    ASSERT_TRUE(sources.opened(opened("x")));
+    sources.released({7}, true);
+    EXPECT_EQ(read(sources), Lines{"first"});
+    confirm(sources);
+    let_go(sources);
+  }
+  fs::rename(path("x"), path("y"));
+  append("x", "next\n");
+  LaneSources sources({}, *store_, clock_);
+  ASSERT_TRUE(sources.opened(opened("x")));
+  EXPECT_EQ(read(sources), Lines{"next"});
+  EXPECT_EQ(events(LedgerEvent::kLost).size(), 1u);
+}
+
+TEST_F(LaneSourcesTest, what_ended_and_went_while_nobody_looked_may_have_gone_on_before) {
+  append("x", "first\n");
+  {
+    LaneSources sources({}, *store_, clock_);
+    ASSERT_TRUE(sources.opened(opened("x")));
+    sources.ended({7});
+    EXPECT_EQ(read(sources), Lines{"first"});
+    confirm(sources);
+    EXPECT_TRUE(stored().state.ended);
+  }
+  fs::rename(path("x"), path("y"));
+  append("y", "unseen\n");
+  append("x", "next\n");
+  LaneSources sources({}, *store_, clock_);
+  ASSERT_TRUE(sources.opened(opened("x")));
+  EXPECT_EQ(read(sources), Lines{"next"});
+  ASSERT_EQ(events(LedgerEvent::kLost).size(), 1u);
+  EXPECT_EQ(events(LedgerEvent::kLost)[0].reason, "generation unseen");
 }
 
 }  // namespace
