@@ -1,6 +1,7 @@
 #include "agent/container_fs.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -202,6 +203,21 @@ void Scan::collect(const Entry& entry) {
                            .image_bytes = entry.image_bytes});
 }
 
+// Kafka's connections, the checkpoint and the watch loop need descriptors as well: without them
+// what the logs hold could never be let go.
+bool is_reserved(int fd) {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return false;
+  const rlim_t kept = std::min(limits::kDescriptorsKept, limit.rlim_cur / 4);
+  return static_cast<rlim_t>(fd) >= limit.rlim_cur - kept;
+}
+
+Error no_descriptor() {
+  return {ErrorCode::kFull,
+          "as many files are open as the limit of descriptors admits (LimitNOFILE, ulimit -n): "
+          "raise it, or declare fewer files"};
+}
+
 }  // namespace
 
 ContainerFs::ContainerFs(FsSpec spec, std::string host_root, const HostMounts& mounts)
@@ -222,6 +238,7 @@ Result<Fd> open_found(const Fd& directory, const std::string& name,
   // First without touching it: a device that took its place would do something when opened.
   const Fd held(::openat(directory.get(), name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
   if (!held) {
+    if (errno == EMFILE || errno == ENFILE) return no_descriptor();
     const bool gone = errno == ENOENT || errno == ENOTDIR;
     return Error{gone ? ErrorCode::kNotFound : ErrorCode::kRetryable,
                  printable(name) + ": " + std::strerror(errno)};
@@ -231,7 +248,9 @@ Result<Fd> open_found(const Fd& directory, const std::string& name,
   if (!S_ISREG(facts->mode) || facts->identity != expected) {
     return Error{ErrorCode::kNotFound, printable(name) + " is another file by now."};
   }
-  return reopen_for_reading(held);
+  auto file = reopen_for_reading(held);
+  if (file && is_reserved(file->get())) return no_descriptor();
+  return file;
 }
 
 }  // namespace longshore::agent

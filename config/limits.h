@@ -19,7 +19,8 @@ inline constexpr size_t kRecordBytesMax =
 inline constexpr size_t kDeclarationsPerContainerMax = 64;
 inline constexpr size_t kFilesPerDeclarationMax = 10'000;
 inline constexpr size_t kPathBytesMax = 4096;
-inline constexpr size_t kSymlinksMax = 40;  ///< As the kernel's MAXSYMLINKS.
+inline constexpr size_t kSymlinksMax = 40;       ///< As the kernel's MAXSYMLINKS.
+inline constexpr size_t kDescriptorsKept = 256;  ///< Of RLIMIT_NOFILE no log file takes the last.
 
 // One scan for one declaration: what a hostile container can make the watch loop do at once.
 inline constexpr size_t kScanStepsMax = 200'000;        ///< Names listed and components opened.

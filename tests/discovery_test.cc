@@ -5,6 +5,9 @@
 
 #include "agent/discovery.h"
 
+#include <fcntl.h>
+#include <sys/resource.h>
+
 #include <atomic>
 
 #include "config/limits.h"
@@ -12,6 +15,24 @@
 
 namespace longshore::agent {
 namespace {
+
+TEST_F(DiscoveryTest, log_files_leave_descriptors_to_others_and_wait_for_room) {
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  for (int i = 0; i < 100; ++i) write(std::to_string(i) + ".log");
+  const rlimit few{.rlim_cur = 80, .rlim_max = before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
+  declare("*.log");
+  const Fd another(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  const size_t first = opened().size();
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_TRUE(another);
+  EXPECT_GT(first, 20u);
+  EXPECT_LT(first, 60u);
+  discovery_->sweep();
+  look();
+  EXPECT_EQ(opened().size(), 100u);
+}
 
 TEST_F(DiscoveryTest, files_are_found_when_they_are_there_and_when_they_come) {
   const uint64_t first = write("a.log");
