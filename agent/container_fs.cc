@@ -1,6 +1,7 @@
 #include "agent/container_fs.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -51,6 +52,7 @@ class Scan final : public WalkNotes {
   bool watch(const Place& place) override;
 
  private:
+  WatchDir* note(const HostDir& directory);
   void note_holder(const Place& place);
   void expand(const PlacePtr& at, size_t index, size_t links_left, size_t depth);
   void descend(const PlacePtr& at, size_t index, size_t links_left, size_t depth);
@@ -89,31 +91,38 @@ void Scan::problem(std::string sentence) {
 
 bool Scan::watch(const Place& place) {
   if (!place.watch || !places_seen_.insert(place.path).second) return true;
-  const HostDir& directory = *place.watch;
+  return note(*place.watch) != nullptr;
+}
+
+// The directory as the result holds it, each once. nullptr: there are too many, or it cannot be
+// looked at.
+WatchDir* Scan::note(const HostDir& directory) {
   const auto facts = checkpoint::file_facts(directory.fd->get());
-  if (!facts || directories_seen_.contains(facts->identity)) return true;
+  if (!facts) {
+    problem(printable(facts.error().message));
+    return nullptr;
+  }
+  const auto [seen, is_new] =
+      directories_seen_.try_emplace(facts->identity, result_.directories.size());
+  if (!is_new) return &result_.directories[seen->second];
   if (result_.directories.size() == limits::kScanDirectoriesMax) {
     problem("The pattern is about more than " + std::to_string(limits::kScanDirectoriesMax) +
             " directories: the rest is not looked at.");
     result_.truncated = true;
-    return false;
+    directories_seen_.erase(seen);
+    return nullptr;
   }
-  directories_seen_.emplace(facts->identity, result_.directories.size());
   result_.directories.push_back({.host_path = directory.reported_path(),
                                  .directory = directory.fd,
                                  .identity = facts->identity,
                                  .container_path = {}});
-  return true;
+  return &result_.directories.back();
 }
 
 // The last component of the pattern is looked for here.
 void Scan::note_holder(const Place& place) {
   if (!place.upper || !watch(place)) return;
-  const auto facts = checkpoint::file_facts(place.upper->fd->get());
-  const auto seen = facts ? directories_seen_.find(facts->identity) : directories_seen_.end();
-  if (seen != directories_seen_.end()) {
-    result_.directories[seen->second].container_path = place.path;
-  }
+  if (WatchDir* directory = note(*place.upper)) directory->container_path = place.path;
 }
 
 void Scan::expand(const PlacePtr& at, size_t index, size_t links_left, size_t depth) {
@@ -182,21 +191,37 @@ void Scan::collect(const Entry& entry) {
     result_.truncated = true;
     return;
   }
+  // Behind a symlink it is rotated where it is, not where the link stands.
+  const WatchDir* holder = note(entry.holder);
+  if (holder == nullptr) return;
   files_seen_.insert(host_path);
   result_.files.push_back({.container_path = entry.path,
                            .host_path = host_path,
-                           .directory = entry.holder.fd,
+                           .directory = holder->directory,
                            .file_name = entry.name,
                            .facts = entry.opened.facts,
                            .image_bytes = entry.image_bytes});
 }
 
+// Kafka's connections, the checkpoint and the watch loop need descriptors as well: without them
+// what the logs hold could never be let go.
+bool is_reserved(int fd) {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return false;
+  const rlim_t kept = std::min(limits::kDescriptorsKept, limit.rlim_cur / 4);
+  return static_cast<rlim_t>(fd) >= limit.rlim_cur - kept;
+}
+
+Error no_descriptor() {
+  return {ErrorCode::kFull,
+          "as many files are open as the limit of descriptors admits (LimitNOFILE, ulimit -n): "
+          "raise it, or declare fewer files"};
+}
+
 }  // namespace
 
 ContainerFs::ContainerFs(FsSpec spec, std::string host_root, const HostMounts& mounts)
-    : spec_(std::move(spec)), host_root_(std::move(host_root)), mounts_(mounts) {
-  while (host_root_.size() > 1 && host_root_.ends_with('/')) host_root_.pop_back();
-}
+    : spec_(std::move(spec)), host_root_(std::move(host_root)), mounts_(mounts) {}
 
 ScanResult ContainerFs::scan(const std::string& pattern, const std::string& exclude) const {
   if (!is_plain_path(pattern)) {
@@ -213,6 +238,7 @@ Result<Fd> open_found(const Fd& directory, const std::string& name,
   // First without touching it: a device that took its place would do something when opened.
   const Fd held(::openat(directory.get(), name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
   if (!held) {
+    if (errno == EMFILE || errno == ENFILE) return no_descriptor();
     const bool gone = errno == ENOENT || errno == ENOTDIR;
     return Error{gone ? ErrorCode::kNotFound : ErrorCode::kRetryable,
                  printable(name) + ": " + std::strerror(errno)};
@@ -222,7 +248,9 @@ Result<Fd> open_found(const Fd& directory, const std::string& name,
   if (!S_ISREG(facts->mode) || facts->identity != expected) {
     return Error{ErrorCode::kNotFound, printable(name) + " is another file by now."};
   }
-  return reopen_for_reading(held);
+  auto file = reopen_for_reading(held);
+  if (file && is_reserved(file->get())) return no_descriptor();
+  return file;
 }
 
 }  // namespace longshore::agent

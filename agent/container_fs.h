@@ -92,7 +92,7 @@ class ContainerFs {
 /// Opens `name` in `directory` for reading: O_NONBLOCK|O_NOCTTY|O_CLOEXEC, O_NOATIME where allowed.
 /// It is held by O_PATH|O_NOFOLLOW first and opened through that descriptor only if it is still the
 /// regular file `expected`: a FIFO or device that took its place is never opened.
-/// Errors: kNotFound (gone or another file now), kRetryable.
+/// Errors: kNotFound (gone or another file now), kFull (of descriptors), kRetryable.
 Result<Fd> open_found(const Fd& directory, const std::string& name,
                       const checkpoint::FileIdentity& expected);
 

@@ -125,17 +125,7 @@ Result<HostDir> ContainerProcess::open_mount(const std::string& destination) con
   if (mount == nullptr || mount->point != destination) {
     return Error{ErrorCode::kNotFound, "Nothing is mounted at " + destination + "."};
   }
-  HostDir at{.fd = tree_->root, .path = "/", .tree = tree_};
-  for (const std::string& name : split_path(destination)) {
-    auto fd = open_name_only(at, name);
-    if (!fd) return fd.error();
-    at.fd = std::make_shared<Fd>(std::move(*fd));
-    at.path = join_path(at.path, name);
-  }
-  const auto facts = checkpoint::file_facts(at.fd->get());
-  if (!facts) return facts.error();
-  if (!S_ISDIR(facts->mode)) return Error{ErrorCode::kNotFound, destination + " is no directory."};
-  return at;
+  return open_below({.fd = tree_->root, .path = "/", .tree = tree_}, destination);
 }
 
 }  // namespace longshore::agent

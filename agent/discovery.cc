@@ -1,21 +1,18 @@
 #include "agent/discovery.h"
 
-#include <fcntl.h>
 #include <spdlog/spdlog.h>
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <functional>
 
-#include "config/glob.h"
+#include "config/limits.h"
 
 namespace longshore::agent {
 namespace {
 
 constexpr int64_t kMs = 1'000'000;
-constexpr size_t kLooksMax = 64;  // Directories held open at a time.
-constexpr int kScanShare = 4;     // A follower looks at most a fifth of the time.
+constexpr int kScanShare = 4;  // A follower looks at most a fifth of the time.
 
 int64_t changed_ns(const Fd& directory) {
   struct stat stat {};
@@ -168,6 +165,7 @@ void Discovery::release(SourceId id, Lineage& lineage) {
   }
   lineage.spec = nullptr;
   lineage.files.clear();
+  lineage.next_look_ns = clock_.monotonic_ns() + limits::kVanishedLookNs;
   if (!deleted) return;
   for (const auto& identity : lineage.identities) identities_.erase({identity, lineage.stream});
   const std::string directory = lineage.host_path.substr(0, lineage.host_path.rfind('/'));
@@ -265,9 +263,11 @@ void Discovery::scan(Follower& follower) {
 void Discovery::watch_directories(Follower& follower, const ScanResult& result) {
   std::set<int> watches;
   scan_watches_.clear();
+  follower.is_watched = !result.directories.empty();
   for (const WatchDir& each : result.directories) {
     const auto watch = watcher_.watch(*each.directory);
     if (!watch) {
+      follower.is_watched = false;
       if (follower.problems_said.insert(watch.error().message).second) {
         spdlog::warn("cannot watch {}: {}", each.host_path, watch.error().message);
       }
@@ -311,39 +311,11 @@ void Discovery::say_problems(Follower& follower, const ScanResult& result) {
   }
 }
 
-void Discovery::look_for_vanished() {
-  std::unordered_map<std::string, std::pair<Fd, DirectoryLook>> looks;
-  for (auto& [id, lineage] : lineages_) {
-    const bool remembered = lineage.newest != checkpoint::FileIdentity{} && !lineage.gone;
-    if (lineage.spec != nullptr || !remembered) continue;
-    struct stat stat {};
-    const std::string path = options_.host_root + lineage.host_path;
-    const bool on_disk = lineage.host_path.starts_with('/');
-    if (on_disk && (::lstat(path.c_str(), &stat) == 0 || errno != ENOENT)) continue;
-    // Renamed, in a volume that nobody declares for now: it waits there.
-    const std::string parent = path.substr(0, path.rfind('/'));
-    if (looks.size() > kLooksMax) looks.clear();
-    const auto [look, is_new] = looks.try_emplace(parent);
-    auto& [directory, files] = look->second;
-    if (is_new) directory = Fd(::open(parent.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-    if (on_disk && directory && files.find(directory, lineage.newest)) continue;
-    auto spec = std::make_shared<SourceSpec>();
-    spec->id = id;
-    spec->lane = lineage.lane;
-    spec->declaration.name = lineage.name;
-    spec->declaration.stream = lineage.stream;
-    spec->host_path = spec->container_path = lineage.host_path;
-    spec->container_id = lineage.container_id;
-    spec->container_name = lineage.container_name;
-    lineage.gone = true;
-    post_(lineage.lane, SourceVanished{std::move(spec)});
-  }
-}
-
 void Discovery::sweep() {
   sweep_files();
   keep_deleted_budget();
   sweep_directories();
+  if (everybody_declared_) look_for_vanished(limits::kVanishedLooksMax);
 }
 
 void Discovery::sweep_files() {
@@ -412,9 +384,9 @@ void Discovery::sweep_directories() {
     if (changed == std::exchange(directory.changed_ns, changed)) continue;
     for (Follower* follower : directory.followers) follower->dirty = true;
   }
-  // Followers without any directory (a driver that tells nothing yet, a full watch table) look too.
+  // Where events do not tell everything (a driver that tells nothing yet, a full watch table), too.
   for (auto& [key, follower] : followers_) {
-    if (follower->watches.empty()) follower->dirty = true;
+    if (!follower->is_watched) follower->dirty = true;
   }
 }
 

@@ -68,7 +68,7 @@ class Discovery {
   void gone(const std::string& container_id);
 
   /// Everybody who declares something has said so: what the checkpoint remembers and nobody can
-  /// find any more is lost.
+  /// find any more is lost. From then on sweep() looks for it each hour.
   void look_for_vanished();
 
   /// Answers a lane whose file was truncated.
@@ -93,6 +93,7 @@ class Discovery {
     std::set<SourceId> let_go;  // Deleted; files that they were rotated to may be there.
     std::set<std::string> problems_said;
     bool dirty = true;
+    bool is_watched = false;  // All its directories: events tell what changes.
     bool ended = false;
     bool scanned = false;
     int64_t next_scan_ns = 0;  // Not before: a container cannot make us do nothing but look.
@@ -116,7 +117,8 @@ class Discovery {
     std::string container_id;
     std::string container_name;
     Stream stream = Stream::kFile;
-    bool gone = false;  // The checkpoint says that its file is gone.
+    bool gone = false;         // The checkpoint says that its file is gone.
+    int64_t next_look_ns = 0;  // For its file, while nobody follows it.
     checkpoint::FileIdentity newest;
     std::vector<checkpoint::FileIdentity> identities;
     std::shared_ptr<const SourceSpec> spec;  // Null: only remembered.
@@ -143,6 +145,7 @@ class Discovery {
   void touch(SourceId id) { touched_.insert(id); }
   void sweep_files();
   void keep_deleted_budget();
+  void look_for_vanished(size_t files_max);
   void sweep_directories();
 
   // discovery_files.cc: files and generations.
@@ -182,6 +185,7 @@ class Discovery {
   std::unordered_map<int, WatchedDirectory> directories_;
   std::unordered_map<const Fd*, int> scan_watches_;     // Of the look that is under way;
   std::unordered_map<const Fd*, DirectoryLook> looks_;  // its directories.
+  bool everybody_declared_ = false;
   std::set<SourceId> touched_;
   std::vector<DeletedFile> deleted_;
 };

@@ -163,6 +163,13 @@ void Discovery::resume_renamed(Follower& follower, const ScanResult& result) {
 bool Discovery::open(Follower& follower, const FoundFile& where, const Sibling& sibling,
                      SourceId id, const Beginning& beginning) {
   auto fd = open_found(*where.directory, sibling.file_name, sibling.facts.identity);
+  if (!fd && fd.error().code == ErrorCode::kFull) {
+    if (follower.problems_said.insert(fd.error().message).second) {
+      spdlog::error("cannot open {}: {}", where.host_path, fd.error().message);
+    }
+    follower.is_watched = false;  // The sweep looks whether there is room again.
+    return false;
+  }
   if (!fd) {
     // Gone or replaced between the look and the open: its directory has changed, so we look again.
     follower.dirty = true;

@@ -92,7 +92,8 @@ bool is_plain_path(const std::string& path) {
   return std::find(parts.begin(), parts.end(), "..") == parts.end();
 }
 
-Result<HostDir> open_tree(const std::string& host_root, const HostMounts& mounts) {
+Result<HostDir> open_tree(std::string host_root, const HostMounts& mounts) {
+  while (host_root.size() > 1 && host_root.ends_with('/')) host_root.pop_back();
   if (auto admitted = mounts.admits(host_root); !admitted) return admitted.error();
   Fd fd(::open(host_root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!fd) return Error{ErrorCode::kRetryable, host_root + ": " + std::strerror(errno)};
@@ -118,6 +119,20 @@ Result<OpenedName> open_name(const HostDir& directory, const std::string& name) 
   auto facts = checkpoint::file_facts(fd->get());
   if (!facts) return facts.error();
   return OpenedName{.fd = std::move(*fd), .facts = *facts};
+}
+
+Result<HostDir> open_below(const HostDir& directory, const std::string& path) {
+  HostDir at = directory;
+  for (const std::string& name : split_path(path)) {
+    auto fd = open_name_only(at, name);
+    if (!fd) return fd.error();
+    at.fd = std::make_shared<Fd>(std::move(*fd));
+    at.path = join_path(at.path, name);
+  }
+  const auto facts = checkpoint::file_facts(at.fd->get());
+  if (!facts) return facts.error();
+  if (!S_ISDIR(facts->mode)) return Error{ErrorCode::kNotFound, path + " is no directory."};
+  return at;
 }
 
 Result<Fd> reopen_for_reading(const Fd& path_fd) {

@@ -48,13 +48,17 @@ bool is_plain_path(const std::string& path);
 
 /// Opens the host's root as it is seen at `host_root`. Errors: kInvalid (its file system),
 /// kRetryable.
-Result<HostDir> open_tree(const std::string& host_root, const HostMounts& mounts);
+Result<HostDir> open_tree(std::string host_root, const HostMounts& mounts);
 
 /// Errors: kNotFound; kInvalid: it is a mount that may not be touched; kRetryable: anything else.
 Result<OpenedName> open_name(const HostDir& directory, const std::string& name);
 
 /// The same without looking at what was opened: for walking through.
 Result<Fd> open_name_only(const HostDir& directory, const std::string& name);
+
+/// The directory `path` below `directory`, entered component by component. REQUIRES: is_plain_path.
+/// Errors: as open_name(); a symlink on the way is kNotFound.
+Result<HostDir> open_below(const HostDir& directory, const std::string& path);
 
 /// O_RDONLY on the same inode that an O_PATH descriptor holds, never blocking, access time kept
 /// where that is allowed. REQUIRES: a regular file or a directory. Errors: kRetryable.

@@ -9,6 +9,8 @@
 namespace longshore::agent {
 namespace {
 
+constexpr size_t kReadWholeMax = 10'000;
+
 shipper::Envelope envelope_of(const SourceSpec& spec, const std::string& host_name) {
   return {.source = spec.id,
           .format = spec.declaration.format,
@@ -59,6 +61,7 @@ Result<LaneSource*> LaneSources::find_or_make(const std::shared_ptr<const Source
   new_rows_.push_back(row_of(*spec, first_seen_ns, 0));
   auto made = std::make_unique<LaneSource>(spec, std::move(state),
                                            envelope_of(*spec, options_.host_name), options_);
+  if (read_whole_.erase(spec->id) > 0) made->tail.set_read_whole();
   return sources_.emplace(spec->id, std::move(made)).first->second.get();
 }
 
@@ -80,19 +83,19 @@ Status LaneSources::opened(const SourceOpened& message) {
       bytes_seen_ += facts.value().size_bytes - std::min(done, facts.value().size_bytes);
     }
     source.tail.add(message.file, message.start_offset, message.gap_before);
-    if (source.confirmed.file == checkpoint::FileIdentity{}) {
-      begin(source);
-    }
+    begin(source);
   }
   make_ready(source);
   return ok();
 }
 
-// Where it begins is stored soon, and said in the ledger with it.
+// Where it begins is stored soon, and said in the ledger with it. Once it has begun its state may
+// have moved, and counts only with the transaction that ships what was read.
 void LaneSources::begin(LaneSource& source) {
+  if (source.tail.begun()) return;
   source.tail.begin();
+  if (!source.tail.begun()) return;
   source.confirmed = source.tail.state();
-  if (source.confirmed.file == checkpoint::FileIdentity{}) return;
   new_states_.push_back({source.spec->id, source.confirmed});
   for (checkpoint::LedgerEntry& entry : source.tail.take_events()) {
     if (!options_.ledger) continue;
@@ -161,6 +164,7 @@ LaneSource* LaneSources::next() {
   LaneSource* source = ring_.front();
   ring_.pop_front();
   source->ready = false;
+  begin(*source);
   return source;
 }
 
@@ -308,6 +312,8 @@ void LaneSources::let_go(LaneSource& source) {
   if (source.deleted) {
     // Through put_sources: the retention of a deleted file's state counts from here.
     new_rows_.push_back(row_of(spec, clock_.wall_ns(), clock_.wall_ns()));
+    if (read_whole_.size() >= kReadWholeMax) read_whole_.clear();
+    if (!source.tail.vanished()) read_whole_.insert(spec.id);
   }
   assert(!source.ready);
   sources_.erase(spec.id);

@@ -4,6 +4,7 @@
 #include <deque>
 #include <memory>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -126,6 +127,10 @@ class LaneSources {
   std::vector<checkpoint::SourceRow> new_rows_;
   std::vector<checkpoint::PreparedSource> new_states_;  // Where sources begin.
   std::vector<checkpoint::LedgerEntry> new_ledger_;     // That they do.
+  // Let go in this life, after their deleted files were read to the end: a log that is made anew
+  // has lost nothing then. What comes and goes while no agent looks is not known, so this is not
+  // stored.
+  std::unordered_set<SourceId> read_whole_;
   bool opened_stored_ = false;
   uint64_t bytes_seen_ = 0;
 };

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <memory>
 #include <tuple>
@@ -15,6 +16,7 @@ namespace {
 constexpr size_t kEntriesMax = 200'000;
 constexpr size_t kNumberDigitsMax = 5;
 constexpr int kListingsMax = 10;
+constexpr int kFindListsMax = 2;
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
@@ -49,20 +51,23 @@ int rotation_number(std::string_view name) {
   return error == std::errc() && end == digits.end() ? number : -1;
 }
 
+// Until `visit` says no. false: there may be files that it was not called for.
 template <typename Visit>
-void for_each_file(const Fd& directory, Visit visit) {
+bool for_each_file(const Fd& directory, Visit visit) {
   const int fd = ::openat(directory.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return;
+  if (fd < 0) return false;
   const std::unique_ptr<DIR, int (*)(DIR*)> entries(::fdopendir(fd), ::closedir);
   if (entries == nullptr) {
     ::close(fd);
-    return;
+    return false;
   }
   size_t seen = 0;
-  while (const dirent* entry = ::readdir(entries.get())) {
-    if (++seen > kEntriesMax) return;
+  for (errno = 0;; errno = 0) {
+    const dirent* entry = ::readdir(entries.get());
+    if (entry == nullptr) return errno == 0;
+    if (++seen > kEntriesMax) return false;
     if (entry->d_type != DT_REG && entry->d_type != DT_UNKNOWN) continue;
-    if (!visit(std::string(entry->d_name))) return;
+    if (!visit(std::string(entry->d_name))) return true;
   }
 }
 
@@ -156,6 +161,22 @@ std::optional<Sibling> find_identity(const Fd& directory,
   return found;
 }
 
+Result<std::set<checkpoint::FileIdentity>> identities_in(const Fd& directory) {
+  std::set<checkpoint::FileIdentity> found;
+  bool all = true;
+  for (int list = 0; list < kFindListsMax; ++list) {
+    const bool listed = for_each_file(directory, [&](const std::string& name) {
+      const auto facts = checkpoint::file_facts_at(directory.get(), name.c_str());
+      if (facts) found.insert(facts->identity);
+      all = all && (facts || facts.error().code == ErrorCode::kNotFound);
+      return true;
+    });
+    all = all && listed;
+  }
+  if (!all) return Error{ErrorCode::kRetryable, "A directory cannot be listed."};
+  return found;
+}
+
 DirectoryLook::ByBase DirectoryLook::list_all(const Fd& directory) {
   ByBase all;
   for_each_file(directory, [&](const std::string& name) {
@@ -184,16 +205,21 @@ std::optional<std::vector<Sibling>> DirectoryLook::rotated(const Fd& directory,
 
 std::optional<Sibling> DirectoryLook::find(const Fd& directory,
                                            const checkpoint::FileIdentity& identity) {
-  if (++find_asked_ == 1) return find_identity(directory, identity);
-  if (find_asked_ == 2) {
+  if (++find_asked_ == 1) {
+    if (auto file = find_identity(directory, identity)) return file;
+  }
+  // readdir(3) may pass over a file that is renamed while it lists: what is not in the first list
+  // is looked for in a second one, made once.
+  auto found = files_.find(identity);
+  for (; found == files_.end() && lists_ < kFindListsMax; ++lists_) {
     for_each_file(directory, [&](const std::string& name) {
       if (auto file = regular_file(directory, name)) {
-        files_.emplace(file->facts.identity, std::move(*file));
+        files_.insert_or_assign(file->facts.identity, std::move(*file));
       }
       return true;
     });
+    found = files_.find(identity);
   }
-  const auto found = files_.find(identity);
   return found == files_.end() ? std::nullopt : std::optional(found->second);
 }
 

@@ -11,6 +11,7 @@
 
 #include "checkpoint/file_identity.h"
 #include "config/fd.h"
+#include "config/result.h"
 
 namespace longshore::agent {
 
@@ -37,6 +38,10 @@ std::set<std::string> rotated_bases(const Fd& directory);
 /// The regular file in `directory` that is `identity`, under whatever name.
 std::optional<Sibling> find_identity(const Fd& directory, const checkpoint::FileIdentity& identity);
 
+/// Every regular file in `directory`, also if it is renamed meanwhile. Errors: kRetryable: some may
+/// be missing.
+Result<std::set<checkpoint::FileIdentity>> identities_in(const Fd& directory);
+
 /// The same answers for many questions about one directory, from one look at it: a directory of N
 /// logs is not listed N times. What is found may have been renamed since: whoever opens it by name
 /// compares its identity. Short-lived. Thread: its owner's.
@@ -51,6 +56,7 @@ class DirectoryLook {
   static ByBase list_all(const Fd& directory);
 
   size_t rotated_asked_ = 0, find_asked_ = 0;
+  int lists_ = 0;          // That files_ was made of.
   ByBase before_, after_;  // Two lists: where they agree, nothing was passed over.
   std::map<checkpoint::FileIdentity, Sibling> files_;
 };

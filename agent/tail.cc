@@ -106,7 +106,6 @@ void Tail::rewind(const checkpoint::SourceState& state) {
   closing_ = false;
   recheck_at_ns_ = failing_since_ns_ = copy_until_ns_ = 0;
   wants_copy_ = false;
-  ahead_.reset();
   events_.clear();
   // A state that was in doubt may turn out to be the confirmed one after files were added.
   std::erase_if(generations_, [&](const Generation& known) {
@@ -146,7 +145,7 @@ bool Tail::start_first(const Generation& generation) {
 }
 
 void Tail::begin() {
-  if (state_.file != checkpoint::FileIdentity{} || generations_.empty()) return;
+  if (begun() || generations_.empty()) return;
   start_first(generations_.front());
 }
 
@@ -167,7 +166,6 @@ void Tail::start_next() {
   state_.tail.clear();
   marker_.reset(0);
   closing_ = false;
-  ahead_.reset();
   if (next.truncated) {
     lose(0, "truncated",
          "the file was copied and truncated; its copy was read to its end, what was written "
@@ -187,10 +185,12 @@ Result<FillOutcome> Tail::fill(shipper::Chunk& chunk, shipper::RecordEncoder& en
   if (vanished_) return lose_vanished();
   if (generations_.empty()) return FillOutcome::kDrained;
   const Generation* generation = current();
-  if (generation == nullptr && state_.file != checkpoint::FileIdentity{}) {
-    lose(state_.seen_bytes, "generation unseen",
-         "the file that was being read is gone; what was written to it behind its offset " +
-             std::to_string(std::max(state_.offset, state_.seen_bytes)) + " is not known");
+  if (generation == nullptr && begun()) {
+    if (!state_.ended || state_.file != read_whole_) {
+      lose(state_.seen_bytes, "generation unseen",
+           "the file that was being read is gone; what was written to it behind its offset " +
+               std::to_string(std::max(state_.offset, state_.seen_bytes)) + " is not known");
+    }
     start_next();
     return FillOutcome::kMoved;
   }
@@ -212,28 +212,30 @@ Result<FillOutcome> Tail::fill(shipper::Chunk& chunk, shipper::RecordEncoder& en
       return read_failed(got.status.error(), state_.offset, now_ns);
     }
     if (bytes.substr(0, overlap) != state_.tail) {
-      if (!rebooted()) return truncated(fd, now_ns);
-      if (Status resumed = resume_by_marks(fd); !resumed) return resumed.error();
-      return FillOutcome::kMoved;
+      // What was as it should be once since the host went down was changed by somebody else.
+      const bool met = ahead_ && ahead_->file() == state_.file;
+      return rebooted() && !met ? resume_by_marks(fd, now_ns) : truncated(fd, now_ns);
     }
     copy_until_ns_ = 0;
     const auto said = look_ahead(fd);
     if (!said) return said.error();
     if (said.value()) return FillOutcome::kMoved;
     // Up to the zeros that a power loss left, nothing follows what stands there.
-    const size_t limit = ahead_ ? overlap + ahead_->begin - state_.offset : bytes.size();
-    const bool limited = ahead_ && ahead_->end > 0 && limit <= bytes.size();
-    if (limited) bytes = bytes.substr(0, limit);
-    const bool at_end = limited || (got.status && got.bytes < want);
-    const bool full = read_bytes_ >= limits::kReadBytesMax && got.bytes == want;
+    const uint64_t clear = clear_bytes();
+    const bool limited = clear <= bytes.size() - overlap;
+    if (limited) bytes = bytes.substr(0, overlap + clear);
+    const bool before_zeros = limited && ahead_->done();
+    const bool at_end = !limited && got.status && got.bytes < want;
+    const bool last = before_zeros || (at_end && (closing_ || ended_));
+    const bool full = !limited && read_bytes_ >= limits::kReadBytesMax && got.bytes == want;
     const uint64_t before = state_.offset;
-    const FillOutcome outcome = decode(chunk, encoder, bytes, at_end, full, wall_ns);
+    const FillOutcome outcome = decode(chunk, encoder, bytes, last, full, wall_ns);
     if (state_.offset != before) grew_at_ns_ = now_ns;
     if (outcome != FillOutcome::kDrained) {
       failing_since_ns_ = 0;
       return outcome;
     }
-    if (limited) return pass_zeros(fd);
+    if (limited) return before_zeros ? pass_zeros(fd) : look_on_soon(now_ns);
     if (!got.status) {
       return read_failed(got.status.error(), state_.offset - overlap + got.bytes, now_ns);
     }
@@ -254,14 +256,14 @@ Result<FillOutcome> Tail::drained(const Generation& generation, int64_t now_ns, 
 }
 
 FillOutcome Tail::decode(shipper::Chunk& chunk, shipper::RecordEncoder& encoder,
-                         std::string_view bytes, bool at_end, bool full, int64_t wall_ns) {
+                         std::string_view bytes, bool last, bool full, int64_t wall_ns) {
   const size_t overlap = state_.tail.size();
   const Window window{.bytes = bytes.substr(overlap),
                       .base = state_.base,
                       .now_ns = wall_ns,
                       .flags = state_.gap_pending ? uint32_t{shipper::kFlagGapBefore} : 0u,
                       .full = full,
-                      .last = at_end && (closing_ || ended_ || (ahead_ && ahead_->end > 0))};
+                      .last = last};
   DecodeState at{.offset = state_.offset, .covered = state_.covered, .part = state_.part};
   if (!window.bytes.empty()) decoder_->decode(window, at, encoder, chunk);
   assert(at.offset >= state_.offset);

@@ -18,6 +18,7 @@
 
 #include "agent/decoder.h"
 #include "agent/messages.h"
+#include "agent/zero_search.h"
 #include "checkpoint/ledger.h"
 #include "checkpoint/source_state.h"
 #include "shipper/record_encoder.h"
@@ -29,11 +30,6 @@ enum class FillOutcome : uint8_t {
   kRecords,  ///< Records stand in the chunk; there may be more.
   kMoved,    ///< No record, but the state moved (a generation closed, foreign entries skipped).
   kDrained,  ///< Nothing new for now.
-};
-
-/// A run of zeros in a file, as a power loss leaves it where bytes were; empty: none.
-struct Zeros {
-  uint64_t begin = 0, end = 0;
 };
 
 /// Thread: its lane's.
@@ -51,6 +47,7 @@ class Tail {
 
   /// Takes the place where a source that was never read begins, so that it can be stored.
   void begin();
+  bool begun() const { return state_.file != checkpoint::FileIdentity{}; }
 
   /// Its writers are gone (or are back).
   void set_ended(bool ended) { ended_ = ended; }
@@ -58,6 +55,9 @@ class Tail {
   /// Its file was deleted while nobody held it: what was left of it is lost, and it ends.
   void vanish() { vanished_ = true; }
   bool vanished() const { return vanished_; }
+
+  /// The file of its state was read to its end before it was deleted: nothing followed in it.
+  void set_read_whole() { read_whole_ = state_.file; }
 
   /// The deleted file takes more of the disk than it may: its rest is given up.
   void give_up(const checkpoint::FileIdentity& identity);
@@ -82,7 +82,7 @@ class Tail {
   void rewind(const checkpoint::SourceState& state);
 
   /// When fill() should be called again though nothing was announced (a generation waits to be
-  /// closed); 0: never.
+  /// closed, or one turn was too little); 0: never.
   int64_t recheck_at_ns() const { return recheck_at_ns_; }
   bool has_successor() const;
   /// Whether a file that it has to read has no name any more.
@@ -114,14 +114,16 @@ class Tail {
   bool is_copy(const OpenFile& file) const;
   void switch_to(std::shared_ptr<const OpenFile> copy);
   void restart_truncated(int fd);
-  Status resume_by_marks(int fd);
+  Result<FillOutcome> resume_by_marks(int fd, int64_t now_ns);
+  FillOutcome look_on_soon(int64_t now_ns);
   bool rebooted() const { return boot_ != 0 && state_.boot != 0 && state_.boot != boot_; }
   Result<bool> look_ahead(int fd);
+  uint64_t clear_bytes() const;
   Result<FillOutcome> pass_zeros(int fd);
   Status resume_at(int fd, uint64_t offset, uint64_t proven);
   Result<FillOutcome> read_failed(const Error& error, uint64_t at_offset, int64_t now_ns);
   FillOutcome decode(shipper::Chunk& chunk, shipper::RecordEncoder& encoder, std::string_view bytes,
-                     bool at_end, bool full, int64_t wall_ns);
+                     bool last, bool full, int64_t wall_ns);
   void follow_window(size_t window_bytes, size_t consumed);
   FillOutcome close_generation(const Generation& generation, int64_t now_ns, bool rest);
 
@@ -133,11 +135,14 @@ class Tail {
   std::deque<Generation> generations_;  // From the confirmed one on.
   bool ended_ = false;
   bool vanished_ = false;
+  checkpoint::FileIdentity read_whole_;  // A file that ended and is no more.
   bool wants_copy_ = false;
   bool copy_answered_ = false;
   std::shared_ptr<const OpenFile> copy_;
-  int64_t copy_until_ns_ = 0;   // While a truncated file waits for its copy; 0: it does not.
-  std::optional<Zeros> ahead_;  // In the current generation, since the host went down.
+  int64_t copy_until_ns_ = 0;  // While a truncated file waits for its copy; 0: it does not.
+  // Since the host went down, in the generation that was current then: for zeros behind the offset,
+  // and between what the marks prove and the offset.
+  std::optional<ZeroSearch> ahead_, behind_;
   bool closing_ = false;        // The current generation gets no more bytes: its rest is complete.
   size_t read_bytes_;           // The next window; follows what a window's records took.
   int64_t grew_at_ns_ = 0;      // When the current generation last had something new.

@@ -19,7 +19,6 @@ constexpr int64_t kReadAgainNs = 1'000'000'000;
 constexpr int64_t kCopyWaitNs = 2'000'000'000;
 constexpr uint64_t kBlockBytes = 4096;
 constexpr size_t kStepBytes = 64 << 10;
-constexpr uint64_t kZerosMin = 64;
 
 // One read of at most `bytes`; shorter at the end of the file. Errors: kRetryable.
 Result<std::string> read_piece(int fd, uint64_t offset, size_t bytes) {
@@ -50,26 +49,6 @@ Result<uint64_t> line_begin(int fd, uint64_t offset, uint64_t floor) {
     end = begin;
   }
   return least == floor ? floor : offset;
-}
-
-// The first run of zeros at or behind `offset` that begins before `limit`; empty: none. A block
-// that was never written reads as zeros, and so does the end of a size that outlived its bytes; a
-// zero byte or two may be the application's.
-Result<Zeros> find_zeros(int fd, uint64_t offset, uint64_t limit) {
-  Zeros zeros{.begin = offset, .end = offset};
-  for (uint64_t at = offset;;) {
-    const auto piece = read_piece(fd, at, kStepBytes);
-    if (!piece) return piece.error();
-    for (const char byte : piece.value()) {
-      if (byte != '\0') {
-        if (zeros.end - zeros.begin >= kZerosMin) return zeros.begin < limit ? zeros : Zeros{};
-        zeros.begin = at + 1;
-      }
-      zeros.end = ++at;
-    }
-    if (piece.value().empty()) return zeros.end > zeros.begin ? zeros : Zeros{};
-    if (zeros.begin >= limit) return Zeros{};
-  }
 }
 
 }  // namespace
@@ -202,81 +181,101 @@ void Tail::restart_truncated(int fd) {
   state_.offset = data > 0 ? static_cast<uint64_t>(data) : 0;
   marker_.reset(state_.offset);
   closing_ = false;
+  ahead_.reset();
 }
 
 // The host went down, and the file lost what was not synced of it: it is shorter, or zeros stand
 // where bytes were. What was read of it before was shipped, so we go on behind what is left of
 // that. Zeros show where this ends. Without them the marks do, to within one span: from the last
 // line that they prove whole on, lines may be sent twice, and the ledger says so.
-Status Tail::resume_by_marks(int fd) {
+Result<FillOutcome> Tail::resume_by_marks(int fd, int64_t now_ns) {
   const checkpoint::MarkList marks = marker_.list();
-  const auto proven = checkpoint::proven_prefix(fd, marks);
-  if (!proven) return proven.error();
-  const auto zeros = find_zeros(fd, proven.value(), state_.offset);
-  if (!zeros) return zeros.error();
+  if (!behind_ || behind_->file() != state_.file || behind_->limit() != state_.offset) {
+    const auto prefix = checkpoint::proven_prefix(fd, marks);
+    if (!prefix) return prefix.error();
+    behind_.emplace(state_.file, prefix.value(), state_.offset);
+  }
+  if (Status looked = behind_->look_on(fd); !looked) return looked.error();
+  if (!behind_->done()) return look_on_soon(now_ns);
+  const ZeroSearch zeros = *behind_;
+  const uint64_t proven = zeros.from();
   const Position at{state_.base.bytes + state_.offset};
   const std::string was =
       "the host went down while the file had " + std::to_string(state_.offset) + " shipped bytes; ";
-  if (zeros.value().end > 0) {
-    const std::string left = "of what followed, only zeros are left up to its offset " +
-                             std::to_string(zeros.value().end);
-    if (zeros.value().end > state_.offset) {
-      lose(zeros.value().end, "power loss", was + left);
-      return resume_at(fd, state_.offset, proven.value());
+  if (zeros.found()) {
+    const std::string left =
+        "of what followed, only zeros are left up to its offset " + std::to_string(zeros.end());
+    if (zeros.end() > state_.offset) {
+      lose(zeros.end(), "power loss", was + left);
+      const Status resumed = resume_at(fd, state_.offset, proven);
+      return resumed ? FillOutcome::kMoved : Result<FillOutcome>(resumed.error());
     }
     // They may as well be of an earlier loss, or have shipped lines behind them.
-    const Position twice{state_.base.bytes + zeros.value().end};
-    if (Status resumed = resume_at(fd, zeros.value().end, proven.value()); !resumed) return resumed;
+    const Position twice{state_.base.bytes + zeros.end()};
+    if (Status resumed = resume_at(fd, zeros.end(), proven); !resumed) return resumed.error();
     if (twice != at) say(LedgerEvent::kDoubt, twice, at, "possible duplicates", was + left);
     say(LedgerEvent::kLost, at, at, "power loss", was + left);
-    return ok();
+    return FillOutcome::kMoved;
   }
   // Where nothing is proven it may be another file altogether, and begins at its beginning.
-  const bool any = proven.value() > marks.begin;
-  const auto line = any ? line_begin(fd, proven.value(), marks.begin) : Result<uint64_t>(0);
+  const bool any = proven > marks.begin;
+  const auto line = any ? line_begin(fd, proven, marks.begin) : Result<uint64_t>(0);
   if (!line) return line.error();
   const Position twice{state_.base.bytes + line.value()};
-  if (Status resumed = resume_at(fd, line.value(), proven.value()); !resumed) return resumed;
+  if (Status resumed = resume_at(fd, line.value(), proven); !resumed) return resumed.error();
   say(LedgerEvent::kDoubt, twice, at, "possible duplicates",
       was + "it is read again from its offset " + std::to_string(line.value()) +
           " on, behind the last line that is proven to be as it was");
   say(LedgerEvent::kLost, at, at, "power loss", was + "what else stood there is not known");
-  return ok();
+  return FillOutcome::kMoved;
+}
+
+// There is more to look at than one turn may take: others have theirs before it goes on.
+FillOutcome Tail::look_on_soon(int64_t now_ns) {
+  recheck_at_ns_ = std::max<int64_t>(now_ns, 1);
+  return FillOutcome::kDrained;
 }
 
 // After a power loss, before anything is read: what was seen behind us may be gone, or zeros. True:
-// something was said. Until all of it was looked at, the file counts as last seen before.
+// something was said. Until all of it was looked at, the file counts as last seen before. A search
+// outlives a rewind: what it found of a file stays as it is.
 Result<bool> Tail::look_ahead(int fd) {
   if (!rebooted()) {
     state_.boot = boot_;
     return false;
   }
-  if (!ahead_) {
-    const auto facts = checkpoint::file_facts(fd);
-    if (!facts) return facts.error();
-    const auto zeros = find_zeros(fd, state_.offset, UINT64_MAX);
-    if (!zeros) return zeros.error();
-    ahead_ = zeros.value();
-    if (const uint64_t seen = std::exchange(state_.seen_bytes, 0); facts->size_bytes < seen) {
-      lose(state_.offset, "power loss",
-           "the host went down while the file had " + std::to_string(seen) + " bytes; it has " +
-               std::to_string(facts->size_bytes) + " now");
-      return true;
-    }
+  const auto facts = checkpoint::file_facts(fd);
+  if (!facts) return facts.error();
+  if (const uint64_t seen = state_.seen_bytes; facts->size_bytes < seen) {
+    state_.seen_bytes = 0;
+    lose(state_.offset, "power loss",
+         "the host went down while the file had " + std::to_string(seen) + " bytes; it has " +
+             std::to_string(facts->size_bytes) + " now");
+    return true;
   }
-  if (ahead_->end == 0 && !has_successor()) {
-    state_.boot = boot_;
-    ahead_.reset();
+  if (!ahead_ || ahead_->file() != state_.file || state_.offset < ahead_->from() ||
+      state_.offset > ahead_->begin()) {
+    ahead_.emplace(state_.file, state_.offset, facts->size_bytes);
   }
+  if (ahead_->begin() < state_.offset + read_bytes_) {
+    if (Status looked = ahead_->look_on(fd); !looked) return looked.error();
+  }
+  if (ahead_->done() && !ahead_->found() && !has_successor()) state_.boot = boot_;
   return false;
+}
+
+// How far behind our offset what stands there may be read for what it is.
+uint64_t Tail::clear_bytes() const {
+  if (!rebooted() || (ahead_->done() && !ahead_->found())) return UINT64_MAX;
+  return ahead_->begin() - state_.offset;
 }
 
 Result<FillOutcome> Tail::pass_zeros(int fd) {
   const uint64_t stood = state_.offset;
-  const Zeros zeros = *ahead_;
-  lose(zeros.end, "power loss",
-       "the host went down; only zeros are left from its offset " + std::to_string(zeros.begin) +
-           " up to " + std::to_string(zeros.end));
+  const ZeroSearch zeros = *ahead_;
+  lose(zeros.end(), "power loss",
+       "the host went down; only zeros are left from its offset " + std::to_string(zeros.begin()) +
+           " up to " + std::to_string(zeros.end()));
   if (Status resumed = resume_at(fd, state_.offset, stood); !resumed) return resumed.error();
   return FillOutcome::kMoved;
 }
@@ -308,6 +307,7 @@ Status Tail::resume_at(int fd, uint64_t offset, uint64_t proven) {
   state_.seen_bytes = 0;
   closing_ = false;
   ahead_.reset();
+  behind_.reset();
   return ok();
 }
 

@@ -19,7 +19,8 @@ inline constexpr size_t kRecordBytesMax =
 inline constexpr size_t kDeclarationsPerContainerMax = 64;
 inline constexpr size_t kFilesPerDeclarationMax = 10'000;
 inline constexpr size_t kPathBytesMax = 4096;
-inline constexpr size_t kSymlinksMax = 40;  ///< As the kernel's MAXSYMLINKS.
+inline constexpr size_t kSymlinksMax = 40;       ///< As the kernel's MAXSYMLINKS.
+inline constexpr size_t kDescriptorsKept = 256;  ///< Of RLIMIT_NOFILE no log file takes the last.
 
 // One scan for one declaration: what a hostile container can make the watch loop do at once.
 inline constexpr size_t kScanStepsMax = 200'000;        ///< Names listed and components opened.
@@ -27,6 +28,10 @@ inline constexpr size_t kScanDirectoriesMax = 1'024;    ///< Watched, and held o
 inline constexpr size_t kScanDepthMax = 16;             ///< Directories below a `**`.
 inline constexpr size_t kScanProblemsMax = 20;          ///< Sentences kept.
 inline constexpr size_t kImageCompareBytes = 32 << 10;  ///< At each end of an image's part.
+
+// Files that nobody follows any more and that the checkpoint knows: whether they are still there.
+inline constexpr int64_t kVanishedLookNs = 3'600'000'000'000;  ///< Between two looks for one file.
+inline constexpr size_t kVanishedLooksMax = 256;               ///< In one sweep.
 
 // A chunk: what one turn of the scheduler hands to one partition, a quarter of a batch. What is
 // read, split and encoded at once fits a core's second cache, and when a batch is acknowledged one

@@ -3,6 +3,8 @@
 // Method: the real Discovery over real directories, told what a checkpoint remembers; between the
 // lives of two agents files are renamed, made anew and removed.
 
+#include <sys/resource.h>
+
 #include "agent/discovery.h"
 #include "tests/fakes/discovery_fixture.h"
 
@@ -21,12 +23,7 @@ TEST_F(DiscoveryTest, what_is_remembered_and_cannot_be_found_any_more_has_vanish
   restart(all);
   declare("*.log");
   discovery_->look_for_vanished();
-  std::vector<SourceId> vanished;
-  for (const ToLane& message : messages_) {
-    if (const auto* gone = std::get_if<SourceVanished>(&message))
-      vanished.push_back(gone->spec->id);
-  }
-  EXPECT_EQ(vanished, std::vector<SourceId>{all[1].row.id});
+  EXPECT_EQ(vanished(), std::vector<SourceId>{all[1].row.id});
   EXPECT_EQ(opened().size(), 1u);
 }
 
@@ -91,6 +88,51 @@ TEST_F(DiscoveryTest, what_was_renamed_where_nobody_declares_it_has_not_vanished
   restart({known});
   discovery_->look_for_vanished();
   EXPECT_TRUE(messages_.empty());
+}
+
+TEST_F(DiscoveryTest, what_cannot_be_looked_for_has_not_vanished) {
+  write("x.log");
+  const auto known = stored("x.log");
+  fs::rename(path("x.log"), path("x.log.1"));
+  rlimit limit{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &limit), 0);
+  for (rlim_t room = 0; room < 8; ++room) {
+    restart({known});
+    const Fd lowest(::open("/", O_PATH | O_CLOEXEC));
+    const rlimit full{.rlim_cur = static_cast<rlim_t>(lowest.get()) + room,
+                      .rlim_max = limit.rlim_max};
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &full), 0);
+    discovery_->look_for_vanished();
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &limit), 0);
+    EXPECT_TRUE(vanished().empty()) << room;
+  }
+}
+
+TEST_F(DiscoveryTest, a_symlink_leads_to_nothing_that_could_be_remembered) {
+  fs::create_directory(path("sub"));
+  write("sub/x.log");
+  const auto known = stored("sub/x.log");
+  fs::rename(path("sub"), path("other"));
+  fs::create_symlink(path("other"), path("sub"));
+  restart({known});
+  discovery_->look_for_vanished();
+  EXPECT_EQ(vanished(), std::vector<SourceId>{known.row.id});
+}
+
+TEST_F(DiscoveryTest, what_is_deleted_long_after_it_was_let_go_has_vanished) {
+  write("x.log");
+  write("y.log");
+  declare("*.log", "c");
+  discovery_->look_for_vanished();
+  discovery_->gone("c");
+  fs::remove(path("x.log"));
+  discovery_->sweep();
+  EXPECT_TRUE(vanished().empty());
+  for (int hour = 0; hour < 3; ++hour) {
+    clock_.ahead_ns += 3'600'000'000'001;
+    discovery_->sweep();
+    EXPECT_EQ(vanished(), std::vector<SourceId>{make_source_id("host", path("x.log"), "")});
+  }
 }
 
 TEST_F(DiscoveryTest, both_streams_of_a_container_go_on_as_themselves) {

@@ -5,12 +5,34 @@
 
 #include "agent/discovery.h"
 
+#include <fcntl.h>
+#include <sys/resource.h>
+
 #include <atomic>
 
+#include "config/limits.h"
 #include "tests/fakes/discovery_fixture.h"
 
 namespace longshore::agent {
 namespace {
+
+TEST_F(DiscoveryTest, log_files_leave_descriptors_to_others_and_wait_for_room) {
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  for (int i = 0; i < 100; ++i) write(std::to_string(i) + ".log");
+  const rlimit few{.rlim_cur = 80, .rlim_max = before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
+  declare("*.log");
+  const Fd another(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  const size_t first = opened().size();
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_TRUE(another);
+  EXPECT_GT(first, 20u);
+  EXPECT_LT(first, 60u);
+  discovery_->sweep();
+  look();
+  EXPECT_EQ(opened().size(), 100u);
+}
 
 TEST_F(DiscoveryTest, files_are_found_when_they_are_there_and_when_they_come) {
   const uint64_t first = write("a.log");
@@ -154,6 +176,17 @@ TEST_F(DiscoveryTest, many_questions_about_a_directory_are_answered_as_each_alon
   EXPECT_FALSE(look.find(directory, {}));
 }
 
+TEST_F(DiscoveryTest, a_file_that_one_list_passed_over_is_found_in_the_next) {
+  write("a.log");
+  const auto first = stored("a.log").state.file;
+  Fd directory(::open(directory_.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  DirectoryLook look;
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(look.find(directory, first));
+  write("b.log");
+  EXPECT_TRUE(look.find(directory, stored("b.log").state.file));
+  EXPECT_TRUE(look.find(directory, first));
+}
+
 TEST_F(DiscoveryTest, each_of_many_logs_of_one_directory_is_followed_through_its_rotations) {
   std::vector<Inodes> expected;
   for (int i = 0; i < 30; ++i) {
@@ -236,6 +269,45 @@ TEST_F(DiscoveryTest, the_sweep_finds_what_no_event_told) {
   look();
   ASSERT_EQ(messages_.size(), 1u);
   EXPECT_TRUE(std::holds_alternative<SourcesTouched>(messages_[0]));
+}
+
+TEST_F(DiscoveryTest, the_sweep_finds_what_comes_where_no_watch_could_be_had) {
+  fs::create_directory(path("one"));
+  fs::create_directory(path("two"));
+  watcher_.room = 2;
+  declare("*/x.log");
+  Inodes expected{write("one/x.log")};
+  look();
+  EXPECT_EQ(opened(), expected);
+  for (const char* name : {"two/x.log", "two/x.log.1"}) {
+    if (name == std::string("two/x.log.1")) fs::rename(path("two/x.log"), path(name));
+    expected.push_back(write("two/x.log"));
+    look();
+    EXPECT_EQ(opened().size(), expected.size() - 1);
+    discovery_->sweep();
+    clock_.ahead_ns += 1'000'000'000;
+    look();
+    EXPECT_EQ(opened(), expected);
+  }
+}
+
+TEST_F(DiscoveryTest, a_log_behind_a_symlink_is_followed_where_it_is) {
+  fs::create_directory(path("real"));
+  Inodes expected{write("real/a.log"), write("real/b.log")};
+  for (const char* name : {"a.log", "b.log"}) {
+    fs::create_symlink(path("real/") + name, path(name));
+  }
+  declare("*.log");
+  EXPECT_EQ(opened(), expected);
+  for (const char* name : {"real/a.log", "real/b.log"}) {
+    write(name);
+    look();
+    EXPECT_TRUE(touched(name)) << name;
+    fs::rename(path(name), path(name) + ".1");
+    expected.push_back(write(name));
+    look();
+    EXPECT_EQ(opened(), expected);
+  }
 }
 
 TEST_F(DiscoveryTest, a_rotator_at_full_speed_hides_no_generation) {

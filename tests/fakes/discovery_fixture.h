@@ -5,10 +5,12 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <memory>
+#include <set>
 #include <string>
 #include <thread>
 #include <utility>
@@ -22,6 +24,45 @@ namespace longshore::agent {
 
 namespace fs = std::filesystem;
 using Inodes = std::vector<uint64_t>;
+
+/// inotify with room for so many directories.
+class FewWatches final : public DirectoryWatcher {
+ public:
+  explicit FewWatches(Inotify& inotify) : inotify_(inotify) {}
+
+  Result<int> watch(const Fd& directory) override {
+    auto watch = inotify_.watch(directory);
+    if (!watch || watches_.contains(*watch)) return watch;
+    if (watches_.size() >= room) {
+      inotify_.unwatch(*watch);
+      return Error{ErrorCode::kFull, "There is no room for another watch."};
+    }
+    watches_.insert(*watch);
+    return watch;
+  }
+  void unwatch(int watch) override {
+    watches_.erase(watch);
+    inotify_.unwatch(watch);
+  }
+
+  size_t room = SIZE_MAX;
+
+ private:
+  Inotify& inotify_;
+  std::set<int> watches_;
+};
+
+/// The system's clock, put forward by the test.
+class ForwardClock final : public Clock {
+ public:
+  int64_t wall_ns() const override { return system_.wall_ns() + ahead_ns; }
+  int64_t monotonic_ns() const override { return system_.monotonic_ns() + ahead_ns; }
+
+  int64_t ahead_ns = 0;
+
+ private:
+  SystemClock system_;
+};
 
 /// Thread: the test's.
 class DiscoveryTest : public testing::Test {
@@ -41,7 +82,7 @@ class DiscoveryTest : public testing::Test {
                          .alive_ns = alive_ns_,
                          .first_start_at_end = false,
                          .deleted_bytes_max = deleted_bytes_max_},
-        mounts_, inotify_,
+        mounts_, watcher_,
         [this](LaneId, ToLane message) { messages_.push_back(std::move(message)); }, clock_);
     discovery_->remember(stored);
   }
@@ -103,6 +144,23 @@ class DiscoveryTest : public testing::Test {
     return all;
   }
 
+  std::vector<SourceId> vanished() const {
+    std::vector<SourceId> sources;
+    for (const ToLane& message : messages_) {
+      const auto* gone = std::get_if<SourceVanished>(&message);
+      if (gone != nullptr) sources.push_back(gone->spec->id);
+    }
+    return sources;
+  }
+  bool touched(const std::string& name) const {
+    const SourceId id = make_source_id("host", path(name), "");
+    return std::any_of(messages_.begin(), messages_.end(), [&](const ToLane& message) {
+      const auto* touched = std::get_if<SourcesTouched>(&message);
+      return touched != nullptr &&
+             std::ranges::find(touched->sources, id) != touched->sources.end();
+    });
+  }
+
   checkpoint::StoredSource stored(const std::string& name, Stream stream = Stream::kFile) {
     checkpoint::StoredSource source;
     source.row.id = make_source_id("host", path(name), stream_name(stream));
@@ -116,9 +174,10 @@ class DiscoveryTest : public testing::Test {
   }
 
   fakes::TemporaryDir directory_;
-  SystemClock clock_;
+  ForwardClock clock_;
   HostMounts mounts_;
   Inotify inotify_;
+  FewWatches watcher_{inotify_};
   std::unique_ptr<Discovery> discovery_;
   std::vector<ToLane> messages_;
   uint64_t deleted_bytes_max_ = UINT64_MAX;

@@ -35,10 +35,12 @@ class TailReader {
         agent::OpenFile{std::move(fd), facts.value().identity});
   }
 
-  /// Everything that is there now, as lines; generations are closed as `now_ns_` allows.
-  Lines drain(agent::Tail& tail) {
+  /// Everything that is there now, as lines; generations are closed as `now_ns_` allows. With
+  /// `turns` it may stop before.
+  Lines drain(agent::Tail& tail, int turns = 0) {
     Lines lines;
-    for (int turn = 0; turn < 10'000; ++turn) {
+    drained_ = false;
+    for (int turn = 0; turn < (turns > 0 ? turns : 10'000); ++turn) {
       shipper::Chunk chunk;
       const auto filled = tail.fill(chunk, encoder_, now_ns_, now_ns_);
       take_events(tail);
@@ -46,14 +48,16 @@ class TailReader {
         tail.add_copy(nullptr);
         continue;
       }
+      if (filled && tail.recheck_at_ns() != 0 && tail.recheck_at_ns() <= now_ns_) continue;
       if (!filled || filled.value() == agent::FillOutcome::kDrained) {
         failed_ = !filled;
+        drained_ = true;
         return lines;
       }
       encoder_.finish(chunk);
       for (const auto& message : chunk.messages) take(message, lines);
     }
-    ADD_FAILURE() << "the tail never drains";
+    EXPECT_GT(turns, 0) << "the tail never drains";
     return lines;
   }
 
@@ -72,6 +76,7 @@ class TailReader {
   std::vector<checkpoint::LedgerEntry> events_;
   bool no_copies_ = true;  ///< A wish for the copy of a truncated file is answered: there is none.
   bool failed_ = false;    ///< The last drain() ended with an error.
+  bool drained_ = false;   ///< It was not stopped before it had all.
 
  private:
   void take(const rd_kafka_message_t& message, Lines& lines) {
