@@ -97,7 +97,10 @@ TEST(StoreDisk, a_kill_at_any_moment_leaves_a_prepare_whole_or_absent) {
   std::mt19937_64 random(seed);
   uint64_t before = 0;
   int moved = 0, in_doubt = 0;
-  for (int kill = 0; kill < kKills && !::testing::Test::HasFatalFailure(); ++kill) {
+  // On a busy machine many a child dies before it has done anything.
+  const auto enough = [&] { return moved > kKills / 4 && in_doubt > kKills / 10; };
+  for (int kill = 0; kill < kKills || !enough(); ++kill) {
+    ASSERT_LT(kill, 20 * kKills) << moved << " moved, " << in_doubt << " in doubt";
     const pid_t child = ::fork();
     ASSERT_GE(child, 0);
     if (child == 0) write_for_ever(dir.path(), random());
@@ -108,15 +111,13 @@ TEST(StoreDisk, a_kill_at_any_moment_leaves_a_prepare_whole_or_absent) {
     ASSERT_TRUE(WIFSIGNALED(status)) << "the child failed at " << WEXITSTATUS(status);
     auto store = open_store(dir.path());
     ASSERT_TRUE(store) << store.error().message;
-    expect_consistent(*store.value());
+    ASSERT_NO_FATAL_FAILURE(expect_consistent(*store.value()));
     const LaneRecord record = store.value()->lane(kLane).value();
     ASSERT_GE(record.confirmed.value, before);
     moved += record.confirmed.value > before ? 1 : 0;
     in_doubt += record.prepared ? 1 : 0;
     before = record.confirmed.value;
   }
-  EXPECT_GT(moved, kKills / 4);
-  EXPECT_GT(in_doubt, kKills / 10);
 }
 
 // A tmpfs of its own size, mounted while this lives. Needs root, as the agent does.
