@@ -12,6 +12,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <map>
 #include <thread>
 
@@ -82,6 +83,7 @@ struct Host {
       if (name == deleted_) fs::remove(path(name));
       if (ends_) inbox.post(SourceEnded{message.spec->id});
     }
+    if (first_) first_(sources, *store.value());
     if (stops_) inbox.post(StopLane{});
     if (!stay_) inbox.post(StartScanned{});
     std::thread stopper;
@@ -146,8 +148,10 @@ struct Host {
   SystemWaiter waiter_{clock_};
   std::map<std::string, Lines> written_;
   std::map<std::string, std::string> topics_;
-  bool ends_ = false;    // The sources' writers are gone.
-  bool stops_ = false;   // A life is told to stop before it has read anything.
+  bool ends_ = false;   // The sources' writers are gone.
+  bool stops_ = false;  // A life is told to stop before it has read anything.
+  // Happens when a lane was made and does not run yet.
+  std::function<void(LaneSources&, checkpoint::Store&)> first_;
   std::string deleted_;  // This one goes when it was just opened.
   bool stay_ = false;    // A life ends by StopLane after a moment, not when all is shipped.
   std::chrono::milliseconds stay_for_{300};
@@ -367,6 +371,40 @@ TEST_F(LaneTest, another_cluster_is_refused_unless_it_is_meant) {
   EXPECT_EQ(live().exit_status, 2);
   EXPECT_EQ(live({.new_cluster = NewCluster::kContinue}).exit_status, 0);
   EXPECT_EQ(shipped(), written_);
+}
+
+TEST_F(LaneTest, another_cluster_gets_all_files_again_once_whichever_lane_sees_it_first) {
+  append("a", 10);
+  EXPECT_EQ(live().exit_status, 0);
+  const std::string old =
+      checkpoint::open_store(directory_.path()).value()->value("cluster_id").value();
+  Lines twice = written_["a"];
+  for (const bool other_lane : {false, true}) {
+    const std::string fresh = other_lane ? "third" : "second";
+    kafka_.set_cluster_id(fresh);
+    kafka_.set_offset(kGroup, {});
+    // Our source is known before; we learn of the cluster only then.
+    const size_t asked = kafka_.calls(Call::kClusterId);
+    if (!other_lane) {
+      kafka_.fail(
+          {.call = Call::kClusterId, .nth = asked + 1, .times = 1, .code = ErrorCode::kRetryable});
+    } else {
+      first_ = [&](LaneSources& sources, checkpoint::Store& store) {
+        ASSERT_TRUE(sources.opened(opened("a")));
+        ASSERT_TRUE(sources.store_new({0}));
+        ASSERT_TRUE(store.start_over(fresh));
+      };
+    }
+    const auto restart =
+        LaneOptions{.cluster_id = other_lane ? "second" : old, .new_cluster = NewCluster::kRestart};
+    EXPECT_EQ(live(restart).exit_status, 0);
+    first_ = nullptr;
+    twice.insert(twice.end(), written_["a"].begin(), written_["a"].end());
+    EXPECT_EQ(shipped()["a"], twice);
+    EXPECT_EQ(checkpoint::open_store(directory_.path()).value()->sources({0}).value().size(), 1u);
+    EXPECT_EQ(live().exit_status, 0);
+    EXPECT_EQ(shipped()["a"], twice);
+  }
 }
 
 TEST_F(LaneTest, a_missing_topic_parks_its_own_sources_only) {
