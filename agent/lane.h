@@ -73,6 +73,7 @@ class Lane {
   void rewind();
   bool wait_before_retry();
   void apply_messages();
+  Status confirm_for(SourceId source);
   bool finished() const;
   bool stop_reading() const;
   void wait_for_work();
