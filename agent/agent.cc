@@ -67,9 +67,20 @@ void raise_descriptor_limit() {
   ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-LaneOptions lane_options(const AgentSettings& settings, LaneId lane, const std::string& host_id) {
+// Every lane that is asked for or that the checkpoint knows, with the sources it remembers.
+struct Known {
+  std::string host_id;
+  std::string cluster_id;
+  uint32_t lanes = 1;
+  bool first_start = false;
+  int64_t alive_ns = 0;  // All that was there to see before had been seen.
+  std::vector<checkpoint::StoredSource> sources;
+};
+
+LaneOptions lane_options(const AgentSettings& settings, LaneId lane, const Known& known) {
   return {.lane = lane,
-          .host_id = host_id,
+          .host_id = known.host_id,
+          .cluster_id = known.cluster_id,
           .default_topic = settings.topic,
           .ledger_topic = settings.ledger_topic,
           .exactly_once = settings.delivery == Delivery::kExactlyOnce,
@@ -84,14 +95,13 @@ LaneOptions lane_options(const AgentSettings& settings, LaneId lane, const std::
 }
 
 Status wire_lane(LaneRig& rig, const AgentSettings& settings, const std::string& state_dir,
-                 LaneId lane, const std::string& host_id, const Clock& clock,
-                 Mailbox<ToWatch>& to_watch) {
+                 LaneId lane, const Known& known, const Clock& clock, Mailbox<ToWatch>& to_watch) {
   auto store = checkpoint::open_store(state_dir);
   if (!store) return store.error();
   rig.store = std::move(store).value();
   rig.kafka = shipper::make_kafka_client(settings.brokers, settings.kafka);
   rig.destinations = std::make_unique<Destinations>(
-      DestinationOptions{.host_id = host_id,
+      DestinationOptions{.host_id = known.host_id,
                          .partitions_per_host = settings.partitions_per_host,
                          .create_topics = settings.create_topics,
                          .topic_partitions = settings.topic_partitions,
@@ -103,20 +113,11 @@ Status wire_lane(LaneRig& rig, const AgentSettings& settings, const std::string&
                          .boot = this_boot(),
                          .ledger = !settings.ledger_topic.empty()},
       *rig.store, clock);
-  rig.lane = std::make_unique<Lane>(lane_options(settings, lane, host_id), *rig.sources,
+  rig.lane = std::make_unique<Lane>(lane_options(settings, lane, known), *rig.sources,
                                     *rig.destinations, *rig.store, *rig.kafka, clock, rig.waiter,
                                     rig.inbox, to_watch, rig.progress);
   return ok();
 }
-
-// Every lane that is asked for or that the checkpoint knows, with the sources it remembers.
-struct Known {
-  std::string host_id;
-  uint32_t lanes = 1;
-  bool first_start = false;
-  int64_t alive_ns = 0;  // All that was there to see before had been seen.
-  std::vector<checkpoint::StoredSource> sources;
-};
 
 Result<Known> read_known(const AgentSettings& settings, const std::string& state_dir) {
   auto opened = checkpoint::open_store(state_dir);
@@ -124,11 +125,14 @@ Result<Known> read_known(const AgentSettings& settings, const std::string& state
   checkpoint::Store& store = *opened.value();
   auto host_id = checkpoint::host_id(store);
   if (!host_id) return host_id.error();
+  auto cluster_id = store.value("cluster_id");
+  if (!cluster_id) return cluster_id.error();
   const auto alive = checkpoint::last_alive(store, SystemClock().wall_ns());
   if (!alive) return alive.error();
   auto lanes = store.lanes();
   if (!lanes) return lanes.error();
   Known known{.host_id = host_id.value(),
+              .cluster_id = cluster_id.value(),
               .lanes = settings.lanes,
               .first_start = lanes.value().empty(),
               .alive_ns = alive.value(),
@@ -186,7 +190,7 @@ AgentOutcome unusable(const Error& error) {
 AgentOutcome run_agent_once(const AgentSettings& settings, const std::string& state_dir) {
   const auto known = read_known(settings, state_dir);
   if (!known) return unusable(known.error());
-  const auto& [host_id, lanes, first_start, alive_ns, remembered] = known.value();
+  const auto& [host_id, cluster_id, lanes, first_start, alive_ns, remembered] = known.value();
   raise_descriptor_limit();
   auto inotify = Inotify::open();
   if (!inotify) return {2, false, false, inotify.error().message};
@@ -197,7 +201,7 @@ AgentOutcome run_agent_once(const AgentSettings& settings, const std::string& st
   for (uint32_t lane = 0; lane < lanes; ++lane) {
     rigs.push_back(std::make_unique<LaneRig>(clock));
     const Status wired =
-        wire_lane(*rigs.back(), settings, state_dir, LaneId{lane}, host_id, clock, to_watch);
+        wire_lane(*rigs.back(), settings, state_dir, LaneId{lane}, known.value(), clock, to_watch);
     if (!wired) return unusable(wired.error());
   }
   const PostToLane post = [&rigs](LaneId lane, ToLane message) {

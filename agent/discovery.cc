@@ -11,7 +11,6 @@
 namespace longshore::agent {
 namespace {
 
-constexpr int64_t kMs = 1'000'000;
 constexpr int kScanShare = 4;  // A follower looks at most a fifth of the time.
 
 int64_t changed_ns(const Fd& directory) {
@@ -252,6 +251,7 @@ void Discovery::scan(Follower& follower) {
   for (const FoundFile& file : result.files) observe(follower, file, paths);
   resume_renamed(follower, result);
   open_rotated_away(follower, result);
+  forget_generations(follower, result);
   say_problems(follower, result);
   scan_watches_.clear();
   looks_.clear();
@@ -281,6 +281,7 @@ void Discovery::watch_directories(Follower& follower, const ScanResult& result) 
     }
     directory.changed_ns = changed_ns(*directory.directory);
     directory.followers.insert(&follower);
+    if (directory.names.size() > directory.names_max) forget_names(directory);
     watches.insert(watch.value());
     scan_watches_[each.directory.get()] = watch.value();
   }
@@ -294,6 +295,18 @@ void Discovery::watch_directories(Follower& follower, const ScanResult& result) 
     directories_.erase(found);
   }
   follower.watches = std::move(watches);
+}
+
+// Files that were moved to another directory leave their names behind, and so does a deletion whose
+// event was lost.
+void Discovery::forget_names(WatchedDirectory& directory) {
+  std::erase_if(directory.names, [&](const auto& named) {
+    const auto facts = checkpoint::file_facts_at(directory.directory->get(), named.first.c_str());
+    if (facts || facts.error().code != ErrorCode::kNotFound) return false;
+    touched_.insert(named.second.begin(), named.second.end());
+    return true;
+  });
+  directory.names_max = 2 * std::max(directory.names.size(), kNamesKnown);
 }
 
 void Discovery::say_problems(Follower& follower, const ScanResult& result) {

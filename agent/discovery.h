@@ -27,6 +27,7 @@
 #include "checkpoint/store.h"
 #include "config/clock.h"
 #include "config/declaration.h"
+#include "config/limits.h"
 
 namespace longshore::agent {
 
@@ -98,6 +99,9 @@ class Discovery {
     bool scanned = false;
     int64_t next_scan_ns = 0;  // Not before: a container cannot make us do nothing but look.
   };
+  // What is kept of files that are gone; twice as much, and it is cleared up.
+  static constexpr size_t kGenerationsKnown = limits::kClosedGenerationsMax + 1;
+  static constexpr size_t kNamesKnown = 64;
   struct HeldFile {
     std::weak_ptr<const OpenFile> file;  // The lane's: gone once it let go.
     uint64_t size_bytes = 0;
@@ -120,8 +124,9 @@ class Discovery {
     bool gone = false;         // The checkpoint says that its file is gone.
     int64_t next_look_ns = 0;  // For its file, while nobody follows it.
     checkpoint::FileIdentity newest;
-    std::vector<checkpoint::FileIdentity> identities;
-    std::shared_ptr<const SourceSpec> spec;  // Null: only remembered.
+    std::vector<checkpoint::FileIdentity> identities;  // Oldest first.
+    size_t identities_max = 2 * kGenerationsKnown;     // Then those without a file are dropped.
+    std::shared_ptr<const SourceSpec> spec;            // Null: only remembered.
     std::vector<HeldFile> files;
     std::set<Follower*> followers;
   };
@@ -130,7 +135,8 @@ class Discovery {
     int64_t changed_ns = 0;  // Its ctime as of the last look.
     std::set<Follower*> followers;
     std::unordered_map<std::string, std::set<SourceId>> names;
-    std::string moved_name;  // The first half of a rename.
+    size_t names_max = 2 * kNamesKnown;  // Then those without a file are dropped.
+    std::string moved_name;              // The first half of a rename.
     uint32_t moved_cookie = 0;
   };
   using IdentityKey = std::pair<checkpoint::FileIdentity, Stream>;
@@ -138,6 +144,7 @@ class Discovery {
   // discovery.cc: followers and their directories.
   void scan(Follower& follower);
   void watch_directories(Follower& follower, const ScanResult& result);
+  void forget_names(WatchedDirectory& directory);
   void say_problems(Follower& follower, const ScanResult& result);
   void end_if_unwritten(SourceId id);
   void forget_follower(Follower& follower);
@@ -166,6 +173,7 @@ class Discovery {
                                                       uint64_t offset);
   void open_rotated_away(Follower& follower, const ScanResult& result);
   void adopt(const FoundFile& file, SourceId id, Stream stream);
+  void forget_generations(const Follower& follower, const ScanResult& result);
   uint64_t first_offset(const Follower& follower, const FoundFile& file) const;
   bool known_declaration(const Follower& follower) const;
   std::shared_ptr<const SourceSpec> make_spec(const Follower& follower, const FoundFile& file,

@@ -1,6 +1,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <set>
 
 #include "agent/discovery.h"
 #include "agent/host_dir.h"
@@ -281,6 +282,38 @@ void Discovery::open_rotated_away(Follower& follower, const ScanResult& result) 
     }
   }
   follower.let_go = std::move(still_there);
+}
+
+// A log that is rotated each minute for years must not take memory for each of its files. Those
+// whose file is nowhere any more are forgotten, oldest first, down to what a restart knows as well.
+void Discovery::forget_generations(const Follower& follower, const ScanResult& result) {
+  std::set<checkpoint::FileIdentity> on_disk;
+  for (const SourceId id : follower.sources) {
+    Lineage& lineage = lineages_.at(id);
+    auto& all = lineage.identities;
+    // Another follower may look at directories that this one does not.
+    if (all.size() <= lineage.identities_max || lineage.followers.size() > 1) continue;
+    if (on_disk.empty()) {
+      for (const FoundFile& file : result.files) on_disk.insert(file.facts.identity);
+      for (const WatchDir& directory : result.directories) {
+        auto files = identities_in(*directory.directory);
+        if (!files) return;
+        on_disk.merge(files.value());
+      }
+    }
+    std::set<checkpoint::FileIdentity> kept{lineage.newest};
+    for (const HeldFile& held : lineage.files) {
+      if (const auto file = held.file.lock()) kept.insert(file->identity);
+    }
+    size_t excess = all.size() - kGenerationsKnown;
+    std::erase_if(all, [&](const checkpoint::FileIdentity& each) {
+      if (excess == 0 || on_disk.contains(each) || kept.contains(each)) return false;
+      --excess;
+      identities_.erase({each, lineage.stream});
+      return true;
+    });
+    lineage.identities_max = 2 * std::max(all.size(), kGenerationsKnown);
+  }
 }
 
 // Where a source that nobody has read yet begins.

@@ -106,6 +106,14 @@ bool Lane::wait_before_retry() {
 // Before a call that is to be repeated is made again.
 void Lane::pause() { waiter_.wait(clock_.monotonic_ns() + kPauseNs, {}); }
 
+// A source that was let go comes back with what the store holds: that has to be what was delivered.
+Status Lane::confirm_for(SourceId source) {
+  if (!confirm_pending_ || sources_.find(source) != nullptr) return ok();
+  const Status confirmed = store_.confirm(options_.lane);
+  confirm_pending_ = confirm_pending_ && !confirmed;
+  return confirmed;
+}
+
 void Lane::apply_messages() {
   std::vector<ToLane> messages = inbox_.take();
   if (!unapplied_.empty()) {
@@ -118,8 +126,9 @@ void Lane::apply_messages() {
     const auto* opened = std::get_if<SourceOpened>(&message);
     const auto* vanished = std::get_if<SourceVanished>(&message);
     if (opened != nullptr || vanished != nullptr) {
-      const Status applied =
-          opened != nullptr ? sources_.opened(*opened) : sources_.vanished(*vanished);
+      Status applied = confirm_for(opened != nullptr ? opened->spec->id : vanished->spec->id);
+      if (applied)
+        applied = opened != nullptr ? sources_.opened(*opened) : sources_.vanished(*vanished);
       if (!applied) {
         spdlog::error("lane {}: the checkpoint cannot be read, new sources wait: {}",
                       options_.lane.value, applied.error().message);

@@ -33,6 +33,7 @@ enum class NewCluster : uint8_t { kRefuse, kContinue, kRestart };
 struct LaneOptions {
   LaneId lane = {};
   std::string host_id = {};
+  std::string cluster_id = {};  ///< The checkpoint's when the agent started; empty: none yet.
   std::string default_topic = {};
   std::string ledger_topic = {};  ///< Empty: the ledger stays in the checkpoint, losses only.
   bool exactly_once = true;
@@ -72,6 +73,7 @@ class Lane {
   void rewind();
   bool wait_before_retry();
   void apply_messages();
+  Status confirm_for(SourceId source);
   bool finished() const;
   bool stop_reading() const;
   void wait_for_work();
@@ -142,6 +144,7 @@ class Lane {
   std::vector<checkpoint::LedgerEntry> waiting_ledger_;  // Of earlier transactions, unshipped.
   std::string group_;
 
+  bool started_over_ = false;  // Its sources are what --new-cluster=restart left of them.
   bool stopping_ = false;
   bool start_scanned_ = false;
   bool saturated_ = false;        // Something is ready, but its partition or the memory is full.

@@ -57,8 +57,16 @@ Status Lane::check_cluster() {
   if (!id) return id.error();
   const auto stored = store_.value("cluster_id");
   if (!stored) return stored.error();
-  if (stored.value() == id.value()) return ok();
+  const bool restart = options_.new_cluster == NewCluster::kRestart;
   if (stored.value().empty()) return store_.set_value("cluster_id", id.value());
+  if (stored.value() == id.value()) {
+    // Another lane was faster and forgot our sources with its own, or we did before.
+    const bool other = !options_.cluster_id.empty() && options_.cluster_id != id.value();
+    if (!restart || !other || started_over_) return ok();
+    if (Status reloaded = sources_.reload(); !reloaded) return reloaded;
+    started_over_ = true;
+    return ok();
+  }
   if (options_.new_cluster == NewCluster::kRefuse) {
     return Error{ErrorCode::kInvalid,
                  "This state directory belongs to the Kafka cluster " + stored.value() +
@@ -68,15 +76,11 @@ Status Lane::check_cluster() {
   }
   spdlog::warn("lane {}: a new Kafka cluster {} instead of {}, by --new-cluster",
                options_.lane.value, id.value(), stored.value());
-  if (options_.new_cluster == NewCluster::kRestart) {
-    const auto known = store_.sources(options_.lane);
-    if (!known) return known.error();
-    std::vector<SourceId> all;
-    for (const auto& source : known.value()) all.push_back(source.row.id);
-    if (Status forgotten = store_.forget(all); !forgotten) return forgotten;
-    if (Status reloaded = sources_.reload(); !reloaded) return reloaded;
-  }
-  return store_.set_value("cluster_id", id.value());
+  if (!restart) return store_.set_value("cluster_id", id.value());
+  if (Status forgotten = store_.start_over(id.value()); !forgotten) return forgotten;
+  if (Status reloaded = sources_.reload(); !reloaded) return reloaded;
+  started_over_ = true;
+  return ok();
 }
 
 Status Lane::check_checkpoint_topic() {

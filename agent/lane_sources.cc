@@ -297,13 +297,19 @@ void LaneSources::rewind() {
 }
 
 Status LaneSources::reload() {
+  // Those that the store does not know to have begun begin anew.
+  new_states_.clear();
+  new_ledger_.clear();
   for (auto& [id, source] : sources_) {
     auto stored = store_.source(id);
     if (!stored) return stored.error();
     source->confirmed = stored.value() ? stored.value()->state : checkpoint::SourceState{};
+    // A state without its source would be forgotten.
+    if (!stored.value()) new_rows_.push_back(row_of(*source->spec, clock_.wall_ns(), 0));
     source->tail.confirmed(source->confirmed);
   }
   rewind();
+  for (auto& [id, source] : sources_) begin(*source);
   return ok();
 }
 

@@ -16,6 +16,19 @@ Status SqliteStore::put_sources(const std::vector<SourceRow>& rows) {
   return transaction.commit();
 }
 
+Status SqliteStore::start_over(const std::string& cluster_id) {
+  WriteTransaction transaction(*database_);
+  if (Status begun = transaction.begin(); !begun) return begun;
+  const auto stored = value("cluster_id");
+  if (!stored) return stored.error();
+  if (stored.value() == cluster_id) return ok();
+  for (const char* sql : {"DELETE FROM state", "DELETE FROM source"}) {
+    if (Status done = database_->run(sql); !done) return done;
+  }
+  if (Status set = set_value("cluster_id", cluster_id); !set) return set;
+  return transaction.commit();
+}
+
 Status SqliteStore::forget(const std::vector<SourceId>& sources) {
   WriteTransaction transaction(*database_);
   if (Status begun = transaction.begin(); !begun) return begun;

@@ -64,6 +64,9 @@ class Store {
   /// Forgets the sources whose `gone_ns` is not 0 and before `before_ns`; gives how many. Ledger
   /// entries of that age go too, but for losses that were not shipped yet.
   virtual Result<size_t> forget_gone(LaneId lane, int64_t before_ns) = 0;
+  /// --new-cluster=restart: forgets every source of every lane and takes `cluster_id` for the value
+  /// of that name, in one transaction. Does nothing when that is the value already.
+  virtual Status start_over(const std::string& cluster_id) = 0;
   /// Forgets sources and their states.
   virtual Status forget(const std::vector<SourceId>& sources) = 0;
 

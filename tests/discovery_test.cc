@@ -310,6 +310,52 @@ TEST_F(DiscoveryTest, a_log_behind_a_symlink_is_followed_where_it_is) {
   }
 }
 
+TEST_F(DiscoveryTest, generations_without_a_file_are_forgotten_and_those_with_one_are_not) {
+  fs::create_directory(path("out"));
+  const auto rotated = [](size_t i) { return "x.log.2026-11-21-" + std::to_string(1000 + i); };
+  constexpr size_t kRotations = 3 * (limits::kClosedGenerationsMax + 1);
+  Inodes made{write("x.log")};
+  declare("*.log");
+  for (size_t i = 0; i < kRotations; ++i) {
+    messages_.clear();  // As the lane lets go of what it shipped.
+    fs::rename(path("x.log"), path(rotated(i)));
+    made.push_back(write("x.log"));
+    look();
+    discovery_->sweep();
+    if (i > 0) fs::rename(path(rotated(i)), path("out/" + rotated(i)));
+  }
+  messages_.clear();
+  fs::rename(path(rotated(0)), path("kept.log"));
+  look();
+  EXPECT_TRUE(opened().empty());
+  fs::rename(path("out/" + rotated(kRotations - 5)), path("known.log"));
+  look();
+  EXPECT_TRUE(opened().empty());
+  fs::rename(path("out/" + rotated(1)), path("forgotten.log"));
+  look();
+  EXPECT_EQ(opened(), Inodes{made[1]});
+}
+
+TEST_F(DiscoveryTest, names_that_were_moved_away_are_forgotten) {
+  fs::create_directory(path("out"));
+  const auto name = [](int i) { return "n" + std::to_string(i) + ".txt"; };
+  write("x.log");
+  declare("*.log");
+  for (int i = 0; i < 200; ++i) {
+    fs::rename(path("x.log"), path(name(i)));
+    fs::rename(path(name(i)), path("out/" + name(i)));
+    write("x.log");
+    look();
+  }
+  const std::vector<ToLane> held = std::exchange(messages_, {});
+  for (int i = 0; i < 100; ++i) write(name(i));
+  look();
+  EXPECT_FALSE(touched("x.log"));
+  write("x.log");
+  look();
+  EXPECT_TRUE(touched("x.log"));
+}
+
 TEST_F(DiscoveryTest, a_rotator_at_full_speed_hides_no_generation) {
   constexpr int kRotations = 150;
   Inodes made{write("x.log")};

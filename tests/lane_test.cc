@@ -6,152 +6,20 @@
 
 #include "agent/lane.h"
 
-#include <fcntl.h>
 #include <gtest/gtest.h>
-#include <simdjson.h>
 
 #include <filesystem>
-#include <fstream>
 #include <map>
 #include <thread>
 
-#include "tests/fakes/scripted_kafka.h"
-#include "tests/fakes/temporary_dir.h"
+#include "tests/fakes/lane_host.h"
 
 namespace longshore::agent {
 namespace {
 
 using fakes::Call;
 using fakes::Fault;
-using Lines = std::vector<std::string>;
 using Shipped = std::map<std::string, Lines>;
-namespace fs = std::filesystem;
-
-constexpr char kGroup[] = "longshore-agent.host.0";
-constexpr char kLedger[] = "longshore-ledger";
-
-// One host: files, checkpoint and a Kafka, which lanes live and die on.
-struct Host {
-  Host() {
-    kafka_.add_topic("logs", 4);
-    kafka_.add_topic(shipper::kCheckpointTopic, 1);
-  }
-
-  std::string path(const std::string& name) const { return directory_.path() + "/" + name; }
-
-  void append(const std::string& name, int lines) {
-    std::ofstream file(path(name), std::ios::app | std::ios::binary);
-    for (int i = 0; i < lines; ++i) {
-      written_[name].push_back(name + " " + std::to_string(written_[name].size()));
-      file << written_[name].back() << "\n";
-    }
-  }
-
-  SourceOpened opened(const std::string& name, const std::string& topic = "") {
-    auto spec = std::make_shared<SourceSpec>();
-    spec->id = make_source_id("host", path(name), "");
-    spec->declaration.name = name;
-    spec->declaration.format = RecordFormat::kRaw;
-    spec->declaration.topic = topic;
-    spec->host_path = path(name);
-    Fd fd(::open(path(name).c_str(), O_RDONLY | O_CLOEXEC));
-    const auto identity = checkpoint::file_facts(fd.get()).value().identity;
-    return {spec, std::make_shared<OpenFile>(OpenFile{std::move(fd), identity}), 0};
-  }
-
-  // One life of the lane, from its start until all is shipped or it cannot go on.
-  LaneStopped live(LaneOptions options = {}) {
-    auto store = checkpoint::open_store(directory_.path());
-    EXPECT_TRUE(store);
-    Destinations destinations({.host_id = "host"}, kafka_);
-    LaneSources sources(
-        {.host_name = "h", .rotate_wait_ns = 0, .ledger = !options.ledger_topic.empty()},
-        *store.value(), clock_);
-    options.host_id = "host";
-    options.default_topic = "logs";
-    options.once = true;
-    if (options.linger_ns == LaneOptions{}.linger_ns) options.linger_ns = 20'000'000;
-    Mailbox<ToLane> inbox;
-    Mailbox<ToWatch> outbox;
-    LaneProgress progress;
-    Lane lane(options, sources, destinations, *store.value(), kafka_, clock_, waiter_, inbox,
-              outbox, progress);
-    for (const auto& [name, lines] : written_) {
-      const SourceOpened message = opened(name, topics_[name]);
-      inbox.post(message);
-      if (name == deleted_) fs::remove(path(name));
-      if (ends_) inbox.post(SourceEnded{message.spec->id});
-    }
-    if (stops_) inbox.post(StopLane{});
-    if (!stay_) inbox.post(StartScanned{});
-    std::thread stopper;
-    if (stay_) {
-      stopper = std::thread([&inbox, this] {
-        std::this_thread::sleep_for(stay_for_);
-        inbox.post(StopLane{});
-      });
-    }
-    lane.run();
-    if (stopper.joinable()) stopper.join();
-    return std::get<LaneStopped>(outbox.take().back());
-  }
-
-  checkpoint::LaneRecord record() {
-    return checkpoint::open_store(directory_.path()).value()->lane({0}).value();
-  }
-  std::vector<checkpoint::LedgerEntry> ledger() {
-    return checkpoint::open_store(directory_.path()).value()->ledger().value();
-  }
-
-  // Every source's values as Kafka has them, in the order of its partition.
-  std::map<std::string, Lines> shipped(const std::string& topic = "logs") const {
-    std::map<std::string, Lines> lines;
-    for (int32_t partition = 0; partition < 4; ++partition) {
-      for (const auto& record : kafka_.records({topic, partition})) {
-        lines[record.value.substr(0, record.value.find(' '))].push_back(record.value);
-      }
-    }
-    return lines;
-  }
-
-  // The ledger's records in Kafka, as "event start end reason" by the names of their sources.
-  std::map<std::string, Lines> ledger_records() const {
-    std::map<std::string, Lines> lines;
-    simdjson::dom::parser parser;
-    for (int32_t partition = 0; partition < 4; ++partition) {
-      for (const auto& record : kafka_.records({kLedger, partition})) {
-        const simdjson::padded_string json(record.value);
-        const simdjson::dom::element about = parser.parse(json)["longshore"];
-        EXPECT_EQ(record.key, std::string_view(about["source"]));
-        const uint64_t start = about["start"], end = about["end"];
-        std::string line = std::string(std::string_view(about["event"])) + " " +
-                           std::to_string(start) + " " + std::to_string(end);
-        std::string_view reason;
-        if (!about["reason"].get(reason)) line += " " + std::string(reason);
-        lines[std::string(std::string_view(about["name"]))].push_back(line);
-      }
-    }
-    return lines;
-  }
-
-  size_t bytes_written(const std::string& name) const {
-    size_t bytes = 0;
-    for (const std::string& line : written_.at(name)) bytes += line.size() + 1;
-    return bytes;
-  }
-
-  fakes::TemporaryDir directory_;
-  fakes::ScriptedKafka kafka_;
-  SystemClock clock_;
-  SystemWaiter waiter_{clock_};
-  std::map<std::string, Lines> written_;
-  std::map<std::string, std::string> topics_;
-  bool ends_ = false;    // The sources' writers are gone.
-  bool stops_ = false;   // A life is told to stop before it has read anything.
-  std::string deleted_;  // This one goes when it was just opened.
-  bool stay_ = false;    // A life ends by StopLane after a moment, not when all is shipped.
-  std::chrono::milliseconds stay_for_{300};
-};
 
 class LaneTest : public testing::Test, protected Host {};
 
@@ -275,6 +143,30 @@ TEST_F(LaneTest, before_it_stops_it_ships_what_is_left_of_deleted_files) {
   EXPECT_TRUE(shipped()["b"].empty());
 }
 
+TEST_F(LaneTest, a_source_that_comes_back_at_once_goes_on_where_it_stood) {
+  append("a", 1);
+  append("b", 1);
+  stay_ = true;
+  meanwhile_ = [this](Mailbox<ToLane>& inbox) {
+    const SourceOpened busy = opened("b");
+    for (int i = 0; i < 1500; ++i) {
+      append("b", 1);
+      inbox.post(SourcesTouched{{busy.spec->id}});
+      if (i % 5 == 0) {
+        append("a", 1);
+        const SourceOpened message = opened("a");
+        inbox.post(message);
+        inbox.post(SourceReleased{message.spec->id, false});
+      }
+      std::this_thread::sleep_for(std::chrono::microseconds(700));
+    }
+  };
+  EXPECT_EQ(live({.linger_ns = 2'000'000}).exit_status, 0);
+  stay_ = false;
+  EXPECT_EQ(live().exit_status, 0);
+  EXPECT_EQ(shipped(), written_);
+}
+
 TEST_F(LaneTest, a_small_queue_and_small_transactions_change_nothing) {
   kafka_.set_queue_records_max(100);
   append("a", 9000);
@@ -367,6 +259,40 @@ TEST_F(LaneTest, another_cluster_is_refused_unless_it_is_meant) {
   EXPECT_EQ(live().exit_status, 2);
   EXPECT_EQ(live({.new_cluster = NewCluster::kContinue}).exit_status, 0);
   EXPECT_EQ(shipped(), written_);
+}
+
+TEST_F(LaneTest, another_cluster_gets_all_files_again_once_whichever_lane_sees_it_first) {
+  append("a", 10);
+  EXPECT_EQ(live().exit_status, 0);
+  const std::string old =
+      checkpoint::open_store(directory_.path()).value()->value("cluster_id").value();
+  Lines twice = written_["a"];
+  for (const bool other_lane : {false, true}) {
+    const std::string fresh = other_lane ? "third" : "second";
+    kafka_.set_cluster_id(fresh);
+    kafka_.set_offset(kGroup, {});
+    // Our source is known before; we learn of the cluster only then.
+    const size_t asked = kafka_.calls(Call::kClusterId);
+    if (!other_lane) {
+      kafka_.fail(
+          {.call = Call::kClusterId, .nth = asked + 1, .times = 1, .code = ErrorCode::kRetryable});
+    } else {
+      first_ = [&](LaneSources& sources, checkpoint::Store& store) {
+        ASSERT_TRUE(sources.opened(opened("a")));
+        ASSERT_TRUE(sources.store_new({0}));
+        ASSERT_TRUE(store.start_over(fresh));
+      };
+    }
+    const auto restart =
+        LaneOptions{.cluster_id = other_lane ? "second" : old, .new_cluster = NewCluster::kRestart};
+    EXPECT_EQ(live(restart).exit_status, 0);
+    first_ = nullptr;
+    twice.insert(twice.end(), written_["a"].begin(), written_["a"].end());
+    EXPECT_EQ(shipped()["a"], twice);
+    EXPECT_EQ(checkpoint::open_store(directory_.path()).value()->sources({0}).value().size(), 1u);
+    EXPECT_EQ(live().exit_status, 0);
+    EXPECT_EQ(shipped()["a"], twice);
+  }
 }
 
 TEST_F(LaneTest, a_missing_topic_parks_its_own_sources_only) {

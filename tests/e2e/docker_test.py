@@ -136,6 +136,17 @@ def a_container_that_starts_again(host):
     host.expect(late, lines())
     say("what ended while the agent was down is collected")
 
+    out, error = host.topic("t-both"), host.topic("t-both-error")
+    host.run(out, "stdout", shell=numbers("") + "; " + numbers(">&2", 5000, 10),
+             y="stderr", y_topic=error)
+    host.expect(error, lines(5000, 10))
+    host.agent.stop()
+    host.agent.start()
+    host.docker("start", "-a", out)
+    host.expect(out, lines() * 2)
+    host.expect(error, lines(5000, 10) * 2)
+    say("after a restart both streams of a container go on as themselves")
+
 
 def a_dockerd_that_restarts(host, name, live_restore):
     topic = host.topic(name)

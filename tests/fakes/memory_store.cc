@@ -118,6 +118,15 @@ Result<size_t> MemoryStore::forget_gone(LaneId lane, int64_t before_ns) {
   return gone.size();
 }
 
+Status MemoryStore::start_over(const std::string& cluster_id) {
+  if (Status changed = change(); !changed) return changed;
+  if (values_["cluster_id"] == cluster_id) return ok();
+  rows_.clear();
+  states_.clear();
+  values_["cluster_id"] = cluster_id;
+  return ok();
+}
+
 Status MemoryStore::forget(const std::vector<SourceId>& sources) {
   if (Status changed = change(); !changed) return changed;
   for (const SourceId source : sources) {

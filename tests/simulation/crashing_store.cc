@@ -33,6 +33,10 @@ Result<size_t> CrashingStore::forget_gone(LaneId lane, int64_t before_ns) {
   return change<Result<size_t>>("forget_gone", [&] { return store_.forget_gone(lane, before_ns); });
 }
 
+Status CrashingStore::start_over(const std::string& cluster_id) {
+  return change<Status>("start_over", [&] { return store_.start_over(cluster_id); });
+}
+
 Status CrashingStore::forget(const std::vector<SourceId>& sources) {
   return change<Status>("forget", [&] { return store_.forget(sources); });
 }

@@ -41,6 +41,7 @@ class CrashingStore final : public checkpoint::Store {
 
   Status put_sources(const std::vector<checkpoint::SourceRow>& rows) override;
   Result<size_t> forget_gone(LaneId lane, int64_t before_ns) override;
+  Status start_over(const std::string& cluster_id) override;
   Status forget(const std::vector<SourceId>& sources) override;
   Result<std::string> prepare(const checkpoint::Prepare& prepare) override;
   Status confirm(LaneId lane) override;
