@@ -32,12 +32,12 @@ Status Destinations::look_up(const std::string& name, Topic& topic, int64_t now_
   if (!count && count.error().code == ErrorCode::kNotFound && options_.create_topics) {
     const Status created = kafka_.create_topic(name, options_.topic_partitions,
                                                options_.topic_replicas, kMetadataTimeoutMs);
-    if (!created) {
-      topic.parked_until_ns = now_ns + kAskAgainNs;
-      return created.error();
+    if (created) {
+      spdlog::info("created topic {} with {} partitions", name, options_.topic_partitions);
+      count = kafka_.topic_partitions(name, kMetadataTimeoutMs);
+    } else {
+      count = created.error();
     }
-    spdlog::info("created topic {} with {} partitions", name, options_.topic_partitions);
-    count = kafka_.topic_partitions(name, kMetadataTimeoutMs);
   }
   if (count) {
     topic.partitions = count.value();

@@ -123,6 +123,11 @@ def made_topics(lab, kafka):
     path = lab.dir / "made.log"
     numbered_lines(path, 0, 300)
     agent = lab.agent(kafka.brokers, topic="made", sources={"made": path}, name="made",
+                      flags=["--create-topics", "--topic-replicas", 3])
+    agent.start()
+    agent.wait_for_log("topic made cannot be used")
+    agent.stop()
+    agent = lab.agent(kafka.brokers, topic="made", sources={"made": path}, name="made",
                       flags=["--create-topics", "--topic-partitions", 3, "--topic-replicas", 1])
     agent.once()
     check_clean(audit(kafka.brokers, "made", [("made", path)]), 300, 1, 1)
