@@ -175,8 +175,11 @@ void stop_lanes(std::vector<std::unique_ptr<LaneRig>>& rigs, Mailbox<ToWatch>& f
     spdlog::warn(
         "stopping without an answer from Kafka; nothing is lost: what it did not confirm "
         "is sent again");
+    const auto is_wrong = [](const LaneStopped& each) { return each.exit_status != 0; };
+    const auto wrong = std::find_if(stopped.begin(), stopped.end(), is_wrong);
+    if (wrong != stopped.end()) spdlog::error("{}", wrong->message);
     spdlog::shutdown();
-    ::_exit(0);
+    ::_exit(wrong == stopped.end() ? 0 : wrong->exit_status);
   }
   for (auto& rig : rigs) rig->thread.join();
 }
