@@ -154,7 +154,6 @@ WatchOptions watch_options(const AgentSettings& settings) {
           .default_topic = settings.topic,
           .ledger_topic = settings.ledger_topic,
           .host_sources = settings.sources,
-          .once = settings.once,
           .sweep_ms = settings.sweep_ms};
 }
 

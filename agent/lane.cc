@@ -84,7 +84,7 @@ void Lane::rewind() {
   destinations_.reset_outstanding();
   destinations_.forget_shapes();
   sources_.rewind();
-  open_ = saturated_ = any_report_ = false;
+  open_ = saturated_ = false;
   open_bytes_ = open_records_ = 0;
   outstanding_ = 0;
   delivery_trouble_ = shipper::Trouble::kNone;

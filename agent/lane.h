@@ -151,7 +151,6 @@ class Lane {
   TransactionNumber confirmed_;   // Delivered; perhaps not stored as confirmed yet.
   bool confirm_pending_ = false;  // The store still says "prepared" of `confirmed_`.
   bool open_ = false;             // A transaction is open.
-  bool any_report_ = false;       // It had a delivery.
   int64_t opened_ns_ = 0;
   uint64_t open_bytes_ = 0, open_records_ = 0;
   size_t outstanding_ = 0;    // Records handed over and not reported.

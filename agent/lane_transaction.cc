@@ -135,7 +135,6 @@ Status Lane::begin_transaction() {
     if (Status begun = session_->begin(); !begun) return begun;
   }
   open_ = true;
-  any_report_ = false;
   opened_ns_ = clock_.monotonic_ns();
   open_bytes_ = open_records_ = 0;
   open_topics_.clear();
@@ -187,7 +186,6 @@ Status Lane::take_reports() {
   for (const shipper::Report& report : reports_) {
     shipper::Chunk& chunk = *report.chunk;
     outstanding_ -= report.records;
-    any_report_ = true;
     Destination& to = *static_cast<Destination*>(chunk.owner);
     to.records_out -= report.records;
     to.bytes_out -= report.value_bytes;

@@ -28,7 +28,6 @@ struct WatchOptions {
   std::string default_topic;
   std::string ledger_topic;  ///< Nobody may declare it.
   std::vector<Declaration> host_sources;
-  bool once = false;
   int64_t sweep_ms = 5000;
 };
 
