@@ -106,6 +106,7 @@ void Tail::rewind(const checkpoint::SourceState& state) {
   closing_ = false;
   recheck_at_ns_ = failing_since_ns_ = copy_until_ns_ = 0;
   wants_copy_ = false;
+  met_ = {};
   events_.clear();
   // A state that was in doubt may turn out to be the confirmed one after files were added.
   std::erase_if(generations_, [&](const Generation& known) {
@@ -213,9 +214,10 @@ Result<FillOutcome> Tail::fill(shipper::Chunk& chunk, shipper::RecordEncoder& en
     }
     if (bytes.substr(0, overlap) != state_.tail) {
       // What was as it should be once since the host went down was changed by somebody else.
-      const bool met = ahead_ && ahead_->file() == state_.file;
-      return rebooted() && !met ? resume_by_marks(fd, now_ns) : truncated(fd, now_ns);
+      const bool lost_power = rebooted() && met_ != state_.file;
+      return lost_power ? resume_by_marks(fd, now_ns) : truncated(fd, now_ns);
     }
+    met_ = state_.file;
     copy_until_ns_ = 0;
     const auto said = look_ahead(fd);
     if (!said) return said.error();

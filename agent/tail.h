@@ -143,6 +143,7 @@ class Tail {
   // Since the host went down, in the generation that was current then: for zeros behind the offset,
   // and between what the marks prove and the offset.
   std::optional<ZeroSearch> ahead_, behind_;
+  checkpoint::FileIdentity met_;  // Found as it was read, since the last rewind.
   bool closing_ = false;        // The current generation gets no more bytes: its rest is complete.
   size_t read_bytes_;           // The next window; follows what a window's records took.
   int64_t grew_at_ns_ = 0;      // When the current generation last had something new.

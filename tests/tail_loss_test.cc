@@ -312,6 +312,24 @@ TEST_F(TailLossTest, the_zeros_of_an_earlier_power_loss_are_not_those_of_the_nex
   }
 }
 
+TEST_F(TailLossTest, a_power_loss_is_one_again_when_what_followed_was_not_delivered) {
+  append("x", "first\nsecond\n");
+  const auto state = read_all("x");
+  fs::resize_file(path("x"), 6);
+  append("x", "after\n");
+  Tail tail(Stream::kFile, state, kWaitNs, 2);
+  tail.add(open("x"), 0);
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    events_.clear();
+    at_ = state.covered.bytes;
+    EXPECT_EQ(drain(tail), (Lines{"first", "after"}));
+    EXPECT_EQ(events(LedgerEvent::kDoubt).size(), 1u);
+    ASSERT_EQ(events(LedgerEvent::kLost).size(), 1u);
+    EXPECT_EQ(events(LedgerEvent::kLost)[0].reason, "power loss");
+    tail.rewind(state);
+  }
+}
+
 TEST_F(TailLossTest, what_comes_twice_behind_zeros_that_were_shipped_is_named) {
   append("x", "");
   fs::resize_file(path("x"), 100);
