@@ -257,7 +257,8 @@ Result<bool> Tail::look_ahead(int fd) {
       state_.offset > ahead_->begin()) {
     ahead_.emplace(state_.file, state_.offset, facts->size_bytes);
   }
-  if (ahead_->begin() < state_.offset + read_bytes_) {
+  // Beyond the window: a line that fills it has to be taken in parts.
+  if (ahead_->begin() <= state_.offset + read_bytes_) {
     if (Status looked = ahead_->look_on(fd); !looked) return looked.error();
   }
   if (ahead_->done() && !ahead_->found() && !has_successor()) state_.boot = boot_;

@@ -312,6 +312,17 @@ TEST_F(TailLossTest, the_zeros_of_an_earlier_power_loss_are_not_those_of_the_nex
   }
 }
 
+TEST_F(TailLossTest, a_line_longer_than_a_window_is_read_after_a_reboot) {
+  append("x", "shipped\n");
+  const auto state = read_all("x");
+  append("x", std::string(5 << 20, 'y') + "\nafter\n");
+  const Lines lines = resume(state, "x", 2);
+  size_t bytes = 0;
+  for (const std::string& line : lines) bytes += line.size();
+  EXPECT_EQ(bytes, (5u << 20) + 5);
+  EXPECT_EQ(lines.back(), "after");
+}
+
 TEST_F(TailLossTest, a_power_loss_is_one_again_when_what_followed_was_not_delivered) {
   append("x", "first\nsecond\n");
   const auto state = read_all("x");
