@@ -42,6 +42,8 @@ void Broker::lose(size_t commits) {
     timeline_.trace("kafka: a commit is lost, the offset is {} again",
                     offset_.known ? std::to_string(offset_.number.value) : "none");
   }
+  // Back to when the offset had expired: as above.
+  lost_unnoticed_ = lost_unnoticed_ || (!lost_.empty() && !offset_.known);
 }
 
 void Broker::calm_down() {
