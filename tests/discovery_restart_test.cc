@@ -96,7 +96,11 @@ TEST_F(DiscoveryTest, what_cannot_be_looked_for_has_not_vanished) {
   fs::rename(path("x.log"), path("x.log.1"));
   rlimit limit{};
   ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &limit), 0);
-  for (rlim_t room = 0; room < 8; ++room) {
+  // UBSan needs descriptors for what it sees for the first time: so the first look has all.
+  restart({known});
+  discovery_->look_for_vanished();
+  EXPECT_TRUE(vanished().empty());
+  for (rlim_t room = 8; room-- > 0;) {
     restart({known});
     const Fd lowest(::open("/", O_PATH | O_CLOEXEC));
     const rlimit full{.rlim_cur = static_cast<rlim_t>(lowest.get()) + room,
