@@ -18,7 +18,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 
 from harness import Lab, check, numbered_lines, run, say, tap, wait_until  # noqa: E402
-from search import Member, ids_of, serve_opensearch  # noqa: E402
+from search import Member, id_of, serve_opensearch  # noqa: E402
 
 BODY_BYTES = 2 << 20
 
@@ -35,9 +35,9 @@ def arguments():
 def write_bodies(directory, records):
     """Bodies for curl: what index sends, in an index of its own."""
     bodies, lines, size = [], [], 0
-    for key, record in zip(ids_of(records), records):
+    for record in records:
         document = json.dumps(record, ensure_ascii=False, separators=(",", ":"))
-        action = f'{{"create":{{"_index":"logs-bench-0000.00.00","_id":"{key}"}}}}'
+        action = f'{{"create":{{"_index":"logs-bench-0000.00.00","_id":"{id_of(record)}"}}}}'
         lines.append(f"{action}\n{document}\n")
         size += len(lines[-1])
         if size >= BODY_BYTES:
