@@ -30,7 +30,7 @@ BROKERS = ("leader.imbalance.check.interval.seconds=5 leader.imbalance.per.broke
 def arguments():
     long = harness.LONG
     parser = argparse.ArgumentParser()
-    parser.add_argument("--seconds", type=int, default=3600 if long else 120,
+    parser.add_argument("--seconds", type=int, default=3600 if long else 60,
                         help="at least so long")
     parser.add_argument("--agent-kills", type=int, default=2000 if long else 50,
                         help="at least so many")
