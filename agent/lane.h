@@ -74,6 +74,7 @@ class Lane {
   bool wait_before_retry();
   void apply_messages();
   Status confirm_for(SourceId source);
+  Status reload_unconfirmed();
   bool finished() const;
   bool stop_reading() const;
   void wait_for_work();

@@ -183,6 +183,9 @@ Status Lane::ledger_prepared(const std::string& reason, const std::string& detai
   return store_.append_ledger(entries);
 }
 
+// Kafka acknowledged a transaction and lost it before the store heard of it: our sources are ahead.
+Status Lane::reload_unconfirmed() { return confirm_pending_ ? sources_.reload() : ok(); }
+
 Status Lane::apply(const checkpoint::Recovery& recovery) {
   using Action = checkpoint::RecoveryAction;
   const auto lane = options_.lane;
@@ -200,10 +203,12 @@ Status Lane::apply(const checkpoint::Recovery& recovery) {
       status = store_.confirm(lane);
       return status ? sources_.reload() : status;
     case Action::kDropPrepared:
-      return store_.drop_prepared(lane);
+      status = store_.drop_prepared(lane);
+      return status ? reload_unconfirmed() : status;
     case Action::kResendPrepared:
       status = in_doubt("possible duplicates");
       if (status) status = store_.drop_prepared(lane);
+      if (status) status = reload_unconfirmed();
       return status ? commit_confirmed_offset() : status;
     case Action::kSkipPrepared:
       status = in_doubt("possibly lost");
