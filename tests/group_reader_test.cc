@@ -9,28 +9,12 @@
 #include <map>
 
 #include "integrations/kafka/embedded_broker.h"
+#include "tests/fakes/produce.h"
 
 namespace longshore::kafka {
 namespace {
 
 constexpr int kRecords = 1000;
-
-void produce(const std::string& bootstrap, int records) {
-  rd_kafka_conf_t* conf = rd_kafka_conf_new();
-  char words[512];
-  rd_kafka_conf_set(conf, "bootstrap.servers", bootstrap.c_str(), words, sizeof words);
-  rd_kafka_t* producer = rd_kafka_new(RD_KAFKA_PRODUCER, conf, words, sizeof words);
-  ASSERT_NE(producer, nullptr) << words;
-  rd_kafka_topic_t* topic = rd_kafka_topic_new(producer, "logs", nullptr);
-  for (int i = 0; i < records; ++i) {
-    std::string value = std::to_string(i);
-    EXPECT_EQ(0, rd_kafka_produce(topic, i % 2, RD_KAFKA_MSG_F_COPY, value.data(), value.size(),
-                                  "key", 3, nullptr));
-  }
-  EXPECT_EQ(0, rd_kafka_flush(producer, 10'000));
-  rd_kafka_topic_destroy(topic);
-  rd_kafka_destroy(producer);
-}
 
 /// One member and all that it was told.
 class Member final : public GroupListener {
@@ -88,7 +72,7 @@ class GroupReaderTest : public ::testing::Test {
     auto broker = EmbeddedBroker::start({{"logs", 2}});
     EXPECT_TRUE(broker) << broker.error().message;
     broker_ = *std::move(broker);
-    produce(broker_->bootstrap(), kRecords);
+    fakes::produce(broker_->bootstrap(), kRecords, 2);
   }
   std::unique_ptr<EmbeddedBroker> broker_;
 };

@@ -18,6 +18,7 @@
 
 #include "integrations/kafka/embedded_broker.h"
 #include "tests/fakes/http_server.h"
+#include "tests/fakes/produce.h"
 
 namespace longshore::search {
 namespace {
@@ -64,23 +65,6 @@ class Node {
   HttpServer server_;
 };
 
-void produce(const std::string& bootstrap, int records) {
-  rd_kafka_conf_t* conf = rd_kafka_conf_new();
-  char words[512];
-  rd_kafka_conf_set(conf, "bootstrap.servers", bootstrap.c_str(), words, sizeof words);
-  rd_kafka_t* producer = rd_kafka_new(RD_KAFKA_PRODUCER, conf, words, sizeof words);
-  ASSERT_NE(producer, nullptr) << words;
-  rd_kafka_topic_t* topic = rd_kafka_topic_new(producer, "logs", nullptr);
-  for (int i = 0; i < records; ++i) {
-    std::string value = std::to_string(i);
-    EXPECT_EQ(0, rd_kafka_produce(topic, 0, RD_KAFKA_MSG_F_COPY, value.data(), value.size(), "key",
-                                  3, nullptr));
-  }
-  EXPECT_EQ(0, rd_kafka_flush(producer, 10'000));
-  rd_kafka_topic_destroy(topic);
-  rd_kafka_destroy(producer);
-}
-
 IndexSettings settings_of(const std::string& brokers, const std::string& url) {
   IndexSettings settings;
   settings.group.brokers = brokers;
@@ -118,7 +102,7 @@ TEST(Indexer, what_was_read_and_not_sent_is_left_to_the_next_member) {
   auto broker = kafka::EmbeddedBroker::start({{"logs", 1}});
   ASSERT_TRUE(broker) << broker.error().message;
   constexpr int kRecords = 100;
-  produce((*broker)->bootstrap(), kRecords);
+  fakes::produce((*broker)->bootstrap(), kRecords, 1);
   Node node;
   IndexSettings settings = settings_of((*broker)->bootstrap(), node.url());
   // One bulk goes; what is behind it waits for more.

@@ -197,6 +197,14 @@ TEST_F(LaneTest, a_commit_that_the_broker_lost_is_sent_again) {
   EXPECT_EQ(ledger()[0].reason, "possible duplicates");
 }
 
+TEST_F(LaneTest, a_commit_that_the_broker_lost_before_it_was_confirmed_is_sent_again) {
+  append("a", 3000);
+  // Offset 0, a first chunk; the next begins when the store still calls that one prepared.
+  kafka_.fail({.call = fakes::Call::kBegin, .nth = 3, .undoes_last = true});
+  EXPECT_EQ(live({.batch_bytes = 1}).exit_status, 0);
+  EXPECT_EQ(shipped(), written_);
+}
+
 TEST_F(LaneTest, a_transaction_in_doubt_is_sent_again_and_stands_in_the_ledger) {
   append("a", 10);
   EXPECT_EQ(live().exit_status, 0);

@@ -36,6 +36,7 @@ struct ScriptedBroker {
   Status query(Call call, const char* what);
   Trouble refusal_of(const TopicPartition& to);
   void append(const TopicPartition& to, Record record);
+  void undo_last_commit();
 
   std::mutex mutex;
   std::map<std::string, ScriptedTopic> topics;

@@ -70,12 +70,7 @@ void ScriptedKafka::set_offset(const std::string& group, GroupOffset offset) {
 
 void ScriptedKafka::undo_last_commit() {
   const std::lock_guard lock(broker_->mutex);
-  assert(!broker_->undo.group.empty());
-  for (const auto& [from, size] : broker_->undo.sizes) {
-    broker_->topics.at(from.topic).partitions.at(static_cast<size_t>(from.partition)).resize(size);
-  }
-  broker_->offsets[broker_->undo.group] = broker_->undo.offset;
-  broker_->undo = {};
+  broker_->undo_last_commit();
 }
 
 std::vector<Record> ScriptedKafka::records(const TopicPartition& from) const {
@@ -110,6 +105,15 @@ size_t ScriptedKafka::open_sessions() const {
 std::vector<size_t> ScriptedKafka::batch_sizes() const {
   const std::lock_guard lock(broker_->mutex);
   return broker_->batch_sizes;
+}
+
+void ScriptedBroker::undo_last_commit() {
+  assert(!undo.group.empty());
+  for (const auto& [from, size] : undo.sizes) {
+    topics.at(from.topic).partitions.at(static_cast<size_t>(from.partition)).resize(size);
+  }
+  offsets[undo.group] = undo.offset;
+  undo = {};
 }
 
 const Fault* ScriptedBroker::fault_of(Call call) {

@@ -46,6 +46,7 @@ struct Fault {
   Trouble trouble = Trouble::kBroker;
   /// The broker did what was asked and only the answer was lost: a commit that "timed out".
   bool done_anyway = false;
+  bool undoes_last = false;  ///< The broker loses what it acknowledged last: undo_last_commit().
 };
 
 struct Record {

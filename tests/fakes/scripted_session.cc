@@ -38,6 +38,7 @@ std::optional<Error> ScriptedSession::refused(Call call, bool* done_anyway) {
     return Error{ErrorCode::kRetryable, "Kafka is away."};
   }
   if (!fault) return std::nullopt;
+  if (fault->undoes_last) broker_.undo_last_commit();
   if (done_anyway) *done_anyway = fault->done_anyway;
   trouble_ = fault->trouble;
   gone_ = fault->code != ErrorCode::kRetryable;
