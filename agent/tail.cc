@@ -150,33 +150,43 @@ void Tail::begin() {
   start_first(generations_.front());
 }
 
-// On to the generation behind the current one, or to the first that is there.
-void Tail::start_next() {
+// The generation behind the current one, or the first that is there.
+const Tail::Generation& Tail::next() const {
   const auto is_current = [&](const auto& known) { return known.file->identity == state_.file; };
   const auto at = std::find_if(generations_.begin(), generations_.end(), is_current);
-  const Generation& next = at == generations_.end() ? generations_.front() : *std::next(at);
+  return at == generations_.end() ? generations_.front() : *std::next(at);
+}
+
+// What was current is behind us; positions and marks are the caller's.
+void Tail::turn_to(const checkpoint::FileIdentity& file) {
   state_.closed.push_back(state_.file);
   if (state_.closed.size() > limits::kClosedGenerationsMax) {
     state_.closed.erase(state_.closed.begin());
   }
+  state_.file = file;
+  state_.seen_bytes = 0;
+  closing_ = false;
+  grew_at_ns_ = followed_at_ns_ = 0;
+}
+
+void Tail::start_next() {
+  const Generation& following = next();
+  turn_to(following.file->identity);
   ++state_.generation;
   state_.base.bytes += state_.offset;
-  state_.file = next.file->identity;
-  state_.offset = state_.seen_bytes = 0;
+  state_.offset = 0;
   state_.part = 0;
   state_.tail.clear();
   marker_.reset(0);
-  closing_ = false;
-  if (next.truncated) {
+  if (following.truncated) {
     lose(0, "truncated",
          "the file was copied and truncated; its copy was read to its end, what was written "
          "between the two is not known");
   }
-  if (next.gap_before) {
+  if (following.gap_before) {
     lose(0, "generation unseen",
          "files that the log was rotated through came and went before they could be opened");
   }
-  grew_at_ns_ = followed_at_ns_ = 0;
   read_bytes_ = limits::kReadBytesUsual;
 }
 
@@ -309,7 +319,11 @@ FillOutcome Tail::close_generation(const Generation& generation, int64_t now_ns,
   const int64_t quiet_at_ns = std::max(grew_at_ns_, followed_at_ns_) + rotate_wait_ns_;
   const bool quiet = now_ns >= quiet_at_ns;
   if (quiet || !checkpoint::has_writer(generation.file->fd.get())) {
-    closing_ = true;
+    if (is_original(next())) {
+      turn_to(next().file->identity);
+    } else {
+      closing_ = true;
+    }
     return FillOutcome::kMoved;
   }
   recheck_at_ns_ = std::min(quiet_at_ns, now_ns + kWriterPollNs);

@@ -101,6 +101,8 @@ class Tail {
   };
   const Generation* current() const;
   bool start_first(const Generation& generation);
+  const Generation& next() const;
+  void turn_to(const checkpoint::FileIdentity& file);
   void start_next();
   Result<FillOutcome> drained(const Generation& generation, int64_t now_ns, bool rest);
 
@@ -112,6 +114,7 @@ class Tail {
   FillOutcome lose_given_up(const Generation& generation);
   FillOutcome truncated(int fd, int64_t now_ns);
   bool is_copy(const OpenFile& file) const;
+  bool is_original(const Generation& next) const;
   void switch_to(std::shared_ptr<const OpenFile> copy);
   void restart_truncated(int fd);
   Result<FillOutcome> resume_by_marks(int fd, int64_t now_ns);

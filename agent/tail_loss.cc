@@ -152,6 +152,14 @@ bool Tail::is_copy(const OpenFile& file) const {
   return proven && proven.value() == marks.end();
 }
 
+// Whether copytruncate was met between its two steps: our file is the copy, and `next`, what it was
+// made of, has not been truncated yet. It is read on behind what the copy had. What is rotated by
+// renaming is older than the file that follows it.
+bool Tail::is_original(const Generation& next) const {
+  return state_.offset > 0 && !next.truncated &&
+         next.file->identity.born_ns() <= state_.file.born_ns() && is_copy(*next.file);
+}
+
 // The copy becomes the generation that is being read, at the same offset; our file follows it.
 void Tail::switch_to(std::shared_ptr<const OpenFile> copy) {
   const auto is_current = [&](const auto& known) { return known.file->identity == state_.file; };
