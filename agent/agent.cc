@@ -73,6 +73,7 @@ struct Known {
   std::string cluster_id;
   uint32_t lanes = 1;
   bool first_start = false;
+  Boots boots;
   int64_t alive_ns = 0;  // All that was there to see before had been seen.
   std::vector<checkpoint::StoredSource> sources;
 };
@@ -110,7 +111,7 @@ Status wire_lane(LaneRig& rig, const AgentSettings& settings, const std::string&
   rig.sources = std::make_unique<LaneSources>(
       LaneSourcesOptions{.host_name = settings.host_name,
                          .rotate_wait_ns = settings.rotate_wait_ms * kMs,
-                         .boot = this_boot(),
+                         .boots = known.boots,
                          .ledger = !settings.ledger_topic.empty()},
       *rig.store, clock);
   rig.lane = std::make_unique<Lane>(lane_options(settings, lane, known), *rig.sources,
@@ -129,12 +130,15 @@ Result<Known> read_known(const AgentSettings& settings, const std::string& state
   if (!cluster_id) return cluster_id.error();
   const auto alive = checkpoint::last_alive(store, SystemClock().wall_ns());
   if (!alive) return alive.error();
+  const auto boots = checkpoint::note_boot(store, this_boot());
+  if (!boots) return boots.error();
   auto lanes = store.lanes();
   if (!lanes) return lanes.error();
   Known known{.host_id = host_id.value(),
               .cluster_id = cluster_id.value(),
               .lanes = settings.lanes,
               .first_start = lanes.value().empty(),
+              .boots = boots.value(),
               .alive_ns = alive.value(),
               .sources = {}};
   for (const LaneId lane : lanes.value()) {
@@ -192,7 +196,8 @@ AgentOutcome unusable(const Error& error) {
 AgentOutcome run_agent_once(const AgentSettings& settings, const std::string& state_dir) {
   const auto known = read_known(settings, state_dir);
   if (!known) return unusable(known.error());
-  const auto& [host_id, cluster_id, lanes, first_start, alive_ns, remembered] = known.value();
+  const auto& [host_id, cluster_id, lanes, first_start, boots, alive_ns, remembered] =
+      known.value();
   raise_descriptor_limit();
   auto inotify = Inotify::open();
   if (!inotify) return {2, false, false, inotify.error().message};

@@ -41,7 +41,7 @@ LaneSource::LaneSource(std::shared_ptr<const SourceSpec> source_spec, checkpoint
                        shipper::Envelope envelope, const LaneSourcesOptions& options)
     : spec(std::move(source_spec)),
       confirmed(std::move(state)),
-      tail(spec->declaration.stream, confirmed, options.rotate_wait_ns, options.boot),
+      tail(spec->declaration.stream, confirmed, options.rotate_wait_ns, options.boots),
       encoder(std::move(envelope)) {}
 
 LaneSources::LaneSources(LaneSourcesOptions options, checkpoint::Store& store, const Clock& clock)

@@ -20,7 +20,7 @@ namespace longshore::agent {
 struct LaneSourcesOptions {
   std::string host_name;
   int64_t rotate_wait_ns = 5'000'000'000;
-  uint64_t boot = 0;   ///< Of Tail.
+  Boots boots = {};    ///< Of Tail.
   bool ledger = true;  ///< Whether somebody wants to know where sources begin.
 };
 

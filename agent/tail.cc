@@ -43,10 +43,10 @@ Read read_at(int fd, char* into, size_t bytes, uint64_t offset) {
 
 }  // namespace
 
-Tail::Tail(Stream stream, checkpoint::SourceState state, int64_t rotate_wait_ns, uint64_t boot)
+Tail::Tail(Stream stream, checkpoint::SourceState state, int64_t rotate_wait_ns, Boots boots)
     : decoder_(make_decoder(stream)),
       rotate_wait_ns_(rotate_wait_ns),
-      boot_(boot),
+      boots_(boots),
       read_bytes_(limits::kReadBytesUsual) {
   rewind(state);
 }
@@ -129,7 +129,7 @@ std::vector<checkpoint::LedgerEntry> Tail::take_events() { return std::exchange(
 bool Tail::start_first(const Generation& generation) {
   state_.file = generation.file->identity;
   state_.offset = generation.start_offset;
-  state_.boot = boot_;
+  state_.boot = boots_.now;
   state_.covered = Position{state_.base.bytes + state_.offset};
   const size_t overlap = std::min<uint64_t>(state_.offset, limits::kOverlapBytes);
   std::string tail(overlap, '\0');

@@ -36,9 +36,9 @@ enum class FillOutcome : uint8_t {
 class Tail {
  public:
   /// `state` is the confirmed one, default for a source never seen; `rotate_wait_ns` is how long a
-  /// generation with a successor must be quiet before it is closed. `boot` tells this boot of the
-  /// host from others: what was read before it may have lost its end since; 0: not known.
-  Tail(Stream stream, checkpoint::SourceState state, int64_t rotate_wait_ns, uint64_t boot = 0);
+  /// generation with a successor must be quiet before it is closed. What was read before
+  /// `boots.now` may have lost its end since, and before `boots.before` more than once.
+  Tail(Stream stream, checkpoint::SourceState state, int64_t rotate_wait_ns, Boots boots = {});
 
   /// A generation, in the order of the stream. One that is known already is passed over.
   /// `start_offset` counts only for a source that was never read; `gap_before`: others came and
@@ -119,7 +119,7 @@ class Tail {
   void restart_truncated(int fd);
   Result<FillOutcome> resume_by_marks(int fd, int64_t now_ns);
   FillOutcome look_on_soon(int64_t now_ns);
-  bool rebooted() const { return boot_ != 0 && state_.boot != 0 && state_.boot != boot_; }
+  bool rebooted() const { return boots_.now != 0 && state_.boot != 0 && state_.boot != boots_.now; }
   Result<bool> look_ahead(int fd);
   uint64_t clear_bytes() const;
   Result<FillOutcome> pass_zeros(int fd);
@@ -132,7 +132,7 @@ class Tail {
 
   const std::unique_ptr<Decoder> decoder_;
   const int64_t rotate_wait_ns_;
-  const uint64_t boot_;
+  const Boots boots_;
   checkpoint::SourceState state_;  // Without marks, which marker_ holds.
   checkpoint::Marker marker_;
   std::deque<Generation> generations_;  // From the confirmed one on.

@@ -210,7 +210,9 @@ Result<FillOutcome> Tail::resume_by_marks(int fd, int64_t now_ns) {
   const Position at{state_.base.bytes + state_.offset};
   const std::string was =
       "the host went down while the file had " + std::to_string(state_.offset) + " shipped bytes; ";
-  if (zeros.found()) {
+  // What stands before them is as it was only if the power was lost once: else it may have been
+  // written behind the first loss.
+  if (zeros.found() && state_.boot == boots_.before) {
     const std::string left =
         "of what followed, only zeros are left up to its offset " + std::to_string(zeros.end());
     if (zeros.end() > state_.offset) {
@@ -249,7 +251,7 @@ FillOutcome Tail::look_on_soon(int64_t now_ns) {
 // outlives a rewind: what it found of a file stays as it is.
 Result<bool> Tail::look_ahead(int fd) {
   if (!rebooted()) {
-    state_.boot = boot_;
+    state_.boot = boots_.now;
     return false;
   }
   const auto facts = checkpoint::file_facts(fd);
@@ -269,7 +271,7 @@ Result<bool> Tail::look_ahead(int fd) {
   if (ahead_->begin() <= state_.offset + read_bytes_) {
     if (Status looked = ahead_->look_on(fd); !looked) return looked.error();
   }
-  if (ahead_->done() && !ahead_->found() && !has_successor()) state_.boot = boot_;
+  if (ahead_->done() && !ahead_->found() && !has_successor()) state_.boot = boots_.now;
   return false;
 }
 

@@ -12,6 +12,7 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
+#include <sstream>
 
 namespace longshore::checkpoint {
 namespace {
@@ -201,6 +202,19 @@ Result<int64_t> last_alive(Store& store, int64_t now_ns) {
   }
   if (Status put = store.set_value(kAliveValue, std::to_string(now_ns)); !put) return put.error();
   return now_ns;
+}
+
+Result<Boots> note_boot(Store& store, uint64_t now) {
+  const auto stored = store.value(kBootsValue);
+  if (!stored) return stored.error();
+  Boots boots;
+  std::istringstream(stored.value()) >> boots.now >> boots.before;
+  if (boots.now == now) return boots;
+  boots = {now, boots.now};
+  const Status put =
+      store.set_value(kBootsValue, std::to_string(now) + " " + std::to_string(boots.before));
+  if (!put) return put.error();
+  return boots;
 }
 
 }  // namespace longshore::checkpoint

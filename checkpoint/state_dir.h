@@ -33,4 +33,7 @@ Result<std::string> host_id(Store& store);
 /// 0 where the clock has gone back since: nothing shows what is older then.
 Result<int64_t> last_alive(Store& store, int64_t now_ns);
 
+/// Keeps in `store` that an agent runs in the boot `now`.
+Result<Boots> note_boot(Store& store, uint64_t now);
+
 }  // namespace longshore::checkpoint

@@ -96,13 +96,15 @@ class Store {
   /// The oldest entries of a lane that no confirmed or prepared transaction ships.
   virtual Result<std::vector<LedgerEntry>> unshipped(LaneId lane, size_t entries_max) = 0;
 
-  /// Small values by name: host_id, cluster_id, boot_id. Empty string: not set.
+  /// Small values by name: host_id, cluster_id. Empty string: not set.
   virtual Result<std::string> value(const std::string& name) = 0;
   virtual Status set_value(const std::string& name, const std::string& value) = 0;
 };
 
 /// The name of a value: when an agent was last known to live here, in ns of the wall clock.
 inline constexpr char kAliveValue[] = "alive_ns";
+/// Of the two newest boots in which an agent lived here: their numbers, the newer one first.
+inline constexpr char kBootsValue[] = "boots";
 
 enum class StoreAccess : uint8_t { kWrite, kRead };
 

@@ -48,6 +48,12 @@ struct Position {
 /// A number that tells this boot of the host from all others; 0: the kernel does not say.
 uint64_t this_boot();
 
+/// This boot of the host and the last one before it in which an agent ran; 0: not known.
+struct Boots {
+  uint64_t now = 0;
+  uint64_t before = 0;
+};
+
 }  // namespace longshore
 
 template <>

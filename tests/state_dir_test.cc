@@ -191,5 +191,13 @@ TEST(LastAlive, is_never_later_than_what_an_agent_saw) {
   EXPECT_EQ(last_alive(store, 500).value(), 0);  // The clock went back: all may be new.
 }
 
+TEST(Boots, the_one_before_is_the_last_in_which_an_agent_lived) {
+  fakes::MemoryStore store;
+  EXPECT_EQ(note_boot(store, 11).value().before, 0u);
+  EXPECT_EQ(note_boot(store, UINT64_MAX).value().before, 11u);
+  EXPECT_EQ(note_boot(store, UINT64_MAX).value().before, 11u);
+  EXPECT_EQ(note_boot(store, 12).value().before, UINT64_MAX);
+}
+
 }  // namespace
 }  // namespace longshore::checkpoint

@@ -27,7 +27,7 @@ class TailLossTest : public testing::Test, protected fakes::TailReader {
  protected:
   // One life: reads all that is there and gives the state that a checkpoint would hold.
   checkpoint::SourceState read_all(const std::string& name, uint64_t boot = 1) {
-    Tail tail(Stream::kFile, {}, kWaitNs, boot);
+    Tail tail(Stream::kFile, {}, kWaitNs, {boot, boot - 1});
     tail.add(open(name), 0);
     read_ = drain(tail);
     events_.clear();
@@ -36,7 +36,7 @@ class TailLossTest : public testing::Test, protected fakes::TailReader {
 
   // What the next life reads of it.
   Lines resume(const checkpoint::SourceState& state, const std::string& name, uint64_t boot) {
-    Tail tail(Stream::kFile, state, kWaitNs, boot);
+    Tail tail(Stream::kFile, state, kWaitNs, {boot, boot - 1});
     tail.add(open(name), 0);
     return drain(tail);
   }
@@ -124,7 +124,7 @@ TEST_F(TailLossTest, the_unread_rest_of_a_truncated_file_is_read_from_its_copy) 
   fs::copy_file(path("x"), path("x.1"));
   fs::resize_file(path("x"), 0);
   append("x", "new\n");
-  Tail tail(Stream::kFile, state, kWaitNs, 1);
+  Tail tail(Stream::kFile, state, kWaitNs, {1, 0});
   tail.add(open("x"), 0);
   EXPECT_EQ(drain(tail), Lines{});
   ASSERT_TRUE(tail.take_copy_wish());
@@ -181,7 +181,7 @@ TEST_F(TailLossTest, a_file_that_is_no_copy_is_not_read_as_one) {
   append("x.1", "other\nlines that are longer\n");
   fs::resize_file(path("x"), 0);
   append("x", "new\n");
-  Tail tail(Stream::kFile, state, kWaitNs, 1);
+  Tail tail(Stream::kFile, state, kWaitNs, {1, 0});
   tail.add(open("x"), 0);
   EXPECT_EQ(drain(tail), Lines{});
   tail.add_copy(open("x.1"));
@@ -194,7 +194,7 @@ TEST_F(TailLossTest, a_truncated_file_whose_copy_nobody_looks_for_is_read_all_th
   const auto state = read_all("x");
   fs::resize_file(path("x"), 0);
   append("x", "new\n");
-  Tail tail(Stream::kFile, state, kWaitNs, 1);
+  Tail tail(Stream::kFile, state, kWaitNs, {1, 0});
   tail.add(open("x"), 0);
   EXPECT_EQ(drain(tail), Lines{});
   EXPECT_GT(tail.recheck_at_ns(), now_ns_);
@@ -211,7 +211,7 @@ TEST_F(TailLossTest, a_file_that_went_while_nobody_held_it_is_lost_as_far_as_it_
   append("x", "first\n");
   auto state = read_all("x");
   state.seen_bytes = 100;
-  Tail tail(Stream::kFile, state, kWaitNs, 1);
+  Tail tail(Stream::kFile, state, kWaitNs, {1, 0});
   tail.vanish();
   EXPECT_EQ(drain(tail), Lines{});
   ASSERT_EQ(events_.size(), 2u);
@@ -225,7 +225,7 @@ TEST_F(TailLossTest, a_file_that_went_while_nobody_held_it_is_lost_as_far_as_it_
   at_ = 6;
   EXPECT_EQ(drain(tail), Lines{});
   EXPECT_EQ(events_.size(), 4u);
-  Tail later(Stream::kFile, tail.state(), kWaitNs, 1);
+  Tail later(Stream::kFile, tail.state(), kWaitNs, {1, 0});
   later.vanish();
   EXPECT_EQ(drain(later), Lines{});
   EXPECT_EQ(events_.size(), 4u);
@@ -327,7 +327,7 @@ TEST_F(TailLossTest, the_zeros_of_an_earlier_power_loss_are_not_those_of_the_nex
     zero_from(name, 500);
     if (grown_over) fs::resize_file(path(name), 3'000);
     for (int i = 0; i < 50; ++i) append(name, "shipped\n");
-    Tail tail(Stream::kFile, state, kWaitNs, 2);
+    Tail tail(Stream::kFile, state, kWaitNs, {2, 1});
     tail.add(open(name), 0);
     EXPECT_EQ(drain(tail), Lines(50, "shipped"));
     state = tail.state();
@@ -353,7 +353,7 @@ TEST_F(TailLossTest, a_power_loss_is_one_again_when_what_followed_was_not_delive
   const auto state = read_all("x");
   fs::resize_file(path("x"), 6);
   append("x", "after\n");
-  Tail tail(Stream::kFile, state, kWaitNs, 2);
+  Tail tail(Stream::kFile, state, kWaitNs, {2, 1});
   tail.add(open("x"), 0);
   for (int attempt = 0; attempt < 2; ++attempt) {
     events_.clear();
@@ -379,6 +379,18 @@ TEST_F(TailLossTest, what_comes_twice_behind_zeros_that_were_shipped_is_named) {
   ASSERT_EQ(doubt.size(), 1u);
   EXPECT_EQ(doubt[0].start.bytes, 100u);
   EXPECT_EQ(doubt[0].end.bytes, 120u);
+}
+
+// The first took all, and what was written behind it was not read before the second.
+TEST_F(TailLossTest, what_was_written_between_two_power_losses_is_read) {
+  append("x", "first\nsecond\n" + std::string(200, 'x') + "\n");
+  const auto state = read_all("x");
+  fs::resize_file(path("x"), 0);
+  append("x", "between\n");
+  fs::resize_file(path("x"), 150);
+  append("x", "after\n");
+  EXPECT_EQ(resume(state, "x", 3), (Lines{"between", "after"}));
+  EXPECT_EQ(events(LedgerEvent::kDoubt).size(), 1u);
 }
 
 TEST_F(TailLossTest, zeros_behind_the_position_are_no_lines_after_a_power_loss) {

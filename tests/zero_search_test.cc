@@ -24,7 +24,7 @@ class ZeroSearchTest : public testing::Test, protected fakes::TailReader {
  protected:
   // The state of a file that was read to its end in the boot before.
   checkpoint::SourceState shipped(const std::string& name) {
-    Tail tail(Stream::kFile, {}, kWaitNs, 1);
+    Tail tail(Stream::kFile, {}, kWaitNs, {1, 0});
     tail.add(open(name), 0);
     drain(tail);
     events_.clear();
@@ -64,7 +64,7 @@ TEST_F(ZeroSearchTest, a_hole_of_a_tebibyte_is_passed_in_short_turns) {
   append("x", "unread\n");
   fs::resize_file(path("x"), kSize);
   append("x", "after\n");
-  Tail tail(Stream::kFile, state, kWaitNs, 2);
+  Tail tail(Stream::kFile, state, kWaitNs, {2, 1});
   tail.add(open("x"), 0);
   EXPECT_EQ(drain_in_turns(tail, 20, [] {}), (Lines{"unread", "after"}));
   const auto lost = events(LedgerEvent::kLost);
@@ -86,7 +86,7 @@ TEST_F(ZeroSearchTest, a_search_for_zeros_gets_to_its_end_though_every_turn_is_t
     const auto state = shipped(name);
     fs::resize_file(path(name), kept);
     append(name, std::string(kZeros, '\0') + "after\n");
-    Tail tail(Stream::kFile, state, kWaitNs, 2);
+    Tail tail(Stream::kFile, state, kWaitNs, {2, 1});
     tail.add(open(name), 0);
     const auto back = [&] {
       if (events_.empty()) tail.rewind(state);
@@ -103,7 +103,7 @@ TEST_F(ZeroSearchTest, lines_are_read_while_a_search_for_zeros_goes_on) {
   append("x", "shipped\n");
   const auto state = shipped("x");
   append("x", "unread\n" + std::string(24 << 20, '\0'));
-  Tail tail(Stream::kFile, state, kWaitNs, 2);
+  Tail tail(Stream::kFile, state, kWaitNs, {2, 1});
   tail.add(open("x"), 0);
   EXPECT_EQ(drain(tail, 1), Lines{"unread"});
   EXPECT_EQ(drain(tail, 1), Lines{});

@@ -29,9 +29,10 @@ AgentLife::AgentLife(AgentOptions options, Timeline& timeline, checkpoint::Store
                  });
                }),
       destinations_({.host_id = kHostId, .create_topics = options_.lane.create_topics}, broker),
-      sources_(
-          {.host_name = kHostId, .rotate_wait_ns = options_.rotate_wait_ns, .boot = options_.boot},
-          store_, timeline),
+      sources_({.host_name = kHostId,
+                .rotate_wait_ns = options_.rotate_wait_ns,
+                .boots = checkpoint::note_boot(durable, options_.boot).value()},
+               store_, timeline),
       lane_(options_.lane, sources_, destinations_, store_, broker, timeline, *this, inbox_,
             outbox_, progress_),
       discovery_(
