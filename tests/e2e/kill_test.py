@@ -30,7 +30,8 @@ def test(lab, options):
     files = [(f"s{i:02d}", lab.dir / f"s{i:02d}.log") for i in range(options.sources)]
     for _, path in files:
         path.touch()
-    agent = lab.agent(kafka.brokers, sources=dict(files), flags=["--linger-ms", 100])
+    # Transactions follow each other closely, so that most kills meet one.
+    agent = lab.agent(kafka.brokers, sources=dict(files), flags=["--linger-ms", 5])
     # After a kill the agent needs about a second to take over from itself: some moments lie within.
     delays = [moments.uniform(0.2, 3.0) * harness.SLOW for _ in range(options.kills)]
     writer = LiveWriter([path for _, path in files], options.lines, sum(delays) * 1.05,
