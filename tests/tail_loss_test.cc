@@ -149,31 +149,6 @@ TEST_F(TailLossTest, the_unread_rest_of_a_truncated_file_is_read_from_its_copy) 
   EXPECT_EQ(drain(tail), Lines{"more"});
 }
 
-TEST_F(TailLossTest, a_log_first_seen_between_the_steps_of_copytruncate_comes_once) {
-  append("x", "first\nsecond\nthi");
-  fs::copy_file(path("x"), path("x.1"));
-  append("x", "rd\n");
-  Tail tail(Stream::kFile, {}, kWaitNs);
-  tail.add(open("x.1"), 0);
-  tail.add(open("x"), 0);
-  EXPECT_EQ(drain(tail), (Lines{"first", "second", "third"}));
-  fs::resize_file(path("x"), 0);
-  append("x", "new\n");
-  EXPECT_EQ(drain(tail), Lines{"new"});
-  EXPECT_EQ(events(LedgerEvent::kLost).size(), 1u);
-}
-
-TEST_F(TailLossTest, a_copied_log_that_was_truncated_already_is_read_anew) {
-  append("x", "first\nsecond\n");
-  fs::copy_file(path("x"), path("x.1"));
-  fs::resize_file(path("x"), 0);
-  append("x", "first\nthird\nfourth\n");
-  Tail tail(Stream::kFile, {}, kWaitNs);
-  tail.add(open("x.1"), 0);
-  tail.add(open("x"), 0);
-  EXPECT_EQ(drain(tail), (Lines{"first", "second", "first", "third", "fourth"}));
-}
-
 TEST_F(TailLossTest, a_file_that_is_no_copy_is_not_read_as_one) {
   no_copies_ = false;
   append("x", "first\n");

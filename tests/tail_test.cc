@@ -115,6 +115,31 @@ TEST_F(TailTest, a_file_truncated_and_refilled_beyond_its_position_is_noticed_to
   EXPECT_EQ(drain(tail), (Lines{"something that is longer", "than before"}));
 }
 
+TEST_F(TailTest, a_log_first_seen_between_the_steps_of_copytruncate_comes_once) {
+  append("x", "first\nsecond\nthi");
+  fs::copy_file(path("x"), path("x.1"));
+  append("x", "rd\n");
+  Tail tail(Stream::kFile, {}, kWaitNs);
+  tail.add(open("x.1"), 0);
+  tail.add(open("x"), 0);
+  EXPECT_EQ(drain(tail), (Lines{"first", "second", "third"}));
+  fs::resize_file(path("x"), 0);
+  append("x", "new\n");
+  EXPECT_EQ(drain(tail), Lines{"new"});
+  EXPECT_EQ(events(checkpoint::LedgerEvent::kLost).size(), 1u);
+}
+
+TEST_F(TailTest, a_copied_log_that_was_truncated_already_is_read_anew) {
+  append("x", "first\nsecond\n");
+  fs::copy_file(path("x"), path("x.1"));
+  fs::resize_file(path("x"), 0);
+  append("x", "first\nthird\nfourth\n");
+  Tail tail(Stream::kFile, {}, kWaitNs);
+  tail.add(open("x.1"), 0);
+  tail.add(open("x"), 0);
+  EXPECT_EQ(drain(tail), (Lines{"first", "second", "first", "third", "fourth"}));
+}
+
 TEST_F(TailTest, the_hole_of_a_writer_that_kept_its_offset_holds_no_line) {
   std::ofstream writer(path("x"), std::ios::binary);
   const std::string line(20'000, 'a');

@@ -11,9 +11,9 @@ docker=(docker.io iptables busybox-static curl)
 kafka=(default-jre-headless maven ca-certificates python3)
 opensearch=(default-jdk-headless maven ca-certificates python3 curl)
 hdfs=(default-jre-headless maven ca-certificates curl python3)
-checks=(clang-format procps python3 strace zstd)
+checks=(clang llvm libclang-rt-14-dev clang-format procps python3 strace zstd)
 valgrind=(valgrind libc6-dbg)
-fuzz=(clang libclang-rt-14-dev libfuzzer-14-dev)
+fuzz=(clang llvm libclang-rt-14-dev libfuzzer-14-dev)
 
 wanted=()
 for purpose in "$@"; do

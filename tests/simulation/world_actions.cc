@@ -296,7 +296,7 @@ void World::calm_down() {
   broker_.add_topic(kLedgerTopic, 1);
   // What lies in a volume that nobody declares waits for somebody who does.
   for (const auto& [name, logs] : volumes_) {
-    const auto has_it = [&](const auto& each) { return each.second.volume == name; };
+    const auto has_it = [&volume = name](const auto& each) { return each.second.volume == volume; };
     if (!name.empty() && std::none_of(containers_.begin(), containers_.end(), has_it)) {
       make_container(name);
     }
