@@ -145,6 +145,7 @@ class Lane {
   std::vector<checkpoint::LedgerEntry> waiting_ledger_;  // Of earlier transactions, unshipped.
   std::string group_;
 
+  std::string in_doubt_said_;  // A recovery that the ledger has, and that has to be tried again.
   bool started_over_ = false;  // Its sources are what --new-cluster=restart left of them.
   bool stopping_ = false;
   bool start_scanned_ = false;

@@ -43,6 +43,7 @@ Status Lane::open_session() {
   if (Status loaded = load_waiting_ledger(); !loaded) return loaded;
   confirmed_ = now.value().confirmed;
   confirm_pending_ = false;
+  in_doubt_said_.clear();
   last_commit_ns_ = clock_.monotonic_ns();
   spdlog::info("lane {}: {} Going on behind transaction {}.", options_.lane.value, recovery.reason,
                confirmed_.value);
@@ -189,11 +190,14 @@ Status Lane::reload_unconfirmed() { return confirm_pending_ ? sources_.reload() 
 Status Lane::apply(const checkpoint::Recovery& recovery) {
   using Action = checkpoint::RecoveryAction;
   const auto lane = options_.lane;
-  const auto in_doubt = [&](const char* reason) {
-    spdlog::error("lane {}: {}: {}", lane.value, reason, recovery.reason);
-    return ledger_prepared(reason, recovery.reason);
-  };
   Status status = ok();
+  const auto in_doubt = [&](const char* reason) {
+    if (in_doubt_said_ == recovery.reason) return ok();
+    spdlog::error("lane {}: {}: {}", lane.value, reason, recovery.reason);
+    const Status said = ledger_prepared(reason, recovery.reason);
+    if (said) in_doubt_said_ = recovery.reason;
+    return said;
+  };
   switch (recovery.action) {
     case Action::kContinue:
       return ok();

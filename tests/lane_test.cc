@@ -222,6 +222,20 @@ TEST_F(LaneTest, a_transaction_in_doubt_is_sent_again_and_stands_in_the_ledger) 
   EXPECT_EQ(ledger()[0].reason, "possible duplicates");
 }
 
+TEST_F(LaneTest, a_broker_that_went_back_is_named_once_however_often_its_offset_fails) {
+  for (int life = 0; life < 4; ++life) {
+    append("a", 10);
+    EXPECT_EQ(live().exit_status, 0);
+  }
+  kafka_.set_offset(kGroup, {.known = true, .number = {1}, .digest = "forgotten"});
+  // The offset of nothing and four transactions went before.
+  kafka_.fail({.call = Call::kSendOffset, .nth = 6, .times = 5});
+  EXPECT_EQ(live().exit_status, 0);
+  EXPECT_EQ(shipped(), written_);
+  ASSERT_EQ(ledger().size(), 1u);
+  EXPECT_EQ(ledger()[0].reason, "broker went back");
+}
+
 TEST_F(LaneTest, in_doubt_halt_stops_and_changes_nothing) {
   append("a", 10);
   EXPECT_EQ(live().exit_status, 0);
