@@ -133,7 +133,8 @@ Result<size_t> forget_all_gone(checkpoint::Store& store) {
   if (!lanes) return lanes.error();
   size_t count = 0;
   for (const LaneId lane : lanes.value()) {
-    const auto gone = store.forget_gone(lane, std::numeric_limits<int64_t>::max());
+    const auto gone =
+        store.forget_gone(lane, std::numeric_limits<int64_t>::max(), checkpoint::Unshipped::kWait);
     if (!gone) return gone.error();
     count += gone.value();
   }

@@ -212,8 +212,10 @@ Status Lane::keep_alive() {
   if (Status said = say_alive(now); !said) return said;
   if (now < next_forget_ns_) return ok();
   next_forget_ns_ = now + kForgetEveryNs;
+  const auto losses =
+      options_.ledger_topic.empty() ? checkpoint::Unshipped::kForget : checkpoint::Unshipped::kWait;
   if (const auto forgotten =
-          store_.forget_gone(options_.lane, clock_.wall_ns() - options_.retention_ns);
+          store_.forget_gone(options_.lane, clock_.wall_ns() - options_.retention_ns, losses);
       forgotten && forgotten.value() > 0) {
     spdlog::info("lane {}: forgot {} sources whose files are gone", options_.lane.value,
                  forgotten.value());

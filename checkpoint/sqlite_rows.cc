@@ -43,7 +43,7 @@ Status SqliteStore::forget(const std::vector<SourceId>& sources) {
   return transaction.commit();
 }
 
-Result<size_t> SqliteStore::forget_gone(LaneId lane, int64_t before_ns) {
+Result<size_t> SqliteStore::forget_gone(LaneId lane, int64_t before_ns, Unshipped losses) {
   std::vector<SourceId> gone;
   {
     Statement rows =
@@ -55,9 +55,9 @@ Result<size_t> SqliteStore::forget_gone(LaneId lane, int64_t before_ns) {
   }
   {
     Statement old = database_->prepare(
-        "DELETE FROM ledger WHERE lane = ?1 AND time_ns < ?2 AND (event < 3 OR (shipped <> 0 AND "
-        "shipped + 2 <= (SELECT confirmed FROM lane WHERE id = ?1)))");
-    old.bind(int64_t{lane.value}).bind(before_ns);
+        "DELETE FROM ledger WHERE lane = ?1 AND time_ns < ?2 AND (?3 OR event < 3 OR "
+        "(shipped <> 0 AND shipped + 2 <= (SELECT confirmed FROM lane WHERE id = ?1)))");
+    old.bind(int64_t{lane.value}).bind(before_ns).bind(int64_t{losses == Unshipped::kForget});
     if (Status done = database_->finish(old); !done) return done.error();
   }
   if (gone.empty()) return size_t{0};

@@ -38,7 +38,7 @@ class SqliteStore final : public Store {
   Result<std::optional<StoredSource>> source(SourceId source) override;
   Result<std::vector<PreparedSource>> prepared(LaneId lane) override;
   Status put_sources(const std::vector<SourceRow>& rows) override;
-  Result<size_t> forget_gone(LaneId lane, int64_t before_ns) override;
+  Result<size_t> forget_gone(LaneId lane, int64_t before_ns, Unshipped losses) override;
   Status start_over(const std::string& cluster_id) override;
   Status forget(const std::vector<SourceId>& sources) override;
   Result<std::string> prepare(const Prepare& prepare) override;

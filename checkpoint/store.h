@@ -40,6 +40,9 @@ struct Prepare {
   std::vector<LedgerEntry> ledger = {};
 };
 
+/// What becomes of old losses that were not shipped: they wait, or nobody is going to ship them.
+enum class Unshipped : uint8_t { kWait, kForget };
+
 /// Thread: the one that opened it. Several connections of one process may be open at once (a lane
 /// each); each sets and reads back synchronous=FULL. Every change is durable when the call returns
 /// ok. Errors of every changing call: kRetryable (disk full, I/O error): nothing was changed, call
@@ -62,8 +65,8 @@ class Store {
   /// Adds or replaces what is known about sources (not their states), in one transaction.
   virtual Status put_sources(const std::vector<SourceRow>& rows) = 0;
   /// Forgets the sources whose `gone_ns` is not 0 and before `before_ns`; gives how many. Ledger
-  /// entries of that age go too, but for losses that were not shipped yet.
-  virtual Result<size_t> forget_gone(LaneId lane, int64_t before_ns) = 0;
+  /// entries of that age go too.
+  virtual Result<size_t> forget_gone(LaneId lane, int64_t before_ns, Unshipped losses) = 0;
   /// --new-cluster=restart: forgets every source of every lane and takes `cluster_id` for the value
   /// of that name, in one transaction. Does nothing when that is the value already.
   virtual Status start_over(const std::string& cluster_id) = 0;

@@ -323,7 +323,7 @@ class Walk {
     for (const auto& [id, row] : model.rows) {
       if (row.gone_ns != 0 && row.gone_ns < 500) gone.push_back(id);
     }
-    ASSERT_EQ(store_->forget_gone(lane, 500).value(), gone.size());
+    ASSERT_EQ(store_->forget_gone(lane, 500, Unshipped::kWait).value(), gone.size());
     for (const SourceId id : gone) erase(lane, model, id);
     if (!gone.empty()) ++done["forget gone"];
   }

@@ -362,9 +362,11 @@ TEST(Store, the_ledger_is_pruned_but_for_losses_that_wait) {
   ASSERT_TRUE(store->prepare({kLane, {3}, {}}));
   EXPECT_EQ(store->ledger().value().size(), 2u);  // What is no loss has served.
   ASSERT_TRUE(store->confirm(kLane));
-  ASSERT_TRUE(store->forget_gone(kLane, 1));
+  ASSERT_TRUE(store->forget_gone(kLane, 1, Unshipped::kWait));
   ASSERT_EQ(store->ledger().value().size(), 1u);
   EXPECT_EQ(store->ledger().value()[0].detail, "waiting");
+  ASSERT_TRUE(store->forget_gone(kLane, 1, Unshipped::kForget));
+  EXPECT_TRUE(store->ledger().value().empty());
 }
 
 TEST(Store, two_lanes_write_at_once_from_two_threads) {

@@ -102,12 +102,13 @@ Status MemoryStore::put_sources(const std::vector<SourceRow>& rows) {
   return ok();
 }
 
-Result<size_t> MemoryStore::forget_gone(LaneId lane, int64_t before_ns) {
+Result<size_t> MemoryStore::forget_gone(LaneId lane, int64_t before_ns,
+                                        checkpoint::Unshipped losses) {
   const auto confirmed = static_cast<int64_t>(lane_of(lane).confirmed);
   std::erase_if(ledger_, [&](const MemoryEntry& known) {
     const bool for_good = known.shipped != 0 && known.shipped + 2 <= confirmed;
     return known.entry.lane == lane && known.entry.time_ns < before_ns &&
-           (for_good || !known.entry.is_loss());
+           (losses == checkpoint::Unshipped::kForget || for_good || !known.entry.is_loss());
   });
   std::vector<SourceId> gone;
   for (const auto& [id, row] : rows_) {

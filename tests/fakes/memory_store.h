@@ -27,7 +27,7 @@ class MemoryStore final : public checkpoint::Store {
   Result<std::optional<checkpoint::StoredSource>> source(SourceId source) override;
   Result<std::vector<checkpoint::PreparedSource>> prepared(LaneId lane) override;
   Status put_sources(const std::vector<checkpoint::SourceRow>& rows) override;
-  Result<size_t> forget_gone(LaneId lane, int64_t before_ns) override;
+  Result<size_t> forget_gone(LaneId lane, int64_t before_ns, checkpoint::Unshipped losses) override;
   Status start_over(const std::string& cluster_id) override;
   Status forget(const std::vector<SourceId>& sources) override;
   Result<std::string> prepare(const checkpoint::Prepare& prepare) override;

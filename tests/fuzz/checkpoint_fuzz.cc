@@ -144,7 +144,7 @@ void use() {
   const auto source = store.source({1});
   if (!lanes) return;
   for (size_t i = 0; i < std::min<size_t>(lanes->size(), 3); ++i) use_lane(store, lanes.value()[i]);
-  [[maybe_unused]] const auto forgotten = store.forget_gone(kLane, 1);
+  [[maybe_unused]] const auto forgotten = store.forget_gone(kLane, 1, checkpoint::Unshipped::kWait);
 }
 
 void changed_bytes(Input input) {

@@ -29,8 +29,10 @@ Status CrashingStore::put_sources(const std::vector<checkpoint::SourceRow>& rows
   return change<Status>("put_sources", [&] { return store_.put_sources(rows); });
 }
 
-Result<size_t> CrashingStore::forget_gone(LaneId lane, int64_t before_ns) {
-  return change<Result<size_t>>("forget_gone", [&] { return store_.forget_gone(lane, before_ns); });
+Result<size_t> CrashingStore::forget_gone(LaneId lane, int64_t before_ns,
+                                          checkpoint::Unshipped losses) {
+  return change<Result<size_t>>("forget_gone",
+                                [&] { return store_.forget_gone(lane, before_ns, losses); });
 }
 
 Status CrashingStore::start_over(const std::string& cluster_id) {

@@ -40,7 +40,7 @@ class CrashingStore final : public checkpoint::Store {
   Result<std::string> value(const std::string& name) override { return store_.value(name); }
 
   Status put_sources(const std::vector<checkpoint::SourceRow>& rows) override;
-  Result<size_t> forget_gone(LaneId lane, int64_t before_ns) override;
+  Result<size_t> forget_gone(LaneId lane, int64_t before_ns, checkpoint::Unshipped losses) override;
   Status start_over(const std::string& cluster_id) override;
   Status forget(const std::vector<SourceId>& sources) override;
   Result<std::string> prepare(const checkpoint::Prepare& prepare) override;
