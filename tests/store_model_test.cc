@@ -71,7 +71,7 @@ class Walk {
     const LaneId lane{static_cast<uint32_t>(random_() % 2)};
     LaneModel& model = lanes_[lane];
     if (model.digests.empty()) model.digests[0] = store_->lane(lane).value().confirmed_digest;
-    switch (random_() % 13) {
+    switch (random_() % 14) {
       case 0:
       case 1:
       case 2:
@@ -94,6 +94,8 @@ class Walk {
         return forget_gone(lane, model);
       case 11:
         return append(lane, model);
+      case 12:
+        return start_over();
       default:
         return reopen_(store_);
     }
@@ -328,6 +330,22 @@ class Walk {
     if (!gone.empty()) ++done["forget gone"];
   }
 
+  // Seldom, for little is left of both lanes then; the same cluster's id changes nothing.
+  void start_over() {
+    if (random_() % 4 != 0) return;
+    const std::string id = "cluster " + std::to_string(random_() % 2);
+    const bool is_new = store_->value("cluster_id").value() != id;
+    ASSERT_TRUE(store_->start_over(id));
+    ASSERT_EQ(store_->value("cluster_id").value(), id);
+    if (!is_new) return;
+    for (auto& [lane, model] : lanes_) {
+      model.rows.clear();
+      for (auto& [number, states] : model.as_of) states.clear();
+      moved_[lane].clear();
+    }
+    ++done["start over"];
+  }
+
   std::unique_ptr<Store> store_;
   Reopen reopen_;
   std::mt19937_64 random_;
@@ -344,7 +362,7 @@ void walk(std::unique_ptr<Store> store, const Walk::Reopen& reopen, int steps, u
     walk.expect_equal();
   }
   for (const char* operation : {"prepare", "confirm", "drop", "step back", "advance", "adopt",
-                                "put", "forget", "forget gone", "append"}) {
+                                "put", "forget", "forget gone", "append", "start over"}) {
     EXPECT_GT(walk.done[operation], 5) << operation;
   }
 }
