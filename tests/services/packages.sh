@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that a purpose needs; quick and quiet when all are there.
 #   packages.sh build | docker | kafka | opensearch | hdfs | test | fuzz | valgrind
+#   packages.sh race DIR    unpacks other log agents into DIR and installs nothing: they exclude
+#                           each other, and either would take the place of this host's own logger
 # This is the only list of packages; README.md points here.
 set -euo pipefail
 
@@ -14,6 +16,22 @@ hdfs=(default-jre-headless maven ca-certificates curl python3)
 checks=(clang llvm libclang-rt-14-dev clang-format procps python3 strace zstd)
 valgrind=(valgrind libc6-dbg)
 fuzz=(clang llvm libclang-rt-14-dev libfuzzer-14-dev)
+race=(kcat libyajl2 librdkafka1 rsyslog rsyslog-kafka libestr0 libfastjson4 liblognorm5
+  syslog-ng-core syslog-ng-mod-rdkafka libivykis0 libnet1 libpcre3 libwrap0)
+
+if [ "${1:-}" = race ]; then
+  [ $# = 2 ] || { echo "usage: $0 race DIR" >&2; exit 2; }
+  [ ! -e "$2/complete" ] || exit 0
+  mkdir -p "$2/packages"
+  cd "$2/packages"
+  # A fresh machine has no lists yet.
+  apt-get -q download "${race[@]}" >log 2>&1 ||
+    { apt-get -q update && apt-get -q download "${race[@]}"; } >>log 2>&1 ||
+    { tail -n 5 log >&2; exit 2; }
+  for package in *.deb; do dpkg -x "$package" ..; done
+  touch ../complete
+  exit 0
+fi
 
 wanted=()
 for purpose in "$@"; do
@@ -28,7 +46,7 @@ for purpose in "$@"; do
     test) wanted+=("${build[@]}" "${docker[@]}" "${kafka[@]}" "${opensearch[@]}" "${hdfs[@]}"
       "${checks[@]}") ;;
     *)
-      echo "usage: $0 build|docker|kafka|opensearch|hdfs|test|fuzz|valgrind ..." >&2
+      echo "usage: $0 build|docker|kafka|opensearch|hdfs|test|fuzz|valgrind ... | race DIR" >&2
       exit 2
       ;;
   esac
