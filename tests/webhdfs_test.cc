@@ -142,6 +142,20 @@ TEST(WebHdfs, a_file_goes_where_the_name_node_says_and_only_201_counts) {
   EXPECT_FALSE(target.put("x", "content"));
 }
 
+TEST(WebHdfs, a_node_that_is_not_trusted_does_not_keep_from_the_other) {
+  const Server server([](const HttpRequest&) { return HttpReply{.body = kStatus}; });
+  const http::Access access{.ca_file = "/nonexistent"};
+  const std::string secured = "https" + server.node().substr(4);
+  WebHdfsTarget both({{secured, server.node()}, "/logs"}, "", access, nullptr);
+  EXPECT_TRUE(both.stat("x"));
+  const auto kind_of = [&](std::vector<std::string> nodes) {
+    return WebHdfsTarget({std::move(nodes), ""}, "", access, nullptr).stat("x").error().code;
+  };
+  EXPECT_EQ(kind_of({secured, "http://127.0.0.1:1"}), ErrorCode::kRetryable);
+  EXPECT_EQ(kind_of({"http://127.0.0.1:1", secured}), ErrorCode::kRetryable);
+  EXPECT_EQ(kind_of({secured, secured}), ErrorCode::kInvalid);
+}
+
 TEST(WebHdfs, an_answer_that_is_none_is_corrupt) {
   const Server server([](const HttpRequest&) { return HttpReply{.body = "<html>"}; });
   WebHdfsTarget target = server.target();

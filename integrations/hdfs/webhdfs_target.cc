@@ -150,10 +150,12 @@ Result<WebHdfsTarget::Reply> WebHdfsTarget::ask(const std::string& method, const
     const std::string& node = place_.nodes[node_];
     Result<Reply> reply = ask_node(node, method, path, query);
     if (reply && !is_elsewhere(reply->exception) && reply->status < 502) return reply;
-    if (!reply && reply.error().code != ErrorCode::kRetryable) return reply;
-    last = reply ? Error{ErrorCode::kRetryable, fmt::format("{} is not ready: {} {}", node,
-                                                            reply->status, reply->exception)}
-                 : reply.error();
+    if (!reply && reply.error().code == ErrorCode::kFull) return reply;
+    Error error = reply ? Error{ErrorCode::kRetryable, fmt::format("{} is not ready: {} {}", node,
+                                                                   reply->status, reply->exception)}
+                        : reply.error();
+    // One that is not trusted may be replaced by one that is only away.
+    if (i == 0 || error.code == ErrorCode::kRetryable) last = std::move(error);
     node_ = (node_ + 1) % place_.nodes.size();
   }
   return last;

@@ -17,12 +17,27 @@ bool is_setting(CURLcode code) {
   switch (code) {
     case CURLE_UNSUPPORTED_PROTOCOL:
     case CURLE_URL_MALFORMAT:
+    case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CERTPROBLEM:
     case CURLE_SSL_CACERT_BADFILE:
     case CURLE_SSL_ENGINE_NOTFOUND:
       return true;
     default:
       return false;
+  }
+}
+
+// What curl's own words leave open.
+const char* remedy_of(CURLcode code) {
+  switch (code) {
+    case CURLE_PEER_FAILED_VERIFICATION:
+      return "; --ca names the certificates to trust, and the address has a name that they certify";
+    case CURLE_UNSUPPORTED_PROTOCOL:
+      return "; if TLS is spoken there, the address begins with https:// (HDFS: swebhdfs://)";
+    case CURLE_SSL_CONNECT_ERROR:
+      return "; is TLS spoken there?";
+    default:
+      return "";
   }
 }
 
@@ -225,7 +240,7 @@ Result<Answer> Client::finish(Exchange& exchange, CURLcode code) {
     const char* const words =
         exchange.words[0] != '\0' ? exchange.words.data() : curl_easy_strerror(code);
     return Error{is_setting(code) ? ErrorCode::kInvalid : ErrorCode::kRetryable,
-                 shown(request) + ": " + words};
+                 shown(request) + ": " + words + remedy_of(code)};
   }
   curl_easy_getinfo(easy_.get(), CURLINFO_RESPONSE_CODE, &exchange.answer.status);
   exchange.answer.location = header_of(easy_.get(), "Location");

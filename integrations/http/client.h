@@ -74,7 +74,7 @@ class Client {
 
   /// Errors: kRetryable: no complete answer, says why; whether the request was obeyed is unknown.
   /// kFull: the answer is larger than answer_bytes_max. kInvalid: what no repetition mends (a
-  /// certificate file that cannot be read, a malformed URL). And those of `read` and `write`.
+  /// certificate that is not trusted, a malformed URL). And those of `read` and `write`.
   Result<Answer> exchange(const Request& request);
 
  private:
