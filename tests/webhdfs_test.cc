@@ -156,6 +156,22 @@ TEST(WebHdfs, a_node_that_is_not_trusted_does_not_keep_from_the_other) {
   EXPECT_EQ(kind_of({secured, secured}), ErrorCode::kInvalid);
 }
 
+TEST(WebHdfs, who_is_not_known_is_told_how_to_say_it) {
+  const Server server([](const HttpRequest&) {
+    return HttpReply{.status = 401, .body = "<html>", .headers = {"WWW-Authenticate: Negotiate"}};
+  });
+  for (const bool negotiate : {false, true}) {
+    http::Access access;
+    access.negotiate = negotiate;
+    WebHdfsTarget target({{server.node()}, "/logs"}, "", access, nullptr);
+    const Status status = target.make_folder("x");
+    ASSERT_FALSE(status);
+    EXPECT_EQ(status.error().code, ErrorCode::kInvalid);
+    EXPECT_NE(status.error().message.find("kinit"), std::string::npos);
+    EXPECT_EQ(status.error().message.find("--negotiate") == std::string::npos, negotiate);
+  }
+}
+
 TEST(WebHdfs, an_answer_that_is_none_is_corrupt) {
   const Server server([](const HttpRequest&) { return HttpReply{.body = "<html>"}; });
   WebHdfsTarget target = server.target();

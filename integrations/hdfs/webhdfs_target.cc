@@ -106,7 +106,10 @@ Result<WebHdfsPlace> parse_webhdfs_url(const std::string& flag, const std::strin
 
 WebHdfsTarget::WebHdfsTarget(WebHdfsPlace place, std::string user, const http::Access& access,
                              const std::atomic<bool>* stop)
-    : place_(std::move(place)), user_(std::move(user)), client_(access, stop) {}
+    : place_(std::move(place)),
+      user_(std::move(user)),
+      negotiate_(access.negotiate),
+      client_(access, stop) {}
 
 bool WebHdfsTarget::is_node(const std::string& url) const {
   return std::any_of(place_.nodes.begin(), place_.nodes.end(),
@@ -163,13 +166,22 @@ Result<WebHdfsTarget::Reply> WebHdfsTarget::ask(const std::string& method, const
 
 Error WebHdfsTarget::refused(const std::string& what, const std::string& path,
                              const Reply& reply) const {
+  constexpr long kUnauthorized = 401;
+  if (reply.status == kUnauthorized && reply.exception.empty()) {
+    return {ErrorCode::kInvalid,
+            fmt::format("could not {} {}/{}: {}", what, place_.root, path,
+                        negotiate_ ? "Kerberos gave no ticket that the service takes: see klist; "
+                                     "kinit gives one, and the address has the name of the service"
+                                   : "the service asks who we are (401): for Kerberos give "
+                                     "--negotiate, with a ticket of kinit")};
+  }
   ErrorCode code = ErrorCode::kRetryable;
   if (reply.exception == "FileNotFoundException") code = ErrorCode::kNotFound;
   if (reply.exception.ends_with("QuotaExceededException")) code = ErrorCode::kFull;
   if (reply.exception == "AccessControlException" || reply.exception == "SecurityException" ||
       reply.exception == "InvalidPathException" ||
       reply.exception == "ParentNotDirectoryException" ||
-      reply.exception == "IllegalArgumentException" || reply.status == 401)
+      reply.exception == "IllegalArgumentException" || reply.status == kUnauthorized)
     code = ErrorCode::kInvalid;
   return {code, fmt::format("could not {} {}/{}: {} {} {}", what, place_.root, path, reply.status,
                             reply.exception, reply.message)};

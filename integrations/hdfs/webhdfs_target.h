@@ -59,6 +59,7 @@ class WebHdfsTarget final : public ArchiveTarget {
 
   const WebHdfsPlace place_;
   const std::string user_;
+  const bool negotiate_;
   http::Client client_;
   size_t node_ = 0;  // The one that answered last.
 };
