@@ -237,6 +237,12 @@ Result<std::string> WebHdfsTarget::redirect(const std::string& method, const std
   if (!reply->good()) return refused("open", path, *reply);
   const std::string location = reply->location.empty() ? location_in(reply->body) : reply->location;
   if (!location.starts_with("http://") && !location.starts_with("https://")) return nonsense(path);
+  // Of what was to be hidden from others, tokens included, nothing is shown to them.
+  if (place_.nodes[node_].starts_with("https://") && location.starts_with("http://")) {
+    return Error{ErrorCode::kInvalid,
+                 fmt::format("{}/{} is redirected to {}, without TLS", place_.root, path,
+                             location.substr(0, location.find('/', sizeof "http://" - 1)))};
+  }
   return location;
 }
 
