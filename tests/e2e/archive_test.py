@@ -16,7 +16,7 @@ import time
 
 import archiving
 import harness
-from archiving import Archiver, Mounted, check_archive, start_hdfs, wait_until_archived
+from archiving import Archiver, Below, Mounted, check_archive, start_hdfs, wait_until_archived
 from harness import BINARY, LONG, LiveWriter, check, run, run_parts, say, wait_until
 
 GIVEN = harness.parts_and_numbers(records=1_000_000 if LONG else 50_000, kills=50 if LONG else 5)
@@ -236,22 +236,6 @@ def services_go_away(lab, shared):
     lines, count = check_archive(archive, kafka)
     say(f"after all that {lines} lines in {count} files, once each; refused and tried again in "
         f"{refused} messages; SIGTERM without a NameNode took {seconds:.1f} s")
-
-
-class Below:
-    """A folder of an HDFS as an archive."""
-
-    def __init__(self, hdfs, folder):
-        self.hdfs, self.folder = hdfs, folder
-
-    def url(self):
-        return self.hdfs.url(self.folder)
-
-    def files(self):
-        return self.hdfs.files(self.folder)
-
-    def read(self, path):
-        return self.hdfs.read(path, self.folder)
 
 
 def once(lab, kafka, url, *words, name="once"):

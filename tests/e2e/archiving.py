@@ -6,6 +6,7 @@ import hashlib
 import json
 import pathlib
 import re
+import ssl
 import subprocess
 import time
 import urllib.error
@@ -19,11 +20,13 @@ NAME = re.compile(r"^(.+)\+(\d+)\+(\d+)\+(\d+)\.jsonl(\.zst|\.gz|)$")
 
 
 class Hdfs:
-    """One NameNode and one DataNode."""
+    """One NameNode and one DataNode. `env`: more variables of hdfs.sh."""
 
-    def __init__(self, directory, settings=""):
+    def __init__(self, directory, settings="", env=None):
         self.dir = str(directory)
-        self.env = {"HDFS_PROPS": settings}
+        self.env = {"HDFS_PROPS": settings, **(env or {})}
+        self.tls = self.env.get("HDFS_TLS") == "1"
+        self.ca = f"{self.dir}/ca.pem"
         self.address = self._script("start").stdout.strip().splitlines()[-1]
         say(f"HDFS serves at {self.address}")
 
@@ -31,7 +34,7 @@ class Hdfs:
         return run(SERVICES / "hdfs.sh", command, self.dir, *words, env=self.env, timeout=timeout)
 
     def url(self, path="/archive"):
-        return f"webhdfs://{self.address}{path}"
+        return f"{'s' * self.tls}webhdfs://{self.address}{path}"
 
     def httpfs(self):
         return self._script("httpfs").stdout.strip().splitlines()[-1]
@@ -52,9 +55,10 @@ class Hdfs:
     def ask(self, path, operation, method="GET"):
         """One call of WebHDFS, redirects followed."""
         request = urllib.request.Request(
-            f"http://{self.address}/webhdfs/v1{urllib.parse.quote(path)}?op={operation}",
-            method=method)
-        with urllib.request.urlopen(request, timeout=60) as answer:
+            f"http{'s' * self.tls}://{self.address}/webhdfs/v1{urllib.parse.quote(path)}"
+            f"?op={operation}", method=method)
+        trust = ssl.create_default_context(cafile=self.ca) if self.tls else None
+        with urllib.request.urlopen(request, timeout=60, context=trust) as answer:
             return answer.read()
 
     def files(self, path="/archive"):
@@ -84,6 +88,22 @@ class Hdfs:
         self._script("wipe")
 
 
+class Below:
+    """A folder of an HDFS as an archive."""
+
+    def __init__(self, hdfs, folder):
+        self.hdfs, self.folder = hdfs, folder
+
+    def url(self):
+        return self.hdfs.url(self.folder)
+
+    def files(self):
+        return self.hdfs.files(self.folder)
+
+    def read(self, path):
+        return self.hdfs.read(path, self.folder)
+
+
 class Mounted:
     """An archive on a directory, asked as Hdfs is."""
 
@@ -101,11 +121,11 @@ class Mounted:
         return (self.dir / path).read_bytes()
 
 
-def start_hdfs(lab, settings=""):
+def start_hdfs(lab, settings="", env=None):
     service = Hdfs.__new__(Hdfs)
     service.dir, service.env = str(lab.dir / f"h{len(lab.services)}"), {}
     lab.services.append(service)
-    service.__init__(service.dir, settings)
+    service.__init__(service.dir, settings, env)
     return service
 
 

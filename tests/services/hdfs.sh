@@ -12,8 +12,9 @@
 #   hdfs.sh status|address DIR
 #   hdfs.sh tool DIR CLASS ARGS...  for example org.apache.hadoop.fs.FsShell -ls /
 #
-# HDFS_HEAP: MB for a node (256); HDFS_WAIT: seconds (120); HDFS_PROPS: more of hdfs-site.xml,
-# "name=value name=value".
+# HDFS_HEAP: MB for a node (256); HDFS_WAIT: seconds (120); HDFS_PROPS, HTTPFS_PROPS: more of
+# hdfs-site.xml and httpfs-site.xml, "name=value name=value". HDFS_TLS=1, when DIR is made: all of
+# them speak HTTPS and nothing else; DIR/ca.pem is whom to trust.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 heap=${HDFS_HEAP:-256} wait_s=${HDFS_WAIT:-120}
@@ -63,6 +64,20 @@ address() { echo "127.0.0.1:$(port 2)"; }
 
 prop() { printf '  <property><name>%s</name><value>%s</value></property>\n' "$1" "$2"; }
 
+more_props() { local each; for each in $1; do prop "${each%%=*}" "${each#*=}"; done; }
+
+tls() { [ -f "$dir/ca.pem" ]; }
+ask() { if tls; then curl --cacert "$dir/ca.pem" "${@//http:/https:}"; else curl "$@"; fi; }
+
+# A certificate that vouches for itself.
+make_certificate() {
+  local store=(-keystore "$dir/keys.p12" -storetype pkcs12 -storepass secret -alias node)
+  keytool -genkeypair "${store[@]}" -keyalg RSA -keysize 2048 -validity 30 -dname CN=127.0.0.1 \
+    -ext san=ip:127.0.0.1,dns:localhost >"$dir/keytool.log" 2>&1 &&
+    keytool -exportcert "${store[@]}" -rfc -file "$dir/ca.pem" >>"$dir/keytool.log" 2>&1 ||
+    { cat "$dir/keytool.log" >&2; die "keytool could not make a certificate"; }
+}
+
 configure() {
   # The jars lack the static pages, but the servers insist on the folders.
   mkdir -p "$dir/conf/webapps/"{hdfs,datanode,static}
@@ -78,7 +93,14 @@ configure() {
     prop dfs.namenode.name.dir "file://$dir/nn"
     prop dfs.datanode.data.dir "file://$dir/dn"
     prop dfs.namenode.rpc-address "127.0.0.1:$(port 1)"
-    prop dfs.namenode.http-address "127.0.0.1:$(port 2)"
+    if tls; then
+      prop dfs.http.policy HTTPS_ONLY
+      prop dfs.namenode.https-address "127.0.0.1:$(port 2)"
+      prop dfs.datanode.https.address "127.0.0.1:$(port 4)"
+    else
+      prop dfs.namenode.http-address "127.0.0.1:$(port 2)"
+      prop dfs.datanode.http.address "127.0.0.1:$(port 4)"
+    fi
     prop dfs.namenode.safemode.extension 0
     prop dfs.namenode.datanode.registration.ip-hostname-check false
     prop dfs.namenode.fs-limits.min-block-size 4096
@@ -87,18 +109,24 @@ configure() {
     prop dfs.heartbeat.interval 1
     prop dfs.datanode.hostname 127.0.0.1
     prop dfs.datanode.address "127.0.0.1:$(port 3)"
-    prop dfs.datanode.http.address "127.0.0.1:$(port 4)"
     prop dfs.datanode.ipc.address "127.0.0.1:$(port 5)"
     # The DataNode's own client waits 400 ms by default before it asks again whether a block is
     # complete, which makes every small file slow.
     prop dfs.client.block.write.locateFollowingBlock.initial.delay.ms 20
-    local setting
-    for setting in ${HDFS_PROPS:-}; do prop "${setting%%=*}" "${setting#*=}"; done
+    more_props "${HDFS_PROPS:-}"
     echo '</configuration>'; } >"$dir/conf/hdfs-site.xml"
   { echo '<configuration>'
     prop httpfs.http.port "$(port 6)"
     prop httpfs.http.hostname 127.0.0.1
+    ! tls || prop httpfs.ssl.enabled true
+    more_props "${HTTPFS_PROPS:-}"
     echo '</configuration>'; } >"$dir/conf/httpfs-site.xml"
+  { echo '<configuration>'
+    prop ssl.server.keystore.location "$dir/keys.p12"
+    prop ssl.server.keystore.type pkcs12
+    prop ssl.server.keystore.password secret
+    prop ssl.server.keystore.keypassword secret
+    echo '</configuration>'; } >"$dir/conf/ssl-server.xml"
   echo secret >"$dir/conf/httpfs-signature.secret"
   cat >"$dir/conf/log4j.properties" <<'X'
 log4j.rootLogger=WARN,console
@@ -145,7 +173,7 @@ launch() {
 
 serves() {
   local state
-  state=$(curl -fsS -m 2 \
+  state=$(ask -fsS -m 2 \
     "http://$(address)/jmx?qry=Hadoop:service=NameNode,name=FSNamesystemState" 2>/dev/null) ||
     return 1
   grep -q '"NumLiveDataNodes" : 1' <<<"$state" && grep -q '"FSState" : "Operational"' <<<"$state"
@@ -166,7 +194,10 @@ await() {
 start() {
   fetch
   mkdir -p "$dir/tmp"
-  [ -s "$dir/ports" ] || free_ports 6 >"$dir/ports"
+  if [ ! -s "$dir/ports" ]; then
+    [ "${HDFS_TLS:-0}" != 1 ] || make_certificate
+    free_ports 6 >"$dir/ports"
+  fi
   configure
   [ -e "$dir/nn/current/VERSION" ] ||
     ( run_java "$(main_class namenode)" -format -force -nonInteractive ) \
@@ -181,8 +212,9 @@ start_httpfs() {
   launch httpfs
   local deadline=$((SECONDS + wait_s)) at
   at=127.0.0.1:$(port 6)
-  until curl -fsS -m 2 "http://$at/webhdfs/v1/?op=LISTSTATUS&user.name=$(id -un)" \
-    >/dev/null 2>&1; do
+  # 401: it wants to know who asks.
+  until [[ $(ask -sS -m 2 -o /dev/null -w '%{http_code}' \
+    "http://$at/webhdfs/v1/?op=LISTSTATUS&user.name=$(id -un)" 2>/dev/null) =~ ^(200|401)$ ]]; do
     alive httpfs || { tail -n 5 "$dir/httpfs.log" >&2; die "HttpFS ended while starting"; }
     [ $SECONDS -lt $deadline ] || die "HttpFS does not serve within $wait_s s"
     sleep 0.2

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that a purpose needs; quick and quiet when all are there.
-#   packages.sh build | docker | kafka | opensearch | hdfs | test | fuzz | valgrind
+#   packages.sh build | docker | kafka | opensearch | hdfs | kerberos | test | fuzz | valgrind
 #   packages.sh race DIR    unpacks other log agents into DIR and installs nothing: they exclude
 #                           each other, and either would take the place of this host's own logger
 # This is the only list of packages; README.md points here.
@@ -13,6 +13,7 @@ docker=(docker.io iptables busybox-static curl)
 kafka=(default-jre-headless maven ca-certificates python3)
 opensearch=(default-jdk-headless maven ca-certificates python3 curl)
 hdfs=(default-jre-headless maven ca-certificates curl python3)
+kerberos=(krb5-kdc krb5-admin-server krb5-user)
 checks=(clang llvm libclang-rt-14-dev clang-format procps python3 strace zstd)
 valgrind=(valgrind libc6-dbg)
 fuzz=(clang llvm libclang-rt-14-dev libfuzzer-14-dev)
@@ -41,12 +42,13 @@ for purpose in "$@"; do
     kafka) wanted+=("${kafka[@]}") ;;
     opensearch) wanted+=("${opensearch[@]}") ;;
     hdfs) wanted+=("${hdfs[@]}") ;;
+    kerberos) wanted+=("${kerberos[@]}") ;;
     valgrind) wanted+=("${valgrind[@]}") ;;
     fuzz) wanted+=("${fuzz[@]}") ;;
     test) wanted+=("${build[@]}" "${docker[@]}" "${kafka[@]}" "${opensearch[@]}" "${hdfs[@]}"
-      "${checks[@]}") ;;
+      "${kerberos[@]}" "${checks[@]}") ;;
     *)
-      echo "usage: $0 build|docker|kafka|opensearch|hdfs|test|fuzz|valgrind ... | race DIR" >&2
+      echo "usage: $0 build|docker|kafka|opensearch|hdfs|kerberos|test|fuzz|valgrind ... | race DIR" >&2
       exit 2
       ;;
   esac
