@@ -48,7 +48,8 @@ for purpose in "$@"; do
     test) wanted+=("${build[@]}" "${docker[@]}" "${kafka[@]}" "${opensearch[@]}" "${hdfs[@]}"
       "${kerberos[@]}" "${checks[@]}") ;;
     *)
-      echo "usage: $0 build|docker|kafka|opensearch|hdfs|kerberos|test|fuzz|valgrind ... | race DIR" >&2
+      echo "usage: $0 build|docker|kafka|opensearch|hdfs|kerberos|test|fuzz|valgrind ..." >&2
+      echo "       $0 race DIR" >&2
       exit 2
       ;;
   esac
