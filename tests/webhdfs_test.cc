@@ -172,6 +172,19 @@ TEST(WebHdfs, who_is_not_known_is_told_how_to_say_it) {
   }
 }
 
+TEST(WebHdfs, a_page_instead_of_an_answer_gives_its_title_as_the_reason) {
+  std::string body = "<html><title>Error 403 GSSException: Checksum failed</title></html>";
+  const Server server([&](const HttpRequest&) { return HttpReply{.status = 403, .body = body}; });
+  WebHdfsTarget target = server.target();
+  const auto said = [&target] { return target.stat("x").error().message; };
+  EXPECT_TRUE(said().ends_with("403  Error 403 GSSException: Checksum failed")) << said();
+  EXPECT_EQ(target.stat("x").error().code, ErrorCode::kRetryable);
+  body = "<title>" + std::string(100'000, 'x');
+  EXPECT_LT(said().size(), 300u);
+  body = "nothing to go by";
+  EXPECT_TRUE(said().ends_with(": 403  ")) << said();
+}
+
 TEST(WebHdfs, an_answer_that_is_none_is_corrupt) {
   const Server server([](const HttpRequest&) { return HttpReply{.body = "<html>"}; });
   WebHdfsTarget target = server.target();

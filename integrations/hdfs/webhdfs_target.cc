@@ -60,6 +60,25 @@ std::string location_in(const std::string& body) {
   return std::string(location);
 }
 
+// What a refusal says of its reason: WebHDFS's own JSON, or the title of a page, as the filters in
+// front of it and proxies send.
+void explain(const std::string& body, std::string& exception, std::string& message) {
+  constexpr std::string_view kTitle = "<title>";
+  simdjson::dom::parser parser;
+  simdjson::dom::element document;
+  std::string_view text;
+  if (!parser.parse(body).get(document)) {
+    if (!document["RemoteException"]["exception"].get(text)) exception = text;
+    if (!document["RemoteException"]["message"].get(text))
+      message = text.substr(0, text.find('\n'));
+    return;
+  }
+  const size_t title = body.find(kTitle);
+  if (title == std::string::npos) return;
+  message = body.substr(title + kTitle.size(), 200);
+  message.resize(std::min(message.find_first_of("<\n"), message.size()));
+}
+
 }  // namespace
 
 std::string escape_path(std::string_view path) {
@@ -135,13 +154,7 @@ Result<WebHdfsTarget::Reply> WebHdfsTarget::ask_node(const std::string& node,
               .exception = {},
               .message = {}};
   if (reply.good()) return reply;
-  simdjson::dom::parser parser;
-  simdjson::dom::element document;
-  std::string_view text;
-  if (parser.parse(reply.body).get(document)) return reply;
-  if (!document["RemoteException"]["exception"].get(text)) reply.exception = text;
-  if (!document["RemoteException"]["message"].get(text))
-    reply.message = text.substr(0, text.find('\n'));
+  explain(reply.body, reply.exception, reply.message);
   return reply;
 }
 
@@ -259,14 +272,7 @@ Status WebHdfsTarget::send(const std::string& path, http::Request request) {
   constexpr long kCreated = 201;
   if (answer->status == kCreated) return ok();
   Reply reply{.status = answer->status, .body = {}, .location = {}, .exception = {}, .message = {}};
-  simdjson::dom::parser parser;
-  simdjson::dom::element document;
-  std::string_view text;
-  if (!parser.parse(answer->body).get(document)) {
-    if (!document["RemoteException"]["exception"].get(text)) reply.exception = text;
-    if (!document["RemoteException"]["message"].get(text))
-      reply.message = text.substr(0, text.find('\n'));
-  }
+  explain(answer->body, reply.exception, reply.message);
   Error error = refused("write", path, reply);
   // The folder is there: the file went with a NameNode, or was removed while it was written.
   if (error.code == ErrorCode::kNotFound) error.code = ErrorCode::kRetryable;

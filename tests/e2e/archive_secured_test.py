@@ -44,6 +44,10 @@ class Kdc:
     def log_out(self):
         run("kdestroy")
 
+    def rekey(self):
+        """The service does not learn of it."""
+        run(SERVICES / "kdc.sh", "rekey", self.dir, HTTP)
+
 
 def ship(lab, kafka, name):
     """Returns the files, which are of RECORDS lines together."""
@@ -170,6 +174,9 @@ def with_kerberos(lab, shared):
     check(owner == "alice", f"the archiver was taken for {owner}")
     say(f"with Kerberos: {lines} lines in {count} files, once each, and read back; without a "
         "ticket it waited for one")
+    kdc.rekey()
+    kdc.log_in()
+    refused(["403", "GSSException"], "fetch", "--from", url, *trust, "--negotiate")
 
 
 def test(lab):

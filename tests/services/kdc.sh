@@ -5,6 +5,7 @@
 #   kdc.sh start DIR PRINCIPAL...   makes a realm in DIR with these principals; DIR/krb5.conf is
 #                                   what KRB5_CONFIG names, DIR/PRINCIPAL.keytab holds a key, each
 #                                   "/" of the name written as "_"
+#   kdc.sh rekey DIR PRINCIPAL      gives it a key that stands in no keytab
 #   kdc.sh wipe DIR                 ends it and deletes DIR
 set -euo pipefail
 export PATH=$PATH:/usr/sbin
@@ -76,6 +77,7 @@ start() {
 
 case $command in
   start) start "$@" ;;
+  rekey) kadmin.local -q "cpw -randkey $1" >>"$dir/kdc.log" 2>&1 ;;
   wipe) ! alive || kill "$(cat "$dir/pid")"; rm -rf "$dir" ;;
   *) die "there is no command $command" ;;
 esac
