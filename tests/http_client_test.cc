@@ -181,6 +181,30 @@ TEST(HttpClient, nobody_there_is_worth_another_try_and_a_bad_certificate_file_is
   EXPECT_EQ(answer.error().code, ErrorCode::kInvalid);
 }
 
+TEST(HttpClient, who_hangs_up_without_a_word_may_want_tls) {
+  const HttpServer server([](const HttpRequest&) { return HttpReply{.hang_up = true}; });
+  Client client({});
+  const Result<Answer> plain = client.exchange({.url = server.url()});
+  ASSERT_FALSE(plain);
+  EXPECT_EQ(plain.error().code, ErrorCode::kRetryable);
+  EXPECT_NE(plain.error().message.find("https://"), std::string::npos) << plain.error().message;
+}
+
+TEST(HttpClient, a_secret_that_others_can_read_is_warned_of_and_not_shown) {
+  const Access password{.user = "u", .password = "geheim"}, key{.api_key = "geheim"};
+  for (const Access& access : {password, key}) {
+    for (const std::string url : {"http://search:9200", "HTTP://search:9200"}) {
+      const std::string warning = warning_of("--to", url, access);
+      EXPECT_EQ(warning.substr(0, 5 + url.size()), "--to " + url);
+      EXPECT_EQ(warning.find("geheim"), std::string::npos);
+    }
+    EXPECT_EQ(warning_of("--to", "https://search:9200", access), "");
+    EXPECT_EQ(warning_of("--to", "HTTPS://search:9200", access), "");
+  }
+  EXPECT_EQ(warning_of("--to", "http://search:9200", {}), "");
+  EXPECT_EQ(warning_of("--to", "http://search:9200", {.user = "u"}), "");
+}
+
 TEST(HttpClient, addresses_are_checked_and_never_shown_with_a_password) {
   EXPECT_TRUE(check_url("--to", "https://search:9200/logs"));
   for (const std::string wrong : {"", "ftp://x", "http://", "http://u:geheim@x", "file:///x"}) {

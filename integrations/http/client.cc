@@ -1,5 +1,7 @@
 #include "integrations/http/client.h"
 
+#include <strings.h>
+
 #include <array>
 #include <cassert>
 #include <optional>
@@ -27,17 +29,33 @@ bool is_setting(CURLcode code) {
   }
 }
 
-// What curl's own words leave open.
-const char* remedy_of(CURLcode code) {
+// What the operator can do, behind curl's own words; empty where these say it.
+std::string remedy_of(CURLcode code, CURL* easy, const std::string& url) {
   switch (code) {
-    case CURLE_PEER_FAILED_VERIFICATION:
-      return "; --ca names the certificates to trust, and the address has a name that they certify";
+    case CURLE_PEER_FAILED_VERIFICATION: {
+      // OpenSSL's; unspecified: the chain was not complained of, which leaves the name.
+      constexpr long kUnspecified = 1, kNotYetValid = 9, kExpired = 10;
+      long verdict = 0;
+      curl_easy_getinfo(easy, CURLINFO_SSL_VERIFYRESULT, &verdict);
+      if (verdict == kNotYetValid || verdict == kExpired) return {};
+      if (verdict <= kUnspecified)
+        return "; the address must name the host as its certificate does";
+      return "; --ca names the file of who issued the service's certificate";
+    }
+    case CURLE_SSL_CERTPROBLEM:
+      return "; --cert and --key name a certificate and its own key, PEM";
+    case CURLE_SSL_CACERT_BADFILE:
+      return "; --ca names a file of certificates, PEM";
     case CURLE_UNSUPPORTED_PROTOCOL:
       return "; if TLS is spoken there, the address begins with https:// (HDFS: swebhdfs://)";
     case CURLE_SSL_CONNECT_ERROR:
-      return "; is TLS spoken there?";
+      return "; is TLS spoken there? Else the address begins with http:// (HDFS: webhdfs://)";
+    case CURLE_GOT_NOTHING:
+      return url.starts_with("http://")
+                 ? "; if TLS is spoken there, the address begins with https://"
+                 : "";
     default:
-      return "";
+      return {};
   }
 }
 
@@ -83,6 +101,14 @@ Status check_url(const std::string& flag, const std::string& url) {
   if (!part(CURLUPART_USER).empty() || !part(CURLUPART_PASSWORD).empty())
     return invalid("a URL is seen by others: name the user by --user, the password in a file.");
   return ok();
+}
+
+std::string warning_of(const std::string& flag, const std::string& url, const Access& access) {
+  const bool secret = !access.password.empty() || !access.api_key.empty();
+  // curl takes a scheme in any case.
+  if (!secret || ::strncasecmp(url.c_str(), "https:", 6) == 0) return {};
+  return flag + " " + url + ": " + (access.api_key.empty() ? "the password" : "the API key") +
+         " is readable on the way; https:// hides it.";
 }
 
 Client::Client(Access access, const std::atomic<bool>* stop)
@@ -240,7 +266,7 @@ Result<Answer> Client::finish(Exchange& exchange, CURLcode code) {
     const char* const words =
         exchange.words[0] != '\0' ? exchange.words.data() : curl_easy_strerror(code);
     return Error{is_setting(code) ? ErrorCode::kInvalid : ErrorCode::kRetryable,
-                 shown(request) + ": " + words + remedy_of(code)};
+                 shown(request) + ": " + words + remedy_of(code, easy_.get(), request.url)};
   }
   curl_easy_getinfo(easy_.get(), CURLINFO_RESPONSE_CODE, &exchange.answer.status);
   exchange.answer.location = header_of(easy_.get(), "Location");

@@ -33,6 +33,9 @@ struct Access {
 /// Errors: kInvalid, one sentence that names the flag: no http(s) URL, one that holds a password.
 Status check_url(const std::string& flag, const std::string& url);
 
+/// A sentence where `access` holds a secret that anyone on the way to `url` could read; else empty.
+std::string warning_of(const std::string& flag, const std::string& url, const Access& access);
+
 /// Strings and callbacks must outlive exchange().
 struct Request {
   std::string method = "GET";
@@ -73,8 +76,9 @@ class Client {
   Client& operator=(const Client&) = delete;
 
   /// Errors: kRetryable: no complete answer, says why; whether the request was obeyed is unknown.
-  /// kFull: the answer is larger than answer_bytes_max. kInvalid: what no repetition mends (a
-  /// certificate that is not trusted, a malformed URL). And those of `read` and `write`.
+  /// kFull: the answer is larger than answer_bytes_max. kInvalid: what a person has to mend (a
+  /// certificate that is not believed or cannot be read, a malformed URL). And those of `read` and
+  /// `write`.
   Result<Answer> exchange(const Request& request);
 
  private:

@@ -1,4 +1,7 @@
+#include <spdlog/spdlog.h>
+
 #include <iostream>
+#include <string>
 #include <utility>
 
 #include "config/log.h"
@@ -21,6 +24,10 @@ int run_index(int argc, char** argv) {
   auto settings = index_settings(values.value());
   if (!settings) return kafka::complain("index", settings.error());
   start_log();
+  for (const std::string& url : settings->search.urls) {
+    const std::string warning = http::warning_of("--to", url, settings->search.access);
+    if (!warning.empty()) spdlog::warn("{}", warning);
+  }
   const kafka::StopSignals signals;
   Indexer indexer(*std::move(settings), signals);
   const Status status = indexer.run();
