@@ -188,6 +188,53 @@ TEST(BulkSender, one_item_that_spoils_the_request_is_found) {
   EXPECT_EQ(sending.bulk->rejections[0].reason, "t: r");
 }
 
+TEST(BulkSender, what_a_proxy_says_of_a_request_rejects_no_document) {
+  std::atomic<int> requests = 0;
+  Sending sending([&requests](const HttpRequest& request) {
+    switch (requests++) {
+      case 0:
+        return HttpReply{
+            .status = 400,
+            .body = "<html>\r\n<head><title>400 The SSL certificate error</title></head></html>"};
+      case 1:
+        return HttpReply{.status = 400, .body = R"({"message":"Bad Request"})"};
+      case 2:
+        return HttpReply{.status = 400};
+      case 3:
+        return HttpReply{.status = 302, .headers = {"Location: http://127.0.0.1:1/login?t=s"}};
+      default:
+        return HttpReply{
+            .body = items_of(std::vector<std::string>(items_in(request.body).size(), item(201)))};
+    }
+  });
+  sending.add(3);
+  ASSERT_TRUE(sending.send());
+  EXPECT_TRUE(sending.bulk->rejections.empty());
+  EXPECT_EQ(sending.tally.created, 3u);
+  EXPECT_EQ(sending.tally.failures, 4u);
+  EXPECT_EQ(sending.rests.size(), 4u);
+}
+
+TEST(SearchNode, a_refusal_is_one_line_with_its_remedy) {
+  HttpReply reply;
+  const HttpServer server([&reply](const HttpRequest&) { return reply; });
+  SearchNode node({{server.url()}, {}, false, 20'000}, nullptr);
+  const std::vector<std::pair<HttpReply, std::string>> cases = {
+      {{.status = 401, .body = "<html>\n<title>401 Who?</title>\n"},
+       "with 401: 401 Who? (check --user"},
+      {{.status = 403}, "--api-key-file"},
+      {{.status = 400, .body = "<title>400 HTTPS port</title>"}, "400 HTTPS port (a proxy"},
+      {{.status = 301, .headers = {"Location: https://s/a?token=1"}}, "--to https://s/a)"}};
+  for (const auto& [answer, wanted] : cases) {
+    reply = answer;
+    const auto found = node.find_type();
+    ASSERT_FALSE(found);
+    EXPECT_EQ(found.error().code, ErrorCode::kInvalid);
+    EXPECT_NE(found.error().message.find(wanted), std::string::npos) << found.error().message;
+    EXPECT_EQ(found.error().message.find('\n'), std::string::npos);
+  }
+}
+
 TEST(BulkSender, an_alias_or_data_stream_stops_it) {
   Sending sending([](const HttpRequest& request) {
     EXPECT_NE(request.target.find("_index"), std::string::npos);

@@ -110,7 +110,7 @@ Result<std::vector<ItemAnswer>> BulkAnswerParser::parse(std::string_view body, s
   return answers;
 }
 
-std::string reason_of(std::string_view body) {
+std::optional<std::string> service_reason(std::string_view body) {
   const simdjson::padded_string padded(body);
   simdjson::ondemand::parser parser;
   try {
@@ -126,6 +126,16 @@ std::string reason_of(std::string_view body) {
     }
   } catch (const simdjson::simdjson_error&) {
     // Proxies answer in HTML.
+  }
+  return std::nullopt;
+}
+
+std::string reason_of(std::string_view body) {
+  if (std::optional<std::string> reason = service_reason(body)) return *std::move(reason);
+  constexpr std::string_view kTitle = "<title>";
+  if (const size_t title = body.find(kTitle); title != std::string_view::npos) {
+    body.remove_prefix(title + kTitle.size());
+    body = body.substr(0, body.find('<'));
   }
   return shortened(body.substr(0, 200));
 }

@@ -3,6 +3,7 @@
 
 #include <simdjson.h>
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -39,7 +40,11 @@ class BulkAnswerParser {
   std::string padded_;
 };
 
-/// The sentence in an error's body: `error.type: error.reason`, or its beginning as it stands.
+/// The sentence in the error's body of a search service: `error.type: error.reason`. None: whoever
+/// answered is another, such as a proxy before it.
+std::optional<std::string> service_reason(std::string_view body);
+
+/// The same; of another's answer its title, or its beginning as it stands.
 std::string reason_of(std::string_view body);
 
 }  // namespace longshore::search

@@ -185,8 +185,11 @@ BulkSender::Reply BulkSender::post(const Bulk& bulk, const Places& places, bool 
   if (status == 413) {
     return Reply{Reply::Kind::kTooLarge, {}, "413: larger than the server takes", status, 0};
   }
-  if (status == 400) return Reply{Reply::Kind::kMalformed, {}, reason, status, 0};
-  Reply reply = later(fmt::format("_bulk is answered with {}: {}", status, reason), status);
+  // Another's 400, such as a proxy's for a certificate that expired, is no verdict on a document.
+  if (status == 400 && service_reason(answer->body))
+    return Reply{Reply::Kind::kMalformed, {}, reason, status, 0};
+  Reply reply = later(
+      fmt::format("_bulk is answered with {}: {}{}", status, reason, remedy_of(*answer)), status);
   reply.pause_ms = pause_ms_of(answer->retry_after);
   return reply;
 }

@@ -2,7 +2,8 @@
 //
 //   Bulk --> requests of what is left --> 201, 409: done
 //                                         400:      rejected, with the server's reason
-//                                         429, 5xx, 403, no answer: again, for ever, more slowly
+//                                         429, 5xx, 401, 403, no answer, a proxy's 400:
+//                                                   again, for ever, more slowly
 //                                         413:      each half by itself
 #pragma once
 

@@ -4,6 +4,7 @@
 #include <simdjson.h>
 
 #include "integrations/http/gzip.h"
+#include "integrations/kafka/printable.h"
 #include "integrations/search/bulk_answer.h"
 
 namespace longshore::search {
@@ -50,13 +51,37 @@ bool at_least(std::string_view number, int major, int minor) {
 }
 
 Error refused(const std::string& what, const http::Answer& answer) {
-  return {ErrorCode::kInvalid,
-          fmt::format("{} was refused with {}: {}", what, answer.status, reason_of(answer.body))};
+  return {ErrorCode::kInvalid, fmt::format("{} was refused with {}: {}{}", what, answer.status,
+                                           reason_of(answer.body), remedy_of(answer))};
 }
 
 bool comes_later(long status) { return status >= 500 || status == 429 || status == 408; }
 
 }  // namespace
+
+std::string remedy_of(const http::Answer& answer) {
+  switch (answer.status) {
+    case 301:
+    case 302:
+    case 303:
+    case 307:
+    case 308:
+      // Behind the path may stand tokens.
+      return fmt::format(" (it is elsewhere: give --to {})",
+                         kafka::printable(answer.location.substr(0, answer.location.find('?'))));
+    case 400:
+      if (service_reason(answer.body)) return {};
+      return " (a proxy's words: --to may have to begin with https://, or it wants --cert and "
+             "--key)";
+    case 401:
+      return " (check --user and --password-file, or --api-key-file; they are read at the start)";
+    case 403:
+      return " (not allowed for this user or key; --user, --password-file and --api-key-file are "
+             "read at the start)";
+    default:
+      return {};
+  }
+}
 
 Result<http::Answer> SearchNode::ask(const std::string& method, const std::string& target,
                                      std::string_view body, size_t answer_bytes_max) {

@@ -20,6 +20,9 @@ struct SearchOptions {
   long timeout_ms = 120'000;  ///< Of one request.
 };
 
+/// What the operator can do about an answer that refuses us: " (...)"; empty where it says that.
+std::string remedy_of(const http::Answer& answer);
+
 /// Thread: one. Requests end soon after `*stop`.
 class SearchNode {
  public:
