@@ -235,6 +235,20 @@ TEST(SearchNode, a_refusal_is_one_line_with_its_remedy) {
   }
 }
 
+TEST(SearchNode, a_node_that_is_not_believed_keeps_nobody_from_the_next) {
+  const HttpServer server([](const HttpRequest&) {
+    return HttpReply{.body = R"({"version":{"number":"2.19.1","distribution":"opensearch"}})"};
+  });
+  const std::string unbelieved = "https" + server.url().substr(4);
+  const http::Access access{.ca_file = "/nonexistent"};
+  SearchNode node({{unbelieved, server.url()}, access, false, 20'000}, nullptr);
+  EXPECT_TRUE(node.find_type());
+  SearchNode alone({{unbelieved, unbelieved}, access, false, 20'000}, nullptr);
+  const auto found = alone.find_type();
+  ASSERT_FALSE(found);
+  EXPECT_EQ(found.error().code, ErrorCode::kInvalid);
+}
+
 TEST(BulkSender, an_alias_or_data_stream_stops_it) {
   Sending sending([](const HttpRequest& request) {
     EXPECT_NE(request.target.find("_index"), std::string::npos);
