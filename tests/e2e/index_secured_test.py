@@ -71,7 +71,7 @@ class Scene:
 
 def check_silence(member):
     """No secret stands where others read: in the arguments, or in what it says."""
-    words = pathlib.Path(f"/proc/{member.process.pid}/cmdline").read_bytes().decode()
+    words = pathlib.Path(f"/proc/{member.process.pid}/cmdline").read_text().replace("\0", " ")
     check(member.running(), f"index ended at once: {member.log()[-1000:]}")
     for secret in SECRETS:
         check(secret not in words + member.log(), f"a secret is shown: {words} {member.log()}")
