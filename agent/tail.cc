@@ -58,6 +58,7 @@ void Tail::add(std::shared_ptr<const OpenFile> file, uint64_t start_offset, bool
   // Older than all that is remembered of what was read.
   const bool all_known = closed.size() < limits::kClosedGenerationsMax;
   if (!all_known && file->identity.born_ns() < closed.front().born_ns()) return;
+  vanished_ = false;
   for (Generation& known : generations_) {
     if (!same(known.file->identity)) continue;
     known.file = std::move(file);

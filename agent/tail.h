@@ -52,7 +52,8 @@ class Tail {
   /// Its writers are gone (or are back).
   void set_ended(bool ended) { ended_ = ended; }
 
-  /// Its file was deleted while nobody held it: what was left of it is lost, and it ends.
+  /// Its file was deleted while nobody held it: what was left of it is lost, and it ends unless a
+  /// file is added behind it.
   void vanish() { vanished_ = true; }
   bool vanished() const { return vanished_; }
 

@@ -94,6 +94,7 @@ FillOutcome Tail::lose_vanished() {
            std::to_string(std::max(state_.offset, state_.seen_bytes)) + " is not known");
   state_.base.bytes += state_.offset - stood;
   state_.offset = stood;
+  state_.seen_bytes = 0;
   state_.ended = true;
   say(LedgerEvent::kEnded, {}, state_.covered);
   return FillOutcome::kMoved;

@@ -210,6 +210,23 @@ TEST_F(TailLossTest, a_file_that_went_while_nobody_held_it_is_lost_as_far_as_it_
   EXPECT_EQ(at_, 107u);
 }
 
+TEST_F(TailLossTest, a_file_made_anew_after_its_predecessor_vanished_is_read) {
+  append("x", "first\n");
+  auto state = read_all("x");
+  state.seen_bytes = 100;
+  append("y", "second\n");
+  for (const bool said_before : {false, true}) {
+    events_.clear();
+    at_ = 6;
+    Tail tail(Stream::kFile, state, kWaitNs, {1, 0});
+    tail.vanish();
+    if (said_before) drain(tail);
+    tail.add(open("y"), 0);
+    EXPECT_EQ(drain(tail), Lines{"second"}) << said_before;
+    EXPECT_EQ(events(LedgerEvent::kLost)[0].start.bytes, 6u);
+  }
+}
+
 TEST_F(TailLossTest, a_deleted_file_that_is_given_up_is_lost_to_its_end_and_let_go) {
   append("x", "first\n");
   Tail tail(Stream::kFile, {}, kWaitNs);
@@ -356,7 +373,6 @@ TEST_F(TailLossTest, what_comes_twice_behind_zeros_that_were_shipped_is_named) {
   EXPECT_EQ(doubt[0].end.bytes, 120u);
 }
 
-// The first took all, and what was written behind it was not read before the second.
 TEST_F(TailLossTest, what_was_written_between_two_power_losses_is_read) {
   append("x", "first\nsecond\n" + std::string(200, 'x') + "\n");
   const auto state = read_all("x");
