@@ -109,10 +109,13 @@ class SourceCheck {
       return each.start == record.start && each.end == record.end && each.bytes == record.bytes;
     });
     if (again && is_doubted(record)) return;
-    if (truth_.bytes.compare(cursor_, record.bytes.size(), record.bytes) == 0) {
+    // Short lines look alike as well: where ranges leave room, what is missing has its length.
+    const size_t leap = cursor_ + (record.start - std::min(record.start, end_));
+    const bool leaps = leap > cursor_ && stands_at(leap, record.bytes);
+    if (!leaps && stands_at(cursor_, record.bytes)) {
       meet(record, false);
       cursor_ += record.bytes.size();
-    } else if (const size_t at = truth_.bytes.find(record.bytes, cursor_);
+    } else if (const size_t at = leaps ? leap : truth_.bytes.find(record.bytes, cursor_);
                at != std::string::npos) {
       missing(at, record.start);
       meet(record, true);
@@ -140,6 +143,10 @@ class SourceCheck {
   }
 
  private:
+  bool stands_at(size_t at, const std::string& bytes) const {
+    return at <= truth_.bytes.size() && truth_.bytes.compare(at, bytes.size(), bytes) == 0;
+  }
+
   [[noreturn]] void fail(std::string what) const {
     for (const LedgerLine& line : ledger_) {
       if (line.source != log_.source()) continue;
