@@ -125,6 +125,8 @@ class Lane {
   Status take_over();
   Status apply(const checkpoint::Recovery& recovery);
   Status commit_confirmed_offset();
+  Status ledger_lane(checkpoint::LedgerEvent event, const std::string& reason,
+                     const std::string& detail);
   Status ledger_prepared(const std::string& reason, const std::string& detail);
 
   const LaneOptions options_;

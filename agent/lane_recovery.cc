@@ -171,17 +171,20 @@ Status Lane::ledger_prepared(const std::string& reason, const std::string& detai
                        .detail = detail,
                        .event = event});
   }
-  if (entries.empty()) {
-    entries.push_back({.time_ns = clock_.wall_ns(),
-                       .source = {},
-                       .lane = options_.lane,
-                       .start = {},
-                       .end = {},
-                       .reason = reason,
-                       .detail = detail,
-                       .event = event});
-  }
-  return store_.append_ledger(entries);
+  return entries.empty() ? ledger_lane(event, reason, detail) : store_.append_ledger(entries);
+}
+
+// An entry of which nobody knows the sources.
+Status Lane::ledger_lane(checkpoint::LedgerEvent event, const std::string& reason,
+                         const std::string& detail) {
+  return store_.append_ledger({{.time_ns = clock_.wall_ns(),
+                                .source = {},
+                                .lane = options_.lane,
+                                .start = {},
+                                .end = {},
+                                .reason = reason,
+                                .detail = detail,
+                                .event = event}});
 }
 
 // Kafka acknowledged a transaction and lost it before the store heard of it: our sources are ahead.
@@ -194,7 +197,10 @@ Status Lane::apply(const checkpoint::Recovery& recovery) {
   const auto in_doubt = [&](const char* reason) {
     if (in_doubt_said_ == recovery.reason) return ok();
     spdlog::error("lane {}: {}: {}", lane.value, reason, recovery.reason);
-    const Status said = ledger_prepared(reason, recovery.reason);
+    Status said = ledger_prepared(reason, recovery.reason);
+    if (said && recovery.went_back) {
+      said = ledger_lane(checkpoint::LedgerEvent::kLost, "broker went back", recovery.reason);
+    }
     if (said) in_doubt_said_ = recovery.reason;
     return said;
   };

@@ -59,8 +59,11 @@ Recovery recover_prepared(const LaneRecord& lane, const CommittedOffset& kafka, 
     return {RecoveryAction::kDropPrepared,
             "Transaction " + std::to_string(prepared) + " was aborted."};
   }
-  return in_doubt(choice, RecoveryAction::kResendPrepared, RecoveryAction::kSkipPrepared,
-                  which + "Kafka went back to " + std::to_string(number) + ".");
+  Recovery recovery =
+      in_doubt(choice, RecoveryAction::kResendPrepared, RecoveryAction::kSkipPrepared,
+               which + "Kafka went back to " + std::to_string(number) + ".");
+  recovery.went_back = true;
+  return recovery;
 }
 
 }  // namespace

@@ -45,7 +45,8 @@ enum class RecoveryAction : uint8_t {
 
 struct Recovery {
   RecoveryAction action;
-  std::string reason;  ///< One sentence for the log and the ledger.
+  std::string reason;      ///< One sentence for the log and the ledger.
+  bool went_back = false;  ///< Kafka lost confirmed transactions too: ledger "broker went back".
 };
 
 /// The row that applies. After kResendPrepared, kRestoreOffset and the skips the lane commits an

@@ -222,6 +222,23 @@ TEST_F(LaneTest, a_transaction_in_doubt_is_sent_again_and_stands_in_the_ledger) 
   EXPECT_EQ(ledger()[0].reason, "possible duplicates");
 }
 
+TEST_F(LaneTest, a_broker_that_lost_more_than_what_is_in_doubt_is_named_too) {
+  for (int life = 0; life < 3; ++life) {
+    append("a", 10);
+    EXPECT_EQ(live().exit_status, 0);
+  }
+  {
+    auto store = checkpoint::open_store(directory_.path());
+    const uint64_t next = store.value()->lane({0}).value().confirmed.value + 1;
+    ASSERT_TRUE(store.value()->prepare({.lane = {0}, .number = {next}, .sources = {}}));
+  }
+  kafka_.set_offset(kGroup, {.known = true, .number = {1}, .digest = "forgotten"});
+  EXPECT_EQ(live().exit_status, 0);
+  ASSERT_EQ(ledger().size(), 2u);
+  EXPECT_EQ(ledger()[0].reason, "possible duplicates");
+  EXPECT_EQ(ledger()[1].reason, "broker went back");
+}
+
 TEST_F(LaneTest, a_broker_that_went_back_is_named_once_however_often_its_offset_fails) {
   for (int life = 0; life < 4; ++life) {
     append("a", 10);
