@@ -51,7 +51,13 @@ std::string items_of(const std::vector<std::string>& items) {
 class Sending {
  public:
   explicit Sending(std::function<HttpReply(const HttpRequest&)> respond)
-      : server_(std::move(respond)),
+      : server_([this, respond = std::move(respond)](const HttpRequest& request) {
+          if (request.target.find("/_flush?") == std::string::npos) return respond(request);
+          const std::scoped_lock lock(mutex_);
+          flushes_.push_back(request.target.substr(0, request.target.find("/_flush?")));
+          if (flush_refusals-- > 0) return HttpReply{.status = flush_status};
+          return HttpReply{.body = R"({"_shards":{"failed":0}})"};
+        }),
         node_({{server_.url()}, {}, false, 20'000}, nullptr),
         sender_(node_, tally, learned, Backoff{}, [this](int64_t ms) { rests.push_back(ms); }) {}
 
@@ -79,8 +85,15 @@ class Sending {
   std::vector<int64_t> rests;
 
   const HttpServer& server() const { return server_; }
+  std::vector<std::string> flushes() const {
+    const std::scoped_lock lock(mutex_);
+    return flushes_;
+  }
+  std::atomic<int> flush_refusals = 0, flush_status = 503;
 
  private:
+  mutable std::mutex mutex_;
+  std::vector<std::string> flushes_;
   HttpServer server_;
   SearchNode node_;
   BulkSender sender_;
@@ -98,7 +111,28 @@ TEST(BulkSender, created_and_already_there_are_both_done) {
   EXPECT_EQ(sending.tally.created, 5u);
   EXPECT_EQ(sending.tally.there, 5u);
   EXPECT_TRUE(sending.bulk->rejections.empty());
-  EXPECT_EQ(sending.server().requests().size(), 1u);
+  EXPECT_EQ(sending.flushes(), std::vector<std::string>{"/logs"});
+  EXPECT_EQ(sending.server().requests().size(), 2u);
+}
+
+TEST(BulkSender, what_was_there_before_is_done_when_the_server_has_flushed_it) {
+  Sending sending([](const HttpRequest&) {
+    return HttpReply{.body = items_of({item(409, "version_conflict_engine_exception")})};
+  });
+  sending.add(1);
+  sending.flush_refusals = 3;
+  ASSERT_TRUE(sending.send());
+  EXPECT_EQ(sending.flushes().size(), 4u);
+  EXPECT_EQ(sending.rests.size(), 3u);
+  // Who may not flush goes on all the same.
+  sending.flush_refusals = 1;
+  sending.flush_status = 403;
+  ASSERT_TRUE(sending.send());
+  EXPECT_EQ(sending.flushes().size(), 5u);
+  sending.flush_refusals = 1'000;
+  sending.flush_status = 503;
+  int asked = 0;
+  EXPECT_FALSE(sending.send([&asked] { return ++asked > 3; }));
 }
 
 TEST(BulkSender, only_what_was_put_off_is_sent_again_and_more_slowly) {

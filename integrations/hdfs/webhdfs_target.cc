@@ -16,11 +16,6 @@ namespace {
 constexpr long kAskMs = 30'000;
 constexpr size_t kListBytesMax = 64 << 20;  // About 200,000 names in one folder.
 
-bool is_unreserved(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-         std::string_view("-_.~/=").find(c) != std::string_view::npos;
-}
-
 // A NameNode that is not the active one, or not ready: another may be.
 bool is_elsewhere(std::string_view exception) {
   return exception == "StandbyException" || exception == "SafeModeException" ||
@@ -81,18 +76,6 @@ void explain(const std::string& body, std::string& exception, std::string& messa
 
 }  // namespace
 
-std::string escape_path(std::string_view path) {
-  std::string out;
-  for (const char c : path) {
-    if (is_unreserved(c)) {
-      out += c;
-    } else {
-      out += fmt::format("%{:02X}", static_cast<unsigned char>(c));
-    }
-  }
-  return out;
-}
-
 Result<WebHdfsPlace> parse_webhdfs_url(const std::string& flag, const std::string& url) {
   const Error bad{ErrorCode::kInvalid,
                   fmt::format("{} {}: write it as webhdfs://host:port/dir, or with several "
@@ -142,8 +125,8 @@ Result<WebHdfsTarget::Reply> WebHdfsTarget::ask_node(const std::string& node,
   http::Request request;
   request.method = method;
   const std::string whole = path.empty() ? place_.root : place_.root + "/" + path;
-  request.url = node + "/webhdfs/v1" + escape_path(whole.empty() ? "/" : whole) + "?" + query;
-  if (!user_.empty()) request.url += "&user.name=" + escape_path(user_);
+  request.url = node + "/webhdfs/v1" + http::escape_path(whole.empty() ? "/" : whole) + "?" + query;
+  if (!user_.empty()) request.url += "&user.name=" + http::escape_path(user_);
   request.timeout_ms = kAskMs;
   request.answer_bytes_max = kListBytesMax;
   Result<http::Answer> answer = client_.exchange(request);
@@ -309,7 +292,7 @@ Status WebHdfsTarget::put(const std::string& path, std::string_view content) {
 Result<Renamed> WebHdfsTarget::rename_new(const std::string& from, const std::string& to) {
   const std::string whole = place_.root + "/" + to;
   Result<Reply> reply =
-      ask("PUT", from, "op=RENAME&renameoptions=NONE&destination=" + escape_path(whole));
+      ask("PUT", from, "op=RENAME&renameoptions=NONE&destination=" + http::escape_path(whole));
   if (!reply) return reply.error();
   const std::optional<bool> done = done_in(reply->status, reply->body);
   if (done && *done) return Renamed::kDone;

@@ -22,9 +22,6 @@ struct WebHdfsPlace {
 };
 Result<WebHdfsPlace> parse_webhdfs_url(const std::string& flag, const std::string& url);
 
-/// Bytes of a path within a URL; slashes stay.
-std::string escape_path(std::string_view path);
-
 class WebHdfsTarget final : public ArchiveTarget {
  public:
   WebHdfsTarget(WebHdfsPlace place, std::string user, const http::Access& access,

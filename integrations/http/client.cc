@@ -1,5 +1,6 @@
 #include "integrations/http/client.h"
 
+#include <fmt/format.h>
 #include <strings.h>
 
 #include <array>
@@ -13,6 +14,11 @@ namespace {
 // Of curl's own buffers; the defaults of 16 and 64 KiB cost a system call each.
 constexpr long kReceiveBytes = 256 * 1024;
 constexpr long kSendBytes = 256 * 1024;
+
+bool is_unreserved(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+         std::string_view("-_.~/=").find(c) != std::string_view::npos;
+}
 
 // What the same request will meet again, however often it is sent.
 bool is_setting(CURLcode code) {
@@ -71,6 +77,18 @@ std::string header_of(CURL* easy, const char* name) {
 }
 
 }  // namespace
+
+std::string escape_path(std::string_view path) {
+  std::string out;
+  for (const char c : path) {
+    if (is_unreserved(c)) {
+      out += c;
+    } else {
+      out += fmt::format("%{:02X}", static_cast<unsigned char>(c));
+    }
+  }
+  return out;
+}
 
 struct Client::Exchange {
   const Request& request;

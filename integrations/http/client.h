@@ -53,6 +53,9 @@ struct Request {
   bool credentials = true;            ///< false: for a host that only an answer named.
 };
 
+/// Bytes of a path within a URL; slashes stay.
+std::string escape_path(std::string_view path);
+
 /// A complete answer, whatever its status. Redirects are answers, and not followed.
 struct Answer {
   long status = 0;

@@ -68,6 +68,7 @@ void BulkSender::cut(const Bulk& bulk, const Places& places, std::deque<Places>&
 }
 
 Status BulkSender::send(Bulk& bulk, const std::function<bool()>& give_up) {
+  found_.clear();
   Places all(bulk.items.size());
   std::iota(all.begin(), all.end(), 0);
   std::deque<Places> left;
@@ -120,6 +121,29 @@ Status BulkSender::send(Bulk& bulk, const std::function<bool()>& give_up) {
       left.push_front(std::move(again));
     }
     if (!give_up()) pause(reply.pause_ms);
+  }
+  return flush(give_up);
+}
+
+// "Already there" is answered before the request that created it has synced it: should that one's
+// connection have broken and the node die now, the document would be gone and its offset committed.
+// Where we may not flush, the milliseconds of the node's own sync remain.
+Status BulkSender::flush(const std::function<bool()>& give_up) {
+  while (!found_.empty()) {
+    if (give_up()) return Error{ErrorCode::kRetryable, "given up"};
+    const std::string target = "/" + http::escape_path(*found_.begin()) +
+                               "/_flush?wait_if_ongoing=true&filter_path=_shards.failed";
+    const Result<http::Answer> answer = node_.ask("POST", target, {}, answer_bytes_max(0));
+    const long status = answer ? answer->status : 0;
+    const bool flushed = status == 200 && answer->body.find(R"("failed":0)") != std::string::npos;
+    if (flushed || status == 401 || status == 403 || status == 404) {
+      found_.erase(found_.begin());
+      continue;
+    }
+    tally_.failures += 1;
+    learned_.complain(fmt::format("Indexing waits for a flush of {}: {}", *found_.begin(),
+                                  answer ? reason_of(answer->body) : answer.error().message));
+    pause(0);
   }
   return ok();
 }
@@ -205,6 +229,7 @@ Status BulkSender::heed(Bulk& bulk, const Places& places, const Reply& reply, Pl
         break;
       case Verdict::kThere:
         there += 1;
+        found_.emplace(index_in(bulk.action_of(item)));
         break;
       case Verdict::kRejected:
         reject(bulk, places[i], answer.status, answer.reason);

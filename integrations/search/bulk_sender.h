@@ -1,6 +1,7 @@
 // Sends a bulk until each of its items has its final answer.
 //
-//   Bulk --> requests of what is left --> 201, 409: done
+//   Bulk --> requests of what is left --> 201:      done
+//                                         409:      done once its index is flushed
 //                                         400:      rejected, with the server's reason
 //                                         429, 5xx, 401, 403, no answer, a proxy's 400:
 //                                                   again, for ever, more slowly
@@ -11,6 +12,7 @@
 #include <deque>
 #include <functional>
 #include <random>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -56,6 +58,7 @@ class BulkSender {
   Status heed(Bulk& bulk, const Places& places, const Reply& reply, Places& again);
   Status check_index(const Bulk& bulk, const BulkItem& item, const ItemAnswer& answer);
   bool has_new_index(const Bulk& bulk, const Places& places);
+  Status flush(const std::function<bool()>& give_up);
   void reject(Bulk& bulk, uint32_t place, int status, const std::string& reason);
   void pause(int64_t at_least_ms);
 
@@ -66,7 +69,8 @@ class BulkSender {
   const std::function<void(int64_t)> rest_;
   BulkAnswerParser parser_;
   std::string joined_;
-  std::string plain_index_;  // The last one known to be plain.
+  std::string plain_index_;      // The last one known to be plain.
+  std::set<std::string> found_;  // Indices where something of the bulk was already there.
   int64_t span_ms_ = 0;
   std::minstd_rand random_{std::random_device{}()};
 };
