@@ -1,29 +1,11 @@
 """A real nginx before a service, as services are deployed: it ends TLS and asks who is there."""
 
 import pathlib
-import random
-import socket
 import subprocess
 
-from harness import check, run, say, wait_until
+from harness import SERVICES, check, run, say, wait_until
 
 USER, PASSWORD, API_KEY = "shipper", "open:sesame-4711", "a2V5LW51bWJlci00NzEx"
-
-
-def free_ports(count):
-    """Below the range from which the system takes those of outgoing connections."""
-    held = []
-    while len(held) < count:
-        probe = socket.socket()
-        try:
-            probe.bind(("127.0.0.1", random.randrange(12000, 32000)))
-            held.append(probe)
-        except OSError:
-            probe.close()
-    ports = [probe.getsockname()[1] for probe in held]
-    for probe in held:
-        probe.close()
-    return ports
 
 
 class Authority:
@@ -72,7 +54,8 @@ class Gateway:
         self.server = self.authority.issue("server", "IP:127.0.0.1")
         self.misnamed = self.authority.issue("misnamed", "DNS:search.example")
         self.client = self.authority.issue("client", "DNS:client")
-        self.ports = dict(zip(self.DOORS, free_ports(len(self.DOORS))))
+        ports = run(SERVICES / "free_ports.py", len(self.DOORS)).stdout.split()
+        self.ports = dict(zip(self.DOORS, ports))
         self.trusted_clients = self.authority.ca
         self.set_password(PASSWORD)
         self.process = None

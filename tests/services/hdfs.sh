@@ -44,21 +44,6 @@ fetch() {
   die "Maven could not fetch the jars of $here/hadoop-pom.xml"
 }
 
-free_ports() {
-  python3 - "$1" <<'P'
-import random, socket, sys
-held = []
-while len(held) < int(sys.argv[1]):
-    probe = socket.socket()
-    try:
-        probe.bind(("127.0.0.1", random.randrange(12000, 32000)))
-        held.append(probe)
-    except OSError:
-        probe.close()
-for probe in held:
-    print(probe.getsockname()[1])
-P
-}
 port() { sed -n "$1p" "$dir/ports"; }
 address() { echo "127.0.0.1:$(port 2)"; }
 
@@ -196,7 +181,7 @@ start() {
   mkdir -p "$dir/tmp"
   if [ ! -s "$dir/ports" ]; then
     [ "${HDFS_TLS:-0}" != 1 ] || make_certificate
-    free_ports 6 >"$dir/ports"
+    "$here/free_ports.py" 6 >"$dir/ports"
   fi
   configure
   [ -e "$dir/nn/current/VERSION" ] ||

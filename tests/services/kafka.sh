@@ -72,24 +72,6 @@ bootstrap() {
   echo "$list"
 }
 
-# Free ports below the range from which the system takes those of outgoing connections: a node that
-# was killed must find its port free again.
-free_ports() {
-  python3 - "$1" <<'P'
-import random, socket, sys
-held = []
-while len(held) < int(sys.argv[1]):
-    probe = socket.socket()
-    try:
-        probe.bind(("127.0.0.1", random.randrange(12000, 32000)))
-        held.append(probe)
-    except OSError:
-        probe.close()
-for probe in held:
-    print(probe.getsockname()[1])
-P
-}
-
 write_config() {
   local i=$1 n isr=1 k voters= setting
   n=$(nodes)
@@ -195,7 +177,7 @@ start() {
   mkdir -p "$dir"
   if [ ! -f "$dir/nodes" ]; then
     echo "$n" >"$dir/nodes"
-    free_ports $((4 * n)) >"$dir/ports"
+    "$here/free_ports.py" $((4 * n)) >"$dir/ports"
     # Clusters of two runs that ever meet on a port must refuse each other.
     head -c 16 /dev/urandom | base64 | tr '+/' 'AB' | cut -c1-22 >"$dir/cluster.id"
   fi

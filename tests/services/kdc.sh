@@ -8,6 +8,7 @@
 #   kdc.sh rekey DIR PRINCIPAL      gives it a key that stands in no keytab
 #   kdc.sh wipe DIR                 ends it and deletes DIR
 set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
 export PATH=$PATH:/usr/sbin
 
 die() { echo "kdc.sh: $*" >&2; exit 1; }
@@ -16,12 +17,6 @@ command=$1
 case $2 in /*) dir=$2 ;; *) dir=$PWD/$2 ;; esac
 shift 2
 export KRB5_CONFIG=$dir/krb5.conf KRB5_KDC_PROFILE=$dir/kdc.conf
-
-free_port() {
-  python3 -c 'import socket
-probe = socket.create_server(("127.0.0.1", 0))
-print(probe.getsockname()[1])'
-}
 
 configure() {
   local port=$1
@@ -55,7 +50,7 @@ alive() { grep -qsaF krb5kdc "/proc/$(cat "$dir/pid" 2>/dev/null || echo none)/c
 start() {
   local principal keytab port try
   mkdir -p "$dir"
-  port=$(free_port)
+  port=$("$here/free_ports.py" 1)
   configure "$port"
   { kdb5_util create -s -P secret
     for principal; do

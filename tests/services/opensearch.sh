@@ -57,24 +57,6 @@ alive() {
 
 url() { echo "http://127.0.0.1:$(sed -n 1p "$dir/ports")"; }
 
-# Free ports below the range from which the system takes those of outgoing connections: a node that
-# was killed must find its port free again.
-free_ports() {
-  python3 - "$1" <<'P'
-import random, socket, sys
-held = []
-while len(held) < int(sys.argv[1]):
-    probe = socket.socket()
-    try:
-        probe.bind(("127.0.0.1", random.randrange(12000, 32000)))
-        held.append(probe)
-    except OSError:
-        probe.close()
-for probe in held:
-    print(probe.getsockname()[1])
-P
-}
-
 write_config() {
   local setting
   mkdir -p "$dir"/{config,data,logs,modules,plugins}
@@ -149,7 +131,7 @@ start() {
   fetch
   mkdir -p "$dir"
   alive && die "it runs already, pid $(pid_of)"
-  [ -f "$dir/ports" ] || free_ports 2 >"$dir/ports"
+  [ -f "$dir/ports" ] || "$here/free_ports.py" 2 >"$dir/ports"
   write_config
   [ ! -f "$dir/log" ] || mv "$dir/log" "$dir/log.before"
   # A session of its own: Ctrl-C in the caller's terminal is not for the node. setsid does not fork
