@@ -114,6 +114,32 @@ def killed_and_cut(lab, kafka, rounds):
         say(f"{log.name}: {len(left)} lines left on disk, {len(set(old))} shipped, {twice} twice")
 
 
+def lost_twice(lab, kafka):
+    """The first loss takes all, and the agent finds no Kafka before the second."""
+    log = Log(lab, kafka, "lost-twice")
+    log.restart(lab, 1)
+    before = log.shipped()
+    log.lose_end(0, False)
+    between = [f"between {i}" for i in range(500)]
+    log.path.write_text("\n".join(between) + "\n", encoding="ascii")
+    kafka.kill()
+    log.agent.wrap = boot(lab, 2)
+    lives = log.agent.log().count("delivery exactly-once")
+    log.agent.start()
+    wait_until(lambda: log.agent.log().count("delivery exactly-once") > lives, 20, "its start")
+    log.agent.kill()
+    kafka.restart()
+    log.lose_end(log.path.stat().st_size - 1000, True)
+    log.write_on()
+    log.restart(lab, 3)
+    came = log.shipped()[len(before):]
+    left = log.path.read_bytes().split(b"\0")[0].decode().splitlines()[:-1]
+    check(len(left) > 300 and came[:len(left)] == left, f"not all that was left came: {came[:3]}")
+    check(came[-len(NEW):] == NEW, f"not all new lines came: {came[-3:]}")
+    check(log.ledger("doubt"), "lines may have come twice, and the ledger has no doubt")
+    say(f"{log.name}: {len(left)} lines written between two power losses came")
+
+
 def control(lab, kafka):
     log = Log(lab, kafka, "control")
     log.restart(lab, 1)
@@ -133,6 +159,7 @@ def test(lab):
     rounds = 10 if harness.LONG else 3
     shortened(lab, kafka, rounds)
     killed_and_cut(lab, kafka, rounds)
+    lost_twice(lab, kafka)
     control(lab, kafka)
 
 
