@@ -136,7 +136,7 @@ Status BulkSender::flush(const std::function<bool()>& give_up) {
     const Result<http::Answer> answer = node_.ask("POST", target, {}, answer_bytes_max(0));
     const long status = answer ? answer->status : 0;
     const bool flushed = status == 200 && answer->body.find(R"("failed":0)") != std::string::npos;
-    if (flushed || status == 401 || status == 403 || status == 404) {
+    if (flushed || status == 403 || status == 404) {
       found_.erase(found_.begin());
       continue;
     }
