@@ -14,6 +14,7 @@ namespace longshore::hdfs {
 namespace {
 
 constexpr long kAskMs = 30'000;
+constexpr size_t kTitleBytesMax = 200;
 constexpr size_t kListBytesMax = 64 << 20;  // About 200,000 names in one folder.
 
 // A NameNode that is not the active one, or not ready: another may be.
@@ -58,7 +59,6 @@ std::string location_in(const std::string& body) {
 // What a refusal says of its reason: WebHDFS's own JSON, or the title of a page, as the filters in
 // front of it and proxies send.
 void explain(const std::string& body, std::string& exception, std::string& message) {
-  constexpr std::string_view kTitle = "<title>";
   simdjson::dom::parser parser;
   simdjson::dom::element document;
   std::string_view text;
@@ -68,10 +68,8 @@ void explain(const std::string& body, std::string& exception, std::string& messa
       message = text.substr(0, text.find('\n'));
     return;
   }
-  const size_t title = body.find(kTitle);
-  if (title == std::string::npos) return;
-  message = body.substr(title + kTitle.size(), 200);
-  message.resize(std::min(message.find_first_of("<\n"), message.size()));
+  const std::string_view title = http::page_title(body).substr(0, kTitleBytesMax);
+  message = title.substr(0, title.find('\n'));
 }
 
 }  // namespace

@@ -121,6 +121,14 @@ Status check_url(const std::string& flag, const std::string& url) {
   return ok();
 }
 
+std::string_view page_title(std::string_view body) {
+  constexpr std::string_view kTitle = "<title>";
+  const size_t title = body.find(kTitle);
+  if (title == std::string_view::npos) return {};
+  body.remove_prefix(title + kTitle.size());
+  return body.substr(0, body.find('<'));
+}
+
 std::string warning_of(const std::string& flag, const std::string& url, const Access& access) {
   const bool secret = !access.password.empty() || !access.api_key.empty();
   // curl takes a scheme in any case.

@@ -56,6 +56,9 @@ struct Request {
 /// Bytes of a path within a URL; slashes stay.
 std::string escape_path(std::string_view path);
 
+/// The title of a page of HTML, as proxies and filters in front of a service send; empty: none.
+std::string_view page_title(std::string_view body);
+
 /// A complete answer, whatever its status. Redirects are answers, and not followed.
 struct Answer {
   long status = 0;

@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "integrations/http/client.h"
 #include "integrations/kafka/printable.h"
 
 namespace longshore::search {
@@ -132,11 +133,7 @@ std::optional<std::string> service_reason(std::string_view body) {
 
 std::string reason_of(std::string_view body) {
   if (std::optional<std::string> reason = service_reason(body)) return *std::move(reason);
-  constexpr std::string_view kTitle = "<title>";
-  if (const size_t title = body.find(kTitle); title != std::string_view::npos) {
-    body.remove_prefix(title + kTitle.size());
-    body = body.substr(0, body.find('<'));
-  }
+  if (const std::string_view title = http::page_title(body); !title.empty()) body = title;
   return shortened(body.substr(0, 200));
 }
 
