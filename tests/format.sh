@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Checks that every source is formatted as .clang-format says; `tests/format.sh -i` formats them.
+# Checks that every source is formatted as .clang-format says, and that no script uses a name that
+# is not there; `tests/format.sh -i` formats them.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 mapfile -d '' files < <(find config checkpoint shipper integrations agent tests \
@@ -10,4 +11,8 @@ if [ "${1:-}" = -i ]; then
 else
   clang-format --dry-run --Werror "${files[@]}"
   echo "${#files[@]} files are formatted"
+  mapfile -d '' scripts < <({ grep -rlZI '^#!.*python3' tests; find tests -name '*.py' -print0; } |
+    sort -zu)
+  pyflakes3 "${scripts[@]}"
+  echo "${#scripts[@]} scripts use what is there"
 fi

@@ -1,6 +1,7 @@
 """A real nginx before a service, as services are deployed: it ends TLS and asks who is there."""
 
 import pathlib
+import socket
 import subprocess
 
 from harness import SERVICES, check, run, say, wait_until
@@ -55,7 +56,7 @@ class Gateway:
         self.misnamed = self.authority.issue("misnamed", "DNS:search.example")
         self.client = self.authority.issue("client", "DNS:client")
         ports = run(SERVICES / "free_ports.py", len(self.DOORS)).stdout.split()
-        self.ports = dict(zip(self.DOORS, ports))
+        self.ports = dict(zip(self.DOORS, map(int, ports)))
         self.trusted_clients = self.authority.ca
         self.set_password(PASSWORD)
         self.process = None

@@ -1,7 +1,6 @@
 """What tests of `longshore index` share: a real OpenSearch, and members of a consumer group."""
 
 import json
-import os
 import re
 import signal
 import subprocess

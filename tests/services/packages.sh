@@ -14,7 +14,8 @@ kafka=(default-jre-headless maven ca-certificates python3)
 opensearch=(default-jdk-headless maven ca-certificates python3 curl)
 hdfs=(default-jre-headless maven ca-certificates curl python3)
 kerberos=(krb5-kdc krb5-admin-server krb5-user)
-checks=(clang llvm libclang-rt-14-dev clang-format nginx-light openssl procps python3 strace zstd)
+checks=(clang llvm libclang-rt-14-dev clang-format nginx-light openssl procps pyflakes3 python3
+  strace zstd)
 valgrind=(valgrind libc6-dbg)
 fuzz=(clang llvm libclang-rt-14-dev libfuzzer-14-dev)
 race=(kcat libyajl2 librdkafka1 rsyslog rsyslog-kafka libestr0 libfastjson4 liblognorm5
