@@ -172,6 +172,9 @@ void Tail::turn_to(const checkpoint::FileIdentity& file) {
 
 void Tail::start_next() {
   const Generation& following = next();
+  // Older than what it follows: that was its copy, and it was truncated, though nobody saw it.
+  const bool truncated =
+      following.truncated || following.file->identity.born_ns() < state_.file.born_ns();
   turn_to(following.file->identity);
   ++state_.generation;
   state_.base.bytes += state_.offset;
@@ -179,7 +182,7 @@ void Tail::start_next() {
   state_.part = 0;
   state_.tail.clear();
   marker_.reset(0);
-  if (following.truncated) {
+  if (truncated) {
     lose(0, "truncated",
          "the file was copied and truncated; its copy was read to its end, what was written "
          "between the two is not known");
