@@ -53,6 +53,7 @@ void Log::create() {
       Fd(::open(path(options_.file_name).c_str(), O_CREAT | O_APPEND | O_WRONLY | O_CLOEXEC, 0644));
   assert(writer_);
   has_file_ = true;
+  born_ns_ = timeline_.wall_ns();
   Generation& generation = generations_.emplace_back();
   generation.file_name = options_.file_name;
   generation.inode = files_.made(path(options_.file_name), timeline_.wall_ns());
@@ -114,11 +115,26 @@ void Log::write() {
 
 void Log::end_line() {
   finish_line();
-  if (!has_file_ || reopening_) return;
+  if (reopening_) return;
+  if (!has_file_) {
+    end_left_file();
+    return;
+  }
   const Generation& last = generations_.back();
   // What a truncation or a power loss left ends with a whole line.
   if (!last.cuts.empty() && last.cuts.back() == last.bytes.size()) return;
   if (last.bytes.size() > last.file_begin && last.bytes.back() != '\n') append("\n");
+}
+
+// A rotated file behind which nothing came is not known to be complete: its half line waits.
+void Log::end_left_file() {
+  const auto left = std::find_if(generations_.rbegin(), generations_.rend(),
+                                 [](const Generation& each) { return !each.deleted; });
+  if (left == generations_.rend() || left->bytes.empty() || left->bytes.back() == '\n') return;
+  std::ofstream(path(left->file_name), std::ios::app) << "\n";
+  left->bytes += "\n";
+  files_.changed(path(left->file_name), timeline_.wall_ns());
+  observer_.grown(options_.directory, left->file_name);
 }
 
 void Log::finish_line() {
@@ -198,6 +214,7 @@ void Log::copy_to(const std::string& name) {
   std::ofstream(path(name)) << from.bytes.substr(from.file_begin);
   files_.made(path(name), timeline_.wall_ns());
   directory_changed();
+  copied_ = true;
   timeline_.trace("{}: {} is copied to {}", options_.directory, options_.file_name, name);
   observer_.arrived(options_.directory, name, 0);
   observer_.grown(options_.directory, name);
@@ -207,6 +224,7 @@ void Log::truncate() {
   Generation& cut = generations_.back();
   static_cast<void>(::truncate(path(options_.file_name).c_str(), 0));
   destroyed_ = true;
+  copied_ = false;
   cut.excuse(cut.file_begin);
   cut.file_begin = cut.bytes.size();
   cut.cuts.push_back(cut.file_begin);
@@ -221,6 +239,8 @@ void Log::rotate() {
   const std::string base = options_.file_name;
   std::vector<Step> steps;
   if (options_.rotation == Rotation::kCopyTruncate) {
+    // Which is the copy, its time of birth says: not when the clock was set back meanwhile.
+    if (timeline_.wall_ns() <= born_ns_) return;
     begin_shift(steps);
     steps.push_back([this, base] { copy_to(base + ".1"); });
     steps.push_back([this] { truncate(); });
@@ -261,6 +281,7 @@ void Log::remove() {
 void Log::close() {
   ++script_;
   busy_ = reopening_ = false;
+  copied_twice_ |= std::exchange(copied_, false);
   writer_.reset();
   old_writer_.reset();
   unfinished_.clear();

@@ -70,6 +70,8 @@ class Log {
   const std::deque<Generation>& generations() const { return generations_; }
   bool destroyed() const { return destroyed_; }
   bool lost_power() const { return lost_power_; }
+  /// Whether a rotator died between copying and truncating: two copies have the same lines.
+  bool copied_twice() const { return copied_twice_; }
   bool has_file() const { return has_file_; }
 
   /// Files that were rotated before anybody looked: nobody shall collect them.
@@ -110,6 +112,7 @@ class Log {
     return options_.root + options_.directory + "/" + name;
   }
   void directory_changed();
+  void end_left_file();
 
   const LogOptions options_;
   Timeline& timeline_;
@@ -119,10 +122,12 @@ class Log {
   std::deque<Generation> generations_;
   Fd writer_, old_writer_;  // Of the present generation, and of the renamed one before it.
   size_t old_generation_ = 0;
+  int64_t born_ns_ = 0;  // When the present generation was made.
   bool has_file_ = false;
   bool reopening_ = false;  // Writes still go to the renamed file.
   bool busy_ = false;       // A rotation is under way.
-  bool destroyed_ = false, lost_power_ = false;
+  bool copied_ = false;     // And not yet truncated.
+  bool destroyed_ = false, lost_power_ = false, copied_twice_ = false;
   uint64_t script_ = 0;     // A script of an earlier life of the application stops.
   std::string unfinished_;  // The rest of a line.
   uint64_t lines_ = 0;
