@@ -17,32 +17,13 @@
 # them speak HTTPS and nothing else; DIR/ca.pem is whom to trust.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
+. "$here/jars.sh"
 heap=${HDFS_HEAP:-256} wait_s=${HDFS_WAIT:-120}
-cache=${XDG_CACHE_HOME:-$HOME/.cache}/longshore
-cache+=/hadoop-$(cksum <"$here/hadoop-pom.xml" | cut -d' ' -f1)
+cache=$(jars_cache hadoop)
 
-die() { echo "hdfs.sh: $*" >&2; exit 1; }
 usage() { sed -n '2,/^set -/{/^#/p}' "$0" >&2; exit 2; }
 
-fetch() {
-  [ ! -d "$cache" ] || return 0
-  command -v mvn >/dev/null || die "mvn is missing: run tests/services/packages.sh hdfs"
-  local fresh try
-  mkdir -p "$(dirname "$cache")"
-  fresh=$(mktemp -d "$cache.XXXXXX")
-  for try in 1 2 3; do
-    if mvn -q -B -f "$here/hadoop-pom.xml" dependency:copy-dependencies \
-      -DincludeScope=runtime -DoutputDirectory="$fresh" >&2; then
-      rm -f "$fresh"/*-osx-*.jar "$fresh"/*-windows-*.jar
-      chmod 755 "$fresh"
-      mv -T "$fresh" "$cache" 2>/dev/null || rm -rf "$fresh"  # Another run was first.
-      return 0
-    fi
-    sleep $((try * 3))
-  done
-  rm -rf "$fresh"
-  die "Maven could not fetch the jars of $here/hadoop-pom.xml"
-}
+fetch() { fetch_jars hadoop "$cache"; }
 
 port() { sed -n "$1p" "$dir/ports"; }
 address() { echo "127.0.0.1:$(port 2)"; }

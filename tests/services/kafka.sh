@@ -19,37 +19,17 @@
 # KAFKA_VERSION: another version than kafka-pom.xml's, such as 3.9.1.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
+. "$here/jars.sh"
 heap=${KAFKA_HEAP:-400} wait_s=${KAFKA_WAIT:-120}
-# Jars of two versions must never mix on one class path: the cache is named for the list.
-cache=${XDG_CACHE_HOME:-$HOME/.cache}/longshore
-cache+=/kafka-$(cksum <"$here/kafka-pom.xml" | cut -d' ' -f1)${KAFKA_VERSION:+-$KAFKA_VERSION}
+cache=$(jars_cache kafka)${KAFKA_VERSION:+-$KAFKA_VERSION}
 
-die() { echo "kafka.sh: $*" >&2; exit 1; }
 
 run_java() {
   java -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xshare:auto -Xmx128m \
     -Dorg.slf4j.simpleLogger.defaultLogLevel=warn -cp "$cache/*" "$@"
 }
 
-fetch() {
-  [ ! -d "$cache" ] || return 0
-  command -v mvn >/dev/null || die "mvn is missing: run tests/services/packages.sh kafka"
-  local fresh try
-  mkdir -p "$(dirname "$cache")"
-  fresh=$(mktemp -d "$cache.XXXXXX")
-  for try in 1 2 3; do
-    if mvn -q -B -f "$here/kafka-pom.xml" dependency:copy-dependencies \
-      ${KAFKA_VERSION:+-Dkafka.version="$KAFKA_VERSION"} \
-      -DincludeScope=runtime -DoutputDirectory="$fresh" >&2; then
-      chmod 755 "$fresh"
-      mv -T "$fresh" "$cache" 2>/dev/null || rm -rf "$fresh"  # Another run was first.
-      return 0
-    fi
-    sleep $((try * 3))
-  done
-  rm -rf "$fresh"
-  die "Maven could not fetch the jars of $here/kafka-pom.xml"
-}
+fetch() { fetch_jars kafka "$cache" ${KAFKA_VERSION:+-Dkafka.version="$KAFKA_VERSION"}; }
 
 pid_of() { cat "$dir/$1/pid" 2>/dev/null || true; }
 

@@ -12,10 +12,9 @@
 # settings, "k=v k=v", read at each start; OS_WAIT: seconds (180).
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
+. "$here/jars.sh"
 heap=${OS_HEAP:-512} wait_s=${OS_WAIT:-180}
-# Jars of two versions must never mix on one class path: the cache is named for the list.
-cache=${XDG_CACHE_HOME:-$HOME/.cache}/longshore
-cache+=/opensearch-$(cksum <"$here/opensearch-pom.xml" | cut -d' ' -f1)
+cache=$(jars_cache opensearch)
 # Modules of the node: HTTP, analysers, field types, and what a log store's users expect.
 modules=(
   org.opensearch.transport.Netty4Plugin
@@ -26,26 +25,8 @@ modules=(
   org.opensearch.painless.PainlessPlugin
 )
 
-die() { echo "opensearch.sh: $*" >&2; exit 1; }
 
-fetch() {
-  [ ! -d "$cache" ] || return 0
-  command -v mvn >/dev/null || die "mvn is missing: run tests/services/packages.sh opensearch"
-  local fresh try
-  mkdir -p "$(dirname "$cache")"
-  fresh=$(mktemp -d "$cache.XXXXXX")
-  for try in 1 2 3; do
-    if mvn -q -B -f "$here/opensearch-pom.xml" dependency:copy-dependencies \
-      -DincludeScope=runtime -DoutputDirectory="$fresh" >&2; then
-      chmod 755 "$fresh"
-      mv -T "$fresh" "$cache" 2>/dev/null || rm -rf "$fresh"  # Another run was first.
-      return 0
-    fi
-    sleep $((try * 3))
-  done
-  rm -rf "$fresh"
-  die "Maven could not fetch the jars of $here/opensearch-pom.xml"
-}
+fetch() { fetch_jars opensearch "$cache"; }
 
 pid_of() { cat "$dir/pid" 2>/dev/null || true; }
 
