@@ -5,7 +5,8 @@ the state directory, and while the database is written anew after a failed fsync
 Method: strace records a real agent that ships to a real Kafka. The trace is replayed on a disk that
 loses what was not synced (lossy_disk.py). After each change all that was not synced is lost,
 changes of names in every combination, writes or their sectors by chance; what is left is opened,
-and the newest digest that had been sent by then must stand in it.
+and the newest digest that had been sent by then must stand in it. Where the agent says that this
+transaction was aborted, its number is used again: then the digest before it may stand there instead.
 """
 
 import os
@@ -44,23 +45,23 @@ class Checker:
         self.seen = set()
         self.opened = self.proven = 0
 
-    def check(self, disk, digest, where):
-        """`digest`: what was sent last, None before the first."""
+    def check(self, disk, digests, where):
+        """`digests`: one of them must be known; none before the first was sent."""
         names = disk.unsynced_names()
         for mask in range(1 << min(names, NAMES_MAX)):
             for kept in (False, True):
                 kept_names = iter([mask >> i & 1 == 1 for i in range(names)])
                 image = disk.image(lambda: kept, lambda: next(kept_names, False))
-                self._open(image, digest, f"{where}, names {mask:b}, bytes kept: {kept}")
+                self._open(image, digests, f"{where}, names {mask:b}, bytes kept: {kept}")
         for _ in range(CHANCES):
             share = self.chance.random()
             sector = self.chance.choice((None,) + SECTORS)
             some = lambda: self.chance.random() < share
-            self._open(disk.image(some, some, sector), digest, where + ", some unsynced lost")
+            self._open(disk.image(some, some, sector), digests, where + ", some unsynced lost")
 
-    def _open(self, image, digest, where):
+    def _open(self, image, wanted, where):
         image = {path: data for path, data in image.items() if not path.endswith("-shm")}
-        key = hash((digest, tuple(sorted((path, hash(data)) for path, data in image.items()))))
+        key = hash((wanted, tuple(sorted((path, hash(data)) for path, data in image.items()))))
         if key in self.seen:
             return
         self.seen.add(key)
@@ -75,10 +76,10 @@ class Checker:
                     file.write(data)
         self.opened += 1
         digests = self._digests(os.path.join(self.folder, "state"), where)
-        if digest is not None:
+        if wanted:
             self.proven += 1
-            check(digest in digests,
-                  f"{where}: Kafka may hold {digest}, but the checkpoint knows {digests}; "
+            check(not set(wanted).isdisjoint(digests),
+                  f"{where}: Kafka may hold {wanted}, but the checkpoint knows {digests}; "
                   f"files: { {path: data and len(data) for path, data in image.items()} }")
 
     def _digests(self, state, where):
@@ -135,7 +136,7 @@ class Life:
         seed = random.randrange(1 << 32)
         say(f"seed {seed}")
         self.checker = Checker(os.path.join(memory, "disk"), seed)
-        self.digest, self.sent = None, set()
+        self.sent = []  # Digests, oldest first.
 
     def start(self, *more):
         self.agent.wrap = strace(self.trace, *more)
@@ -149,21 +150,34 @@ class Life:
             time.sleep(0.1)
         self.agent.check_running()
 
+    def wanted(self, aborted):
+        """What the checkpoint must know now: the digest that was sent last, or the one before it."""
+        newest = self.sent[-1:]
+        numbers = [each.split(":")[0] for each in self.sent]
+        # A number that was aborted once is sent twice, and counts then.
+        if newest and numbers.count(numbers[-1]) <= aborted.count(numbers[-1]):
+            newest += [digest for digest, number in zip(self.sent, numbers)
+                       if number != numbers[-1]][-1:]
+        return tuple(newest)
+
     def replay(self):
         wait_until(lambda: not os.path.exists(f"/proc/{self.tracer}"), 20, "strace ends")
         self.disk.new_process()
+        aborted = re.findall(r"Transaction (\d+) was aborted", self.agent.log())
         version = None
         with open(self.trace, encoding="ascii") as lines:
             for number, call in enumerate(calls(lines)):
                 self.disk.sent = []
                 self.disk.take(call)
                 for text in self.disk.sent:
-                    for self.digest in digests_in(text):
-                        self.sent.add(self.digest)
+                    for digest in digests_in(text):
+                        if digest not in self.sent:
+                            self.sent.append(digest)
                         version = None
                 if self.disk.version != version:
                     version = self.disk.version
-                    self.checker.check(self.disk, self.digest, f"call {number} ({call.name})")
+                    self.checker.check(self.disk, self.wanted(aborted),
+                                       f"call {number} ({call.name})")
         self.trace.unlink()
         say(f"so far {len(self.sent)} transactions, {self.disk.writes} writes, {self.disk.syncs} "
             f"syncs, {self.disk.renames} renames; {self.checker.opened} different images opened, "
