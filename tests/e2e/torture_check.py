@@ -6,6 +6,7 @@ records are compared here.
 
 import collections
 import json
+import re
 import subprocess
 import time
 
@@ -103,11 +104,12 @@ def await_records(campaign, topic, wanted):
 
 
 def complain(campaign, name, what):
-    """Which source, where, and what its agent said last."""
+    """Which source, where, what its agent said of it, and what it said last."""
     of = {"stay": "docker", "gone": "watcher"}.get(name[:4], name)
     agents = [agent for agent in campaign.lab.agents if of.startswith(agent.log_path.stem)]
-    words = agents[0].log()[-3000:] if agents else ""
-    raise Failure(f"{name}: {what}\n{words}")
+    words = agents[0].log() if agents else ""
+    own = [line for line in words.splitlines() if re.search(rf"\b{name}\b", line)]
+    raise Failure("\n".join([f"{name}: {what}", *own[:20], words[-3000:]]))
 
 
 def check_ledger(report):
