@@ -172,9 +172,10 @@ void Tail::turn_to(const checkpoint::FileIdentity& file) {
 
 void Tail::start_next() {
   const Generation& following = next();
-  // Older than what it follows: that was its copy, and it was truncated, though nobody saw it.
+  // The log is older than what is behind us: that was a copy of it, and it was truncated, though
+  // nobody saw it.
   const bool truncated =
-      following.truncated || following.file->identity.born_ns() < state_.file.born_ns();
+      following.truncated || generations_.back().file->identity.born_ns() < state_.file.born_ns();
   turn_to(following.file->identity);
   ++state_.generation;
   state_.base.bytes += state_.offset;

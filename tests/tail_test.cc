@@ -8,8 +8,10 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <chrono>
 #include <filesystem>
 #include <random>
+#include <thread>
 
 #include "config/limits.h"
 #include "tests/fakes/tail_reader.h"
@@ -138,6 +140,25 @@ TEST_F(TailTest, a_copied_log_that_was_truncated_already_is_read_anew) {
   tail.add(open("x.1"), 0);
   tail.add(open("x"), 0);
   EXPECT_EQ(drain(tail), (Lines{"first", "second", "first", "third", "fourth"}));
+}
+
+TEST_F(TailTest, behind_each_copy_of_a_log_something_may_be_missing) {
+  append("x", "first\n");
+  std::this_thread::sleep_for(
+      std::chrono::milliseconds(50));  // A file system's clock ticks slowly.
+  fs::copy_file(path("x"), path("x.2"));
+  fs::resize_file(path("x"), 0);
+  append("x", "second\n");
+  fs::copy_file(path("x"), path("x.1"));
+  fs::resize_file(path("x"), 0);
+  append("x", "third\n");
+  Tail tail(Stream::kFile, {}, kWaitNs);
+  for (const char* name : {"x.2", "x.1", "x"}) tail.add(open(name), 0);
+  EXPECT_EQ(drain(tail), (Lines{"first", "second", "third"}));
+  const auto lost = events(checkpoint::LedgerEvent::kLost);
+  ASSERT_EQ(lost.size(), 2u);
+  EXPECT_EQ(lost[0].start.bytes, 6u);
+  EXPECT_EQ(lost[1].start.bytes, 13u);
 }
 
 TEST_F(TailTest, the_hole_of_a_writer_that_kept_its_offset_holds_no_line) {
