@@ -117,7 +117,7 @@ void Log::end_line() {
   finish_line();
   if (reopening_) return;
   if (!has_file_) {
-    end_left_file();
+    excuse_half_line();
     return;
   }
   const Generation& last = generations_.back();
@@ -126,15 +126,13 @@ void Log::end_line() {
   if (last.bytes.size() > last.file_begin && last.bytes.back() != '\n') append("\n");
 }
 
-// A rotated file behind which nothing came is not known to be complete: its half line waits.
-void Log::end_left_file() {
+// The half line of a rotated file behind which nothing came waits for its rest.
+void Log::excuse_half_line() {
   const auto left = std::find_if(generations_.rbegin(), generations_.rend(),
                                  [](const Generation& each) { return !each.deleted; });
-  if (left == generations_.rend() || left->bytes.empty() || left->bytes.back() == '\n') return;
-  std::ofstream(path(left->file_name), std::ios::app) << "\n";
-  left->bytes += "\n";
-  files_.changed(path(left->file_name), timeline_.wall_ns());
-  observer_.grown(options_.directory, left->file_name);
+  if (left == generations_.rend()) return;
+  const size_t newline = left->bytes.rfind('\n');
+  left->excuse(newline == std::string::npos ? 0 : newline + 1);
 }
 
 void Log::finish_line() {

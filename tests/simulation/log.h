@@ -112,7 +112,7 @@ class Log {
     return options_.root + options_.directory + "/" + name;
   }
   void directory_changed();
-  void end_left_file();
+  void excuse_half_line();
 
   const LogOptions options_;
   Timeline& timeline_;
