@@ -6,7 +6,7 @@ Method: strace records a real agent that ships to a real Kafka. The trace is rep
 loses what was not synced (lossy_disk.py). After each change all that was not synced is lost,
 changes of names in every combination, writes or their sectors by chance; what is left is opened,
 and the newest digest that had been sent by then must stand in it. Where the agent says that this
-transaction was aborted, its number is used again: then the digest before it may stand there instead.
+transaction was aborted, its number is used again: then the digest before it may stand there.
 """
 
 import os
@@ -151,7 +151,7 @@ class Life:
         self.agent.check_running()
 
     def wanted(self, aborted):
-        """What the checkpoint must know now: the digest that was sent last, or the one before it."""
+        """What the checkpoint must know: the digest that was sent last, or the one before it."""
         newest = self.sent[-1:]
         numbers = [each.split(":")[0] for each in self.sent]
         # A number that was aborted once is sent twice, and counts then.

@@ -177,9 +177,9 @@ class Containers(threading.Thread):
             self.trouble = trouble
 
     def run_short(self):
-        """A container of --rm. That it wrote its last line is told by a file of the host. It lives a
-        moment longer: an agent that gets no processor misses one of 20 ms, and containers_test asks
-        for those."""
+        """A container of --rm. That it wrote its last line is told by a file of the host. It lives
+        a moment longer: an agent that gets no processor misses one of 20 ms, and containers_test
+        asks for those."""
         name = f"gone{next(self.numbers)}"
         lines = self.random.choice((1, 20, 400))
         pause = self.random.choice(("", "usleep 2000;", "usleep 20000;"))
