@@ -131,8 +131,9 @@ void Log::excuse_half_line() {
   const auto left = std::find_if(generations_.rbegin(), generations_.rend(),
                                  [](const Generation& each) { return !each.deleted; });
   if (left == generations_.rend()) return;
-  const size_t newline = left->bytes.rfind('\n');
-  left->excuse(newline == std::string::npos ? 0 : newline + 1);
+  const size_t begin = left->bytes.rfind('\n') + 1;
+  left->excuse(begin);
+  left->cuts.push_back(begin);
 }
 
 void Log::finish_line() {
