@@ -85,6 +85,13 @@ void require_lines(const Fed& fed, Expected expected, bool ended) {
     }
     require(joined == line, "a printed line is read as it was");
   }
+  // Of a line that fills more than a window, parts are read before its end is there.
+  std::string begun;
+  for (; at < fed.records.size() && expected.partial && !ended; ++at) {
+    require(fed.records[at].split && !fed.records[at].last_part, "a line ends where it was ended");
+    begun += fed.records[at].text;
+  }
+  require(expected.begun.starts_with(begun), "what a line begins with is read as it was");
   require(at == fed.records.size(), "nothing is read that was not printed");
 }
 
