@@ -1,5 +1,6 @@
 #include "shipper/record_encoder.h"
 
+#include <algorithm>
 #include <cassert>
 #include <charconv>
 #include <cstdio>
@@ -228,8 +229,9 @@ void RecordEncoder::finish(Chunk& chunk) {
 
 size_t RecordEncoder::fitting_prefix(std::string_view text, size_t record_bytes_max) const {
   if (envelope_.format == RecordFormat::kRaw) {
-    const size_t cut = record_bytes_max > 0 ? record_bytes_max : 1;
-    if (text.size() <= cut) return text.size();
+    if (text.size() <= record_bytes_max) return text.size();
+    const size_t cut = std::max(record_bytes_max, utf8_unit(text).bytes);
+    if (text.size() == cut) return cut;
     // Cut before the character that does not fit, if it is one.
     for (size_t back = cut; back > 0 && cut - back < 4; --back) {
       const Utf8Unit unit = utf8_unit(text.substr(back));

@@ -379,10 +379,11 @@ TEST(FittingPrefix, an_object_that_fits_as_it_stands_is_not_cut) {
   EXPECT_LT(encoder.fitting_prefix(quotes.substr(1), 900), quotes.size() - 1);
 }
 
-TEST(FittingPrefix, is_never_nothing) {
+TEST(FittingPrefix, is_a_whole_character_at_least) {
   for (const RecordFormat format : {RecordFormat::kText, RecordFormat::kRaw}) {
     const RecordEncoder encoder(envelope(format));
-    EXPECT_GT(encoder.fitting_prefix("€uro", 1), 0u);
+    EXPECT_EQ(encoder.fitting_prefix("€uro", 1), 3u);
+    EXPECT_EQ(encoder.fitting_prefix("€", 0), 3u);
     EXPECT_GT(encoder.fitting_prefix("\x80\x80", 0), 0u);
   }
 }
