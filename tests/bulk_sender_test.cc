@@ -129,11 +129,13 @@ TEST(BulkSender, what_was_there_before_is_done_when_the_server_has_flushed_it) {
   sending.flush_status = 403;
   ASSERT_TRUE(sending.send());
   EXPECT_EQ(sending.flushes().size(), 5u);
-  // Who is no longer known waits, as with a bulk.
+  // Who is no longer known waits, as with a bulk, and so does who meets trouble of the server's.
   sending.flush_refusals = 1'000;
-  sending.flush_status = 401;
-  int asked = 0;
-  EXPECT_FALSE(sending.send([&asked] { return ++asked > 3; }));
+  for (const int status : {401, 503}) {
+    sending.flush_status = status;
+    int asked = 0;
+    EXPECT_FALSE(sending.send([&asked] { return ++asked > 3; })) << status;
+  }
 }
 
 TEST(BulkSender, only_what_was_put_off_is_sent_again_and_more_slowly) {
