@@ -144,8 +144,8 @@ TEST_F(TailTest, a_copied_log_that_was_truncated_already_is_read_anew) {
 
 TEST_F(TailTest, behind_each_copy_of_a_log_something_may_be_missing) {
   append("x", "first\n");
-  std::this_thread::sleep_for(
-      std::chrono::milliseconds(50));  // A file system's clock ticks slowly.
+  // A file system's clock ticks slowly.
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
   fs::copy_file(path("x"), path("x.2"));
   fs::resize_file(path("x"), 0);
   append("x", "second\n");

@@ -23,7 +23,6 @@ here=$(cd "$(dirname "$0")" && pwd)
 heap=${KAFKA_HEAP:-400} wait_s=${KAFKA_WAIT:-120}
 cache=$(jars_cache kafka)${KAFKA_VERSION:+-$KAFKA_VERSION}
 
-
 run_java() {
   java -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xshare:auto -Xmx128m \
     -Dorg.slf4j.simpleLogger.defaultLogLevel=warn -cp "$cache/*" "$@"

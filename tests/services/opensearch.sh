@@ -25,7 +25,6 @@ modules=(
   org.opensearch.painless.PainlessPlugin
 )
 
-
 fetch() { fetch_jars opensearch "$cache"; }
 
 pid_of() { cat "$dir/pid" 2>/dev/null || true; }
