@@ -160,8 +160,7 @@ class Discovery {
                const std::unordered_set<std::string_view>& paths);
   void follow_on(Follower& follower, const FoundFile& file, SourceId id, bool resuming);
   void resume_renamed(Follower& follower, const ScanResult& result);
-  std::optional<Sibling> youngest_since(const Fd& directory, const Lineage& lineage,
-                                        const std::string& base);
+  const Sibling* youngest_since(const std::vector<Sibling>& siblings, const Lineage& lineage) const;
   struct Beginning {
     uint64_t start_offset = 0;
     bool gap_before = false;

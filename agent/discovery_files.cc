@@ -114,15 +114,13 @@ void Discovery::follow_on(Follower& follower, const FoundFile& file, SourceId id
   open(follower, file, {file.file_name, file.facts}, id, {.gap_before = unseen});
 }
 
-// The newest rotated file that came behind what is known of the lineage.
-std::optional<Sibling> Discovery::youngest_since(const Fd& directory, const Lineage& lineage,
-                                                 const std::string& base) {
-  const auto siblings = looks_[&directory].rotated(directory, base);
-  if (!siblings || siblings->empty()) return std::nullopt;
-  const Sibling& last = siblings->back();
-  const bool is_later = last.facts.identity.born_ns() >= lineage.newest.born_ns();
-  if (!is_later || identities_.contains({last.facts.identity, lineage.stream})) return std::nullopt;
-  return last;
+// The newest of a lineage's rotated files if it came behind what is known of the lineage.
+const Sibling* Discovery::youngest_since(const std::vector<Sibling>& siblings,
+                                         const Lineage& lineage) const {
+  if (siblings.empty()) return nullptr;
+  const auto& identity = siblings.back().facts.identity;
+  const bool is_later = identity.born_ns() >= lineage.newest.born_ns();
+  return is_later && !identities_.contains({identity, lineage.stream}) ? &siblings.back() : nullptr;
 }
 
 // Lineages whose file was renamed while nobody looked and was not made anew: what is left unread of
@@ -144,8 +142,13 @@ void Discovery::resume_renamed(Follower& follower, const ScanResult& result) {
           is_excluded(declaration, container_path)) {
         continue;
       }
-      auto renamed = looks_[directory.directory.get()].find(*directory.directory, lineage.newest);
-      if (!renamed && !lineage.gone) renamed = youngest_since(*directory.directory, lineage, base);
+      DirectoryLook& look = looks_[directory.directory.get()];
+      auto renamed = look.find(*directory.directory, lineage.newest);
+      if (!renamed && !lineage.gone) {
+        const auto siblings = look.rotated(*directory.directory, base);
+        const Sibling* youngest = siblings ? youngest_since(*siblings, lineage) : nullptr;
+        if (youngest != nullptr) renamed = *youngest;
+      }
       // What has its name still is observed by whoever finds it there.
       if (!renamed || renamed->file_name == base) continue;
       const FoundFile where{.container_path = container_path,

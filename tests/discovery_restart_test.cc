@@ -90,6 +90,31 @@ TEST_F(DiscoveryTest, what_was_renamed_where_nobody_declares_it_has_not_vanished
   EXPECT_TRUE(messages_.empty());
 }
 
+TEST_F(DiscoveryTest, what_was_rotated_on_where_nobody_declares_it_waits_for_who_does) {
+  write("x.log");
+  const auto known = stored("x.log");
+  fs::remove(path("x.log"));
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  const uint64_t second = write("x.log.2");
+  const uint64_t third = write("x.log.1");
+  restart({known});
+  discovery_->look_for_vanished();
+  EXPECT_TRUE(messages_.empty());
+  declare("x.log");
+  EXPECT_EQ(opened(), (Inodes{second, third}));
+}
+
+TEST_F(DiscoveryTest, what_was_rotated_before_does_not_keep_what_is_gone_from_having_vanished) {
+  write("x.log.1");
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  write("x.log");
+  const auto known = stored("x.log");
+  fs::remove(path("x.log"));
+  restart({known});
+  discovery_->look_for_vanished();
+  EXPECT_EQ(vanished(), std::vector<SourceId>{known.row.id});
+}
+
 TEST_F(DiscoveryTest, what_cannot_be_looked_for_has_not_vanished) {
   write("x.log");
   const auto known = stored("x.log");
