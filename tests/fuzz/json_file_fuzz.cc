@@ -73,12 +73,16 @@ Printed print(std::string_view writes) {
 }
 
 void require_lines(const Fed& fed, Expected expected, bool ended) {
-  if (expected.partial && ended) expected.lines.push_back(expected.begun);
+  const bool unterminated = expected.partial && ended;
+  if (unterminated) expected.lines.push_back(expected.begun);
   size_t at = 0;
   for (const std::string& line : expected.lines) {
     std::string joined;
     bool more = true;
     for (; more; ++at) {
+      // The end of what fills whole windows was not known when its last part was read.
+      const bool all_read = unterminated && &line == &expected.lines.back() && !joined.empty();
+      if (all_read && at == fed.records.size()) break;
       require(at < fed.records.size(), "every printed line is read");
       joined += fed.records[at].text;
       more = fed.records[at].split && !fed.records[at].last_part;
