@@ -23,6 +23,7 @@ constexpr std::pair<std::string_view, std::string_view> kOwn[] = {
     {"isolation.level", "use --isolation"},
     {"enable.partition.eof", "the end of a partition is found through it"},
     {"allow.auto.create.topics", "reading must not create topics"},
+    {"auto.offset.reset", "records that are gone must be noticed"},
 };
 
 // The default log callback would write what is only a hint to stderr, among the command's words.
@@ -35,9 +36,7 @@ Result<rd_kafka_t*> make_consumer(const ReaderOptions& options, bool read_commit
         return Error{ErrorCode::kInvalid, fmt::format("--kafka {} is refused: {}.", name, remedy)};
     }
   }
-  auto conf = shipper::make_kafka_conf(options.brokers, options.settings);
-  if (!conf) return conf.error();
-  const shipper::KafkaSettings own = {
+  shipper::KafkaSettings settings = {
       {"isolation.level", read_committed ? "read_committed" : "read_uncommitted"},
       {"enable.partition.eof", "true"},
       {"queued.max.messages.kbytes", "4096"},
@@ -46,7 +45,9 @@ Result<rd_kafka_t*> make_consumer(const ReaderOptions& options, bool read_commit
       {"fetch.wait.max.ms", "100"},
       {"auto.offset.reset", "error"},
       {"topic.metadata.refresh.interval.ms", "10000"}};
-  if (Status status = shipper::add_settings(own, conf->get()); !status) return status.error();
+  settings.insert(settings.end(), options.settings.begin(), options.settings.end());
+  auto conf = shipper::make_kafka_conf(options.brokers, settings);
+  if (!conf) return conf.error();
   rd_kafka_conf_set_log_cb(conf->get(), keep_quiet);
   char words[512];
   rd_kafka_t* handle = rd_kafka_new(RD_KAFKA_CONSUMER, conf->get(), words, sizeof words);

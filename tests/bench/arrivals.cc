@@ -29,6 +29,7 @@ namespace longshore {
 namespace {
 
 constexpr int kTimeoutMs = 30'000;
+constexpr int kFollowMs = 2;  // A poll waits that long for more: it is part of a delay.
 constexpr size_t kFilesMax = 1 << 16;
 
 struct Wrong {
@@ -139,7 +140,7 @@ void follow(const std::string& brokers, const std::string& topic, uint64_t lines
   const auto reader = must(kafka::Reader::open(options));
   const auto until = SteadyClock::now() + std::chrono::seconds(seconds);
   while (tally.records < lines && SteadyClock::now() < until) {
-    must(reader->poll(100, [&](const kafka::ReadRecord& record) { tally.take(record); }));
+    must(reader->poll(kFollowMs, [&](const kafka::ReadRecord& record) { tally.take(record); }));
   }
   print(tally, lines);
 }

@@ -158,7 +158,7 @@ class Peer:
         self.own = False
 
     def takes(self, workload):
-        return workload in self.spec["workloads"]
+        return workload in self.spec["workloads"] and self.binary() is not None
 
     def start(self, _lab, contest, corpus, _once):
         values = {"brokers": contest.brokers, "topic": contest.topic, "codec": self.codec,
@@ -172,11 +172,14 @@ class Peer:
             (contest.dir / "config").write_text(fill(self.spec["config"]).lstrip())
         env = {"LD_LIBRARY_PATH": f"{self.root}/usr/lib/x86_64-linux-gnu:"
                                   f"{self.root}/lib/x86_64-linux-gnu:{self.root}/usr/lib/syslog-ng"}
-        binary = next((self.root / folder / self.spec["command"][0]
-                       for folder in ("usr/bin", "usr/sbin")
-                       if (self.root / folder / self.spec["command"][0]).exists()), None)
-        check(binary is not None, f"{self.name} is not unpacked under {self.root}")
-        return Process([binary, *map(fill, self.spec["command"][1:])], contest.dir / "log", env)
+        return Process([self.binary(), *map(fill, self.spec["command"][1:])], contest.dir / "log",
+                       env)
+
+    def binary(self):
+        """The one that was unpacked, or else the machine's own; None: there is none."""
+        name = self.spec["command"][0]
+        unpacked = (self.root / folder / name for folder in ("usr/bin", "usr/sbin"))
+        return next((path for path in unpacked if path.exists()), shutil.which(name))
 
 
 class Contest:
@@ -286,6 +289,11 @@ def peers_root():
 
 
 def broker(lab):
-    """The one broker; deleted topics leave the disk soon."""
+    """The one broker; deleted topics leave the disk soon. Its first transaction is not timed: it
+    waits seconds for the topics that a broker keeps transactions and offsets in."""
     env = {"KAFKA_HEAP": os.environ.get("KAFKA_HEAP", "800")}
-    return lab.kafka(settings="log.segment.delete.delay.ms=1000", env=env)
+    kafka = lab.kafka(settings="log.segment.delete.delay.ms=1000", env=env)
+    (lab.dir / "warm.log").write_text("r-0000-00000000 warm\n")
+    tool("ceiling", kafka.brokers, "warm", lab.dir / "warm.log", "raw", 1e-6,
+         "exactly-once")
+    return kafka
