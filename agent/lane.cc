@@ -244,7 +244,7 @@ void Lane::wait_for_work() {
   sooner(sources_.next_recheck_ns());
   // A parking that is over does not wake us again and again: unpark() has tried it by then.
   if (const int64_t retry = destinations_.next_retry_ns(); retry > now) sooner(retry);
-  if (saturated_) sooner(now + kSaturatedWaitNs);
+  if (saturated_) sooner(std::min(now + kSaturatedWaitNs, stalled_at_ns()));
   if (!unapplied_.empty()) sooner(now + kRetryMaxNs);
   if (!open_ && sources_.any_drifted()) sooner(next_settle_ns_);
   if (open_) sooner(opened_ns_ + options_.linger_ns);

@@ -107,6 +107,7 @@ class Lane {
   Status settle_store();
   bool find_destination(LaneSource& source);
   bool transaction_due() const;
+  int64_t stalled_at_ns() const;
 
   // lane_ledger.cc: what is said of bytes beside their records.
   void take_events(LaneSource& source);
@@ -158,6 +159,7 @@ class Lane {
   int64_t opened_ns_ = 0;
   uint64_t open_bytes_ = 0, open_records_ = 0;
   size_t outstanding_ = 0;    // Records handed over and not reported.
+  int64_t reported_ns_ = 0;   // When the broker answered last.
   int64_t next_read_ns_ = 0;  // While a transaction gathers: when to look at the sources again.
   int64_t last_commit_ns_ = 0;
   int64_t next_alive_ns_ = 0;

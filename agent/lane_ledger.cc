@@ -47,7 +47,7 @@ Status Lane::load_waiting_ledger() {
 
 shipper::Envelope Lane::envelope_of(SourceId id) {
   const auto known = sources_.find(id);
-  if (known != nullptr) return known->encoder.envelope();
+  if (known != nullptr) return sources_.envelope_of(*known->spec);
   shipper::Envelope envelope{.source = id, .host_name = sources_.host_name()};
   if (id == SourceId{}) return envelope;
   const auto stored = store_.source(id);
@@ -84,10 +84,10 @@ Status Lane::produce_ledger(std::vector<checkpoint::LedgerEntry>& entries) {
   Destination* const to = ledger_destination();
   if (to == nullptr) return ok();
   for (size_t first = 0; first < entries.size(); first += limits::kChunkRecordsMax) {
-    if (pool_.lent_bytes() >= limits::kLaneBytesInFlightMax) {
+    if (pool_.is_full()) {
       if (Status flushed = flush(); !flushed) return flushed;
     }
-    shipper::Chunk* const chunk = pool_.lend();
+    shipper::Chunk* const chunk = pool_.lend(0);
     const size_t end = std::min(entries.size(), first + limits::kChunkRecordsMax);
     for (size_t i = first; i < end; ++i) {
       append_ledger_record(entries[i], envelope_of(entries[i].source), topic_of(entries[i].source),

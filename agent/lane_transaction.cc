@@ -13,6 +13,7 @@ constexpr int64_t kMs = 1'000'000;
 constexpr int kCallTimeoutMs = 1000;
 constexpr int64_t kGiveUpNs = 60'000 * kMs;
 constexpr int64_t kGatherMaxNs = 100 * kMs;
+constexpr int64_t kStallNs = 20 * kMs;
 constexpr int64_t kSettleEveryNs = 2'000 * kMs;
 
 }  // namespace
@@ -20,9 +21,16 @@ constexpr int64_t kSettleEveryNs = 2'000 * kMs;
 bool Lane::transaction_due() const {
   return (stopping_ && (!sources_.has_ready() || stop_reading())) ||
          open_bytes_ >= batch_bytes_now_ || others_wait_ ||
-         clock_.monotonic_ns() - opened_ns_ >= options_.linger_ns ||
+         clock_.monotonic_ns() >= std::min(opened_ns_ + options_.linger_ns, stalled_at_ns()) ||
          (options_.once && start_scanned_ && !sources_.has_ready() &&
           sources_.next_recheck_ns() == 0);
+}
+
+// When memory was full for so long without an answer that nothing is on its way: many sources have
+// filled it with too little for a batch, which librdkafka keeps for linger.ms.
+int64_t Lane::stalled_at_ns() const {
+  if (!pool_.is_full()) return INT64_MAX;
+  return std::max(opened_ns_, reported_ns_) + kStallNs;
 }
 
 // Fills the open transaction from the sources that have something, a chunk a turn, until nothing is
@@ -41,10 +49,9 @@ Status Lane::stream() {
       others.push_back(source);
       continue;
     }
-    if ((source->destination != nullptr && !source->destination->has_room()) ||
-        pool_.lent_bytes() >= limits::kLaneBytesInFlightMax) {
+    if ((source->destination != nullptr && !source->destination->has_room()) || pool_.is_full()) {
       waiting.push_back(source);
-      if (pool_.lent_bytes() >= limits::kLaneBytesInFlightMax) break;
+      if (pool_.is_full()) break;
     } else {
       status = read_one(*source, produced);
       if (!status) break;
@@ -61,7 +68,7 @@ Status Lane::stream() {
   for (LaneSource* source : others) sources_.put_first(*source);
   others_wait_ = open_ && !others.empty();
   if (!status) return status;
-  if (open_ && !saturated_) {
+  if (open_) {
     next_read_ns_ = clock_.monotonic_ns() + std::min(options_.linger_ns / 10, kGatherMaxNs);
   }
   return ok();
@@ -93,7 +100,7 @@ bool Lane::find_destination(LaneSource& source) {
 }
 
 Status Lane::read_one(LaneSource& source, bool& produced) {
-  shipper::Chunk* chunk = pool_.lend();
+  shipper::Chunk* chunk = pool_.lend(source.tail.read_last_bytes());
   assert(chunk != nullptr);
   const auto filled =
       source.tail.fill(*chunk, source.encoder, clock_.monotonic_ns(), clock_.wall_ns());
@@ -183,6 +190,7 @@ Status Lane::collect(int timeout_ms) {
 
 Status Lane::take_reports() {
   Status status = ok();
+  if (!reports_.empty()) reported_ns_ = clock_.monotonic_ns();
   for (const shipper::Report& report : reports_) {
     shipper::Chunk& chunk = *report.chunk;
     outstanding_ -= report.records;

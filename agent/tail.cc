@@ -41,6 +41,14 @@ Read read_at(int fd, char* into, size_t bytes, uint64_t offset) {
   return read;
 }
 
+// What a file holds behind `offset`, and a little for what it gets meanwhile.
+size_t ahead_of(int fd, uint64_t offset) {
+  const auto facts = checkpoint::file_facts(fd);
+  if (!facts) return limits::kReadBytesMax;
+  const uint64_t size = facts.value().size_bytes;
+  return (size > offset ? size - offset : 0) + limits::kReadSlackBytes;
+}
+
 }  // namespace
 
 Tail::Tail(Stream stream, checkpoint::SourceState state, int64_t rotate_wait_ns, Boots boots)
@@ -217,12 +225,14 @@ Result<FillOutcome> Tail::fill(shipper::Chunk& chunk, shipper::RecordEncoder& en
   if (generation->given_up) return lose_given_up(*generation);
   const int fd = generation->file->fd.get();
   const size_t overlap = state_.tail.size();
-  for (;;) {
-    const size_t want = overlap + read_bytes_;
+  for (bool sized = true;;) {
+    const size_t window = sized ? std::min(read_bytes_, ahead_of(fd, state_.offset)) : read_bytes_;
+    const size_t want = overlap + window;
     chunk.read.clear();
     chunk.read.reserve(want + simdjson::SIMDJSON_PADDING);
     const Read got = read_at(fd, chunk.read.data(), want, state_.offset - overlap);
     chunk.read.resize(got.bytes);
+    read_last_bytes_ = got.bytes;
     std::string_view bytes(chunk.read.data(), got.bytes);
     if (!got.status && bytes.size() < overlap) {
       return read_failed(got.status.error(), state_.offset, now_ns);
@@ -244,7 +254,7 @@ Result<FillOutcome> Tail::fill(shipper::Chunk& chunk, shipper::RecordEncoder& en
     const bool before_zeros = limited && ahead_->done();
     const bool at_end = !limited && got.status && got.bytes < want;
     const bool last = before_zeros || (at_end && (closing_ || ended_));
-    const bool full = !limited && read_bytes_ >= limits::kReadBytesMax && got.bytes == want;
+    const bool full = !limited && window >= limits::kReadBytesMax && got.bytes == want;
     const uint64_t before = state_.offset;
     const FillOutcome outcome = decode(chunk, encoder, bytes, last, full, wall_ns);
     if (state_.offset != before) grew_at_ns_ = now_ns;
@@ -257,7 +267,9 @@ Result<FillOutcome> Tail::fill(shipper::Chunk& chunk, shipper::RecordEncoder& en
       return read_failed(got.status.error(), state_.offset - overlap + got.bytes, now_ns);
     }
     if (at_end) return drained(*generation, now_ns, bytes.size() > overlap);
-    read_bytes_ = std::min(read_bytes_ * 2, limits::kReadBytesMax);
+    // What holds more than it said has just grown, or its size means nothing.
+    sized = false;
+    if (window == read_bytes_) read_bytes_ = std::min(read_bytes_ * 2, limits::kReadBytesMax);
   }
 }
 

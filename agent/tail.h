@@ -9,7 +9,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -72,6 +71,9 @@ class Tail {
   /// moved. What cannot be read for a minute is passed over and said.
   Result<FillOutcome> fill(shipper::Chunk& chunk, shipper::RecordEncoder& encoder, int64_t now_ns,
                            int64_t wall_ns);
+
+  /// How much the last fill() found: about what the next one is going to.
+  size_t read_last_bytes() const { return read_last_bytes_; }
 
   /// The state as of the last fill(), with its marks.
   checkpoint::SourceState state() const;
@@ -136,7 +138,7 @@ class Tail {
   const Boots boots_;
   checkpoint::SourceState state_;  // Without marks, which marker_ holds.
   checkpoint::Marker marker_;
-  std::deque<Generation> generations_;  // From the confirmed one on.
+  std::vector<Generation> generations_;  // From the confirmed one on.
   bool ended_ = false;
   bool vanished_ = false;
   checkpoint::FileIdentity read_whole_;  // A file that ended and is no more.
@@ -148,8 +150,9 @@ class Tail {
   // and between what the marks prove and the offset.
   std::optional<ZeroSearch> ahead_, behind_;
   checkpoint::FileIdentity met_;  // Found as it was read, since the last rewind.
-  bool closing_ = false;        // The current generation gets no more bytes: its rest is complete.
-  size_t read_bytes_;           // The next window; follows what a window's records took.
+  bool closing_ = false;  // The current generation gets no more bytes: its rest is complete.
+  size_t read_bytes_;     // The next window; follows what a window's records took.
+  size_t read_last_bytes_ = 0;
   int64_t grew_at_ns_ = 0;      // When the current generation last had something new.
   int64_t followed_at_ns_ = 0;  // When it was first seen to have a successor.
   int64_t recheck_at_ns_ = 0;

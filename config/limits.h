@@ -49,8 +49,12 @@ inline constexpr size_t kFeedBytes = 2 * kBatchBytes - 2 * kChunkBytesMax;
 static_assert(kFeedRecords + kChunkRecordsMax < 2 * kBatchRecords);
 static_assert(kFeedBytes + kChunkBytesMax < 2 * kBatchBytes);
 
-// Memory of one lane: raw and encoded bytes handed to the producer and not yet reported.
+// Memory of one lane: raw and encoded bytes handed to the producer and not yet reported, and what
+// is kept for the next.
 inline constexpr size_t kLaneBytesInFlightMax = 24 << 20;
+inline constexpr size_t kSmallChunkBytes = 64 << 10;  ///< Of a file that grows little by little.
+inline constexpr size_t kLentChunksMax = 4096;        ///< As many sources with a line each.
+inline constexpr size_t kReadSlackBytes = 512;        ///< Read beyond what a file was seen to hold.
 
 // Marks: see checkpoint/marks.h.
 inline constexpr size_t kMarkSpanBytes = 64 << 10;

@@ -43,7 +43,11 @@ struct Chunk {
   size_t lent_bytes = 0;  ///< The pool's: what it counts as with the broker; 0 otherwise.
   void* owner = nullptr;  ///< The lane's: where it goes.
 
-  size_t memory_bytes() const { return read.capacity() + encoded.capacity(); }
+  size_t memory_bytes() const {
+    return read.capacity() + encoded.capacity() +
+           messages.capacity() * sizeof(decltype(messages)::value_type);
+  }
+  void free_memory() { read = {}, encoded = {}, messages = {}; }
 };
 
 }  // namespace longshore::shipper
