@@ -193,6 +193,7 @@ Status Lane::ship() {
     }
     if (!open_ && (!sources_.has_ready() || stopping_)) {
       if (Status settled = settle_store(); !settled) return settled;
+      kafka_.rest();
     }
     if (finished()) return ok();
     if (Status kept = keep_alive(); !kept) return kept;

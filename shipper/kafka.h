@@ -123,6 +123,10 @@ class Kafka {
                               int timeout_ms) = 0;
 
   virtual Result<std::string> cluster_id(int timeout_ms) = 0;
+
+  /// Closes what only questions need; the next one opens it again. An open connection wakes up
+  /// every second.
+  virtual void rest() {}
 };
 
 inline constexpr char kCheckpointTopic[] = "longshore-checkpoint";
