@@ -20,6 +20,7 @@ namespace {
 
 constexpr int64_t kMs = 1'000'000;
 constexpr int64_t kStopWaitMs = 4'300;
+constexpr int64_t kGatherMaxMs = 50;  // Of writes, before their lanes are told.
 
 // A lane with everything that its thread owns.
 struct LaneRig {
@@ -158,7 +159,8 @@ WatchOptions watch_options(const AgentSettings& settings) {
           .default_topic = settings.topic,
           .ledger_topic = settings.ledger_topic,
           .host_sources = settings.sources,
-          .sweep_ms = settings.sweep_ms};
+          .sweep_ms = settings.sweep_ms,
+          .gather_ms = std::min(settings.linger_ms / 20, kGatherMaxMs)};
 }
 
 // Tells the lanes to finish and waits for them, but not for a call into librdkafka that ignores its

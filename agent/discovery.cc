@@ -173,6 +173,7 @@ void Discovery::release(SourceId id, Lineage& lineage) {
     if (in->second.empty()) by_directory_.erase(in);
   }
   touched_.erase(id);
+  lively_.erase(id);
   lineages_.erase(id);
 }
 
@@ -215,7 +216,11 @@ void Discovery::on_event(const DirectoryEvent& event) {
   } else if (event.cookie != 0 && event.cookie == directory.moved_cookie) {
     // A rename within the directory: its writers go on writing under the new name.
     const auto old = directory.names.extract(directory.moved_name);
-    if (!old.empty()) directory.names[name] = old.mapped();
+    if (!old.empty()) {
+      // Writes before the rename are told under the old name, perhaps only now.
+      touched_.insert(old.mapped().begin(), old.mapped().end());
+      directory.names[name] = old.mapped();
+    }
   }
   if (named != directory.names.end()) touched_.insert(named->second.begin(), named->second.end());
 }
@@ -231,9 +236,12 @@ int64_t Discovery::settle() {
     }
   }
   std::map<LaneId, SourcesTouched> messages;
+  const int64_t lively_until = clock_.monotonic_ns() + kLivelyNs;
   for (const SourceId id : touched_) {
     const auto found = lineages_.find(id);
-    if (found != lineages_.end()) messages[found->second.lane].sources.push_back(id);
+    if (found == lineages_.end()) continue;
+    lively_[id] = lively_until;
+    messages[found->second.lane].sources.push_back(id);
   }
   touched_.clear();
   for (auto& [lane, message] : messages) post_(lane, std::move(message));
@@ -331,21 +339,24 @@ void Discovery::sweep() {
   if (everybody_declared_) look_for_vanished(limits::kVanishedLooksMax);
 }
 
+// Files that were opened or written to lately, or are deleted, are looked at each time, of the
+// others a part: ten thousand of them are not in any cache.
 void Discovery::sweep_files() {
+  const int64_t now = clock_.monotonic_ns();
   std::vector<SourceId> dead;
-  for (auto& [id, lineage] : lineages_) {
-    std::erase_if(lineage.files, [](const HeldFile& held) { return held.file.expired(); });
-    for (HeldFile& held : lineage.files) {
-      const auto file = held.file.lock();
-      if (file == nullptr) continue;
-      struct stat stat {};
-      if (::fstat(file->fd.get(), &stat) != 0) continue;
-      held.deleted_bytes = deleted_bytes(stat);
-      const auto size = static_cast<uint64_t>(stat.st_size);
-      if (size != std::exchange(held.size_bytes, size)) touch(id);
-      const bool newest = &held == &lineage.files.back();
-      if (newest && stat.st_nlink == 0 && !checkpoint::has_writer(file->fd.get()))
-        dead.push_back(id);
+  std::erase_if(lively_, [&](const auto& each) {
+    const auto found = lineages_.find(each.first);
+    if (found == lineages_.end()) return true;
+    return !sweep_files_of(each.first, found->second, dead) && each.second <= now;
+  });
+  const size_t buckets = lineages_.bucket_count();
+  const size_t from = buckets * sweep_turn_ / kSweepTurns;
+  const size_t to = buckets * (sweep_turn_ + 1) / kSweepTurns;
+  sweep_turn_ = (sweep_turn_ + 1) % kSweepTurns;
+  for (size_t bucket = from; bucket < to; ++bucket) {
+    for (auto it = lineages_.begin(bucket); it != lineages_.end(bucket); ++it) {
+      if (lively_.contains(it->first)) continue;
+      if (sweep_files_of(it->first, it->second, dead)) lively_[it->first] = now;
     }
   }
   for (const SourceId id : dead) {
@@ -356,6 +367,25 @@ void Discovery::sweep_files() {
     }
     release(id, lineage);
   }
+}
+
+// Whether one of its files is deleted. `dead` gets it when nobody writes to the last one any more.
+bool Discovery::sweep_files_of(SourceId id, Lineage& lineage, std::vector<SourceId>& dead) {
+  bool deleted = false;
+  std::erase_if(lineage.files, [](const HeldFile& held) { return held.file.expired(); });
+  for (HeldFile& held : lineage.files) {
+    const auto file = held.file.lock();
+    if (file == nullptr) continue;
+    struct stat stat {};
+    if (::fstat(file->fd.get(), &stat) != 0) continue;
+    held.deleted_bytes = deleted_bytes(stat);
+    deleted = deleted || stat.st_nlink == 0;
+    const auto size = static_cast<uint64_t>(stat.st_size);
+    if (size != std::exchange(held.size_bytes, size)) touch(id);
+    const bool newest = &held == &lineage.files.back();
+    if (newest && stat.st_nlink == 0 && !checkpoint::has_writer(file->fd.get())) dead.push_back(id);
+  }
+  return deleted;
 }
 
 // A deleted file takes its place on the disk until its descriptor is closed, and while Kafka is
@@ -371,15 +401,18 @@ void Discovery::keep_deleted_budget() {
   std::vector<Taken> all;
   uint64_t total = 0;
   const auto count = [&](SourceId source, LaneId lane, HeldFile& held) {
-    const auto file = held.given_up ? nullptr : held.file.lock();
-    if (file == nullptr || held.deleted_bytes == 0) return;
+    if (held.given_up || held.deleted_bytes == 0) return;
+    const auto file = held.file.lock();
+    if (file == nullptr) return;
     all.push_back({held.deleted_bytes, source, lane, &held, file->identity});
     total += held.deleted_bytes;
   };
   std::erase_if(deleted_, [](const DeletedFile& each) { return each.held.file.expired(); });
   for (DeletedFile& each : deleted_) count(each.source, each.lane, each.held);
-  for (auto& [id, lineage] : lineages_) {
-    for (HeldFile& held : lineage.files) count(id, lineage.lane, held);
+  for (const auto& [id, until] : lively_) {
+    const auto found = lineages_.find(id);
+    if (found == lineages_.end()) continue;
+    for (HeldFile& held : found->second.files) count(id, found->second.lane, held);
   }
   if (total <= options_.deleted_bytes_max) return;
   std::ranges::sort(all, std::greater<>(), &Taken::bytes);
@@ -398,8 +431,11 @@ void Discovery::sweep_directories() {
     for (Follower* follower : directory.followers) follower->dirty = true;
   }
   // Where events do not tell everything (a driver that tells nothing yet, a full watch table), too.
+  const int64_t now = clock_.monotonic_ns();
   for (auto& [key, follower] : followers_) {
-    if (!follower->is_watched) follower->dirty = true;
+    if (follower->is_watched) continue;
+    follower->dirty = true;
+    for (const SourceId id : follower->sources) lively_[id] = now;
   }
 }
 

@@ -79,8 +79,11 @@ class Discovery {
   /// Looks at the followers whose directories changed and posts the touches gathered since the last
   /// call. Gives when it wants to be called again (monotonic ns); 0: not before something happens.
   int64_t settle();
-  /// Compares every open file and watched directory with what was last seen.
+  /// Compares open files and watched directories with what was last seen: those directories, files
+  /// that were written to in the last ten seconds, deleted ones and those that no events tell of
+  /// each time, the others once in kSweepTurns times.
   void sweep();
+  static constexpr size_t kSweepTurns = 6;
 
   size_t sources() const;
 
@@ -102,6 +105,7 @@ class Discovery {
   // What is kept of files that are gone; twice as much, and it is cleared up.
   static constexpr size_t kGenerationsKnown = limits::kClosedGenerationsMax + 1;
   static constexpr size_t kNamesKnown = 64;
+  static constexpr int64_t kLivelyNs = 10'000'000'000;
   struct HeldFile {
     std::weak_ptr<const OpenFile> file;  // The lane's: gone once it let go.
     uint64_t size_bytes = 0;
@@ -151,6 +155,7 @@ class Discovery {
   void release(SourceId id, Lineage& lineage);
   void touch(SourceId id) { touched_.insert(id); }
   void sweep_files();
+  bool sweep_files_of(SourceId id, Lineage& lineage, std::vector<SourceId>& dead);
   void keep_deleted_budget();
   void look_for_vanished(size_t files_max);
   void sweep_directories();
@@ -194,6 +199,9 @@ class Discovery {
   std::unordered_map<const Fd*, DirectoryLook> looks_;  // its directories.
   bool everybody_declared_ = false;
   std::set<SourceId> touched_;
+  std::unordered_map<SourceId, int64_t> lively_;  // Swept each time until then (monotonic ns).
+  size_t sweep_turn_ = 0;
+  int64_t next_vanished_look_ns_ = 0;
   std::vector<DeletedFile> deleted_;
 };
 

@@ -199,6 +199,7 @@ bool Discovery::open(Follower& follower, const FoundFile& where, const Sibling& 
     lineage.identities.push_back(identity);
   }
   lineage.files.push_back({file, sibling.facts.size_bytes});
+  lively_[id] = clock_.monotonic_ns() + kLivelyNs;
   name_file({.container_path = {},
              .host_path = {},
              .directory = where.directory,

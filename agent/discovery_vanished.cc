@@ -73,14 +73,23 @@ void Discovery::look_for_vanished() {
 }
 
 void Discovery::look_for_vanished(size_t files_max) {
+  const int64_t now = clock_.monotonic_ns();
+  if (now < next_vanished_look_ns_) return;
   auto host = open_tree(options_.host_root, mounts_);
   if (!host) return;
+  next_vanished_look_ns_ = now + limits::kVanishedLookNs;
   HostFiles files(std::move(*host));
-  const int64_t now = clock_.monotonic_ns();
   for (auto& [id, lineage] : lineages_) {
     const bool remembered = lineage.newest != checkpoint::FileIdentity{} && !lineage.gone;
-    if (lineage.spec != nullptr || !remembered || lineage.next_look_ns > now) continue;
-    if (files_max-- == 0) return;
+    if (lineage.spec != nullptr || !remembered) continue;
+    if (lineage.next_look_ns > now) {
+      next_vanished_look_ns_ = std::min(next_vanished_look_ns_, lineage.next_look_ns);
+      continue;
+    }
+    if (files_max-- == 0) {
+      next_vanished_look_ns_ = now;
+      return;
+    }
     lineage.next_look_ns = now + limits::kVanishedLookNs;
     if (!files.is_gone(lineage.host_path, lineage.newest)) continue;
     // What it was rotated to since waits there for who declares it again.

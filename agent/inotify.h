@@ -1,9 +1,12 @@
-// Directory watches by raw inotify, for libuv's own swallows the queue's overflow.
+// Directory watches by raw inotify, for libuv's own swallows the queue's overflow. Writes come
+// through a second instance: what appears or is renamed must be looked at at once, what is written
+// can be gathered, and there is much more of it.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "config/fd.h"
@@ -38,19 +41,30 @@ class DirectoryWatcher {
 
 class Inotify final : public DirectoryWatcher {
  public:
+  using Visit = std::function<void(const DirectoryEvent&)>;
+
   static Result<Inotify> open();
 
-  int fd() const { return fd_.get(); }
   Result<int> watch(const Fd& directory) override;
   void unwatch(int watch) override;
 
-  /// Reads what is queued, at most a few thousand events, and calls `visit` for each.
-  void read(const std::function<void(const DirectoryEvent&)>& visit);
+  /// Everything but kGrown; kOverflow is of one instance, whichever lost events.
+  int changes_fd() const { return changes_.get(); }
+  void read_changes(const Visit& visit);
+  /// kGrown. A name may have been renamed or have gone since.
+  int writes_fd() const { return writes_.get(); }
+  void read_writes(const Visit& visit);
 
  private:
   static constexpr size_t kBufferBytes = 256 << 10;
-  explicit Inotify(Fd fd) : fd_(std::move(fd)), buffer_(kBufferBytes) {}
-  Fd fd_;
+  Inotify(Fd changes, Fd writes)
+      : changes_(std::move(changes)), writes_(std::move(writes)), buffer_(kBufferBytes) {}
+  // What is queued, at most a few thousand events.
+  void read(const Fd& fd, const Visit& visit);
+  void forget(int watch);
+
+  Fd changes_, writes_;
+  std::unordered_map<int, int> of_changes_, of_writes_;  // A watch's number in the other instance.
   std::vector<char> buffer_;  // operator new aligns it for inotify_event.
 };
 

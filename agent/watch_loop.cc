@@ -65,23 +65,28 @@ void WatchLoop::start_handles() {
   const auto own = [this](auto& handle) {
     uv_handle_set_data(reinterpret_cast<uv_handle_t*>(&handle), this);
   };
-  uv_poll_init(&loop_, &inotify_poll_, inotify_.fd());
+  uv_poll_init(&loop_, &changes_poll_, inotify_.changes_fd());
+  uv_poll_init(&loop_, &writes_poll_, inotify_.writes_fd());
   uv_poll_init(&loop_, &mailbox_poll_, from_lanes_.wake_fd());
   uv_timer_init(&loop_, &sweep_timer_);
   uv_timer_init(&loop_, &settle_timer_);
   uv_timer_init(&loop_, &tick_timer_);
+  uv_timer_init(&loop_, &gather_timer_);
   uv_signal_init(&loop_, &sigterm_);
   uv_signal_init(&loop_, &sigint_);
   mountinfo_ = Fd(::open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC));
   uv_poll_init(&loop_, &mounts_poll_, mountinfo_.get());
-  own(inotify_poll_), own(mailbox_poll_), own(mounts_poll_), own(sweep_timer_);
-  own(settle_timer_), own(tick_timer_), own(sigterm_), own(sigint_);
+  own(changes_poll_), own(writes_poll_), own(mailbox_poll_), own(mounts_poll_);
+  own(sweep_timer_), own(settle_timer_), own(tick_timer_), own(gather_timer_);
+  own(sigterm_), own(sigint_);
 
-  uv_poll_start(&inotify_poll_, UV_READABLE, [](uv_poll_t* poll, int, int) {
+  uv_poll_start(&changes_poll_, UV_READABLE, [](uv_poll_t* poll, int, int) {
     WatchLoop* loop = self(poll);
-    loop->inotify_.read([loop](const DirectoryEvent& event) { loop->discovery_.on_event(event); });
+    loop->inotify_.read_changes(
+        [loop](const DirectoryEvent& event) { loop->discovery_.on_event(event); });
     loop->settle();
   });
+  await_writes();
   uv_poll_start(&mailbox_poll_, UV_READABLE,
                 [](uv_poll_t* poll, int, int) { self(poll)->on_lane_messages(); });
   // The kernel signals a changed mount table as an exceptional condition; proc(5).
@@ -107,9 +112,26 @@ void WatchLoop::start_handles() {
   uv_signal_start(&sigint_, on_signal, SIGINT);
 }
 
+// The first write after a pause is told at once; those behind it gather.
+void WatchLoop::await_writes() {
+  uv_poll_start(&writes_poll_, UV_READABLE, [](uv_poll_t* poll, int, int) {
+    WatchLoop* loop = self(poll);
+    loop->inotify_.read_writes(
+        [loop](const DirectoryEvent& event) { loop->discovery_.on_event(event); });
+    loop->settle();
+    if (loop->options_.gather_ms == 0) return;
+    uv_poll_stop(poll);
+    uv_timer_start(
+        &loop->gather_timer_, [](uv_timer_t* timer) { self(timer)->await_writes(); },
+        static_cast<uint64_t>(loop->options_.gather_ms), 0);
+  });
+}
+
 void WatchLoop::close_handles() {
   for (uv_handle_t* handle :
-       {reinterpret_cast<uv_handle_t*>(&inotify_poll_),
+       {reinterpret_cast<uv_handle_t*>(&changes_poll_),
+        reinterpret_cast<uv_handle_t*>(&writes_poll_),
+        reinterpret_cast<uv_handle_t*>(&gather_timer_),
         reinterpret_cast<uv_handle_t*>(&mailbox_poll_),
         reinterpret_cast<uv_handle_t*>(&mounts_poll_),
         reinterpret_cast<uv_handle_t*>(&sweep_timer_),

@@ -29,6 +29,7 @@ struct WatchOptions {
   std::string ledger_topic;  ///< Nobody may declare it.
   std::vector<Declaration> host_sources;
   int64_t sweep_ms = 5000;
+  int64_t gather_ms = 0;  ///< How long writes gather before they are told to the lanes.
 };
 
 /// Why run() returned.
@@ -59,6 +60,7 @@ class WatchLoop final : private docker::Listener {
   bool declare(const docker::Container& container, Declaration declaration);
   void declare_host_sources();
   void start_handles();
+  void await_writes();
   void close_handles();
   void refresh_mounts();
   void settle();
@@ -75,8 +77,8 @@ class WatchLoop final : private docker::Listener {
   const std::function<void()> tick_;
 
   uv_loop_t loop_{};
-  uv_poll_t inotify_poll_{}, mailbox_poll_{}, mounts_poll_{};
-  uv_timer_t sweep_timer_{}, settle_timer_{}, tick_timer_{};
+  uv_poll_t changes_poll_{}, writes_poll_{}, mailbox_poll_{}, mounts_poll_{};
+  uv_timer_t sweep_timer_{}, settle_timer_{}, tick_timer_{}, gather_timer_{};
   uv_signal_t sigterm_{}, sigint_{};
   Fd mountinfo_;
   bool mounts_changed_ = true;

@@ -58,7 +58,8 @@ void describe_collecting(AgentSettings& to, Texts& texts, po::options_descriptio
       "where files begin that were there before the agent's first start");
   add("rotate-wait-ms", number(to.rotate_wait_ms),
       "how long a rotated file must be quiet before its successor is read");
-  add("sweep-ms", number(to.sweep_ms), "how often every file is looked at, events or not");
+  add("sweep-ms", number(to.sweep_ms),
+      "how often files are looked at, events or not; those quiet for ten seconds each sixth time");
   add("once", po::bool_switch(&to.once), "ship all that is there, then exit 0");
 }
 

@@ -252,11 +252,36 @@ TEST_F(DiscoveryTest, old_history_that_the_glob_names_comes_first) {
   EXPECT_EQ(discovery_->sources(), 1u);
 }
 
+TEST_F(DiscoveryTest, what_was_written_before_a_rename_is_told_with_it) {
+  write("x.log");
+  declare("x.log*");
+  messages_.clear();
+  write("x.log");
+  fs::rename(path("x.log"), path("x.log.1"));
+  inotify_.read_changes([this](const DirectoryEvent& event) { discovery_->on_event(event); });
+  discovery_->settle();
+  EXPECT_TRUE(touched("x.log"));
+}
+
+TEST_F(DiscoveryTest, files_that_are_quiet_for_long_are_swept_in_turns) {
+  write("a.log");
+  declare("*.log");
+  clock_.ahead_ns += int64_t{60} * 1'000'000'000;
+  discovery_->sweep();
+  look();
+  const std::vector<ToLane> held = std::exchange(messages_, {});
+  write("a.log");
+  lose_events();
+  for (size_t turn = 0; turn < Discovery::kSweepTurns; ++turn) discovery_->sweep();
+  look();
+  EXPECT_TRUE(touched("a.log"));
+}
+
 TEST_F(DiscoveryTest, the_sweep_finds_what_no_event_told) {
   const uint64_t first = write("a.log");
   declare("*.log");
   const uint64_t second = write("b.log");
-  inotify_.read([](const DirectoryEvent&) {});  // Lost.
+  lose_events();
   look();
   EXPECT_EQ(opened(), Inodes{first});
   discovery_->sweep();
@@ -264,7 +289,7 @@ TEST_F(DiscoveryTest, the_sweep_finds_what_no_event_told) {
   EXPECT_EQ(opened(), (Inodes{first, second}));
   const std::vector<ToLane> held = std::exchange(messages_, {});
   write("a.log");
-  inotify_.read([](const DirectoryEvent&) {});
+  lose_events();
   discovery_->sweep();
   look();
   ASSERT_EQ(messages_.size(), 1u);

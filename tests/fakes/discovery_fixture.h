@@ -114,10 +114,17 @@ class DiscoveryTest : public testing::Test {
   }
 
   void look() {
-    inotify_.read([this](const DirectoryEvent& event) { discovery_->on_event(event); });
+    const auto tell = [this](const DirectoryEvent& event) { discovery_->on_event(event); };
+    inotify_.read_changes(tell);
+    inotify_.read_writes(tell);
     for (int64_t next = discovery_->settle(); next != 0; next = discovery_->settle()) {
       std::this_thread::sleep_for(std::chrono::microseconds(200));
     }
+  }
+
+  void lose_events() {
+    inotify_.read_changes([](const DirectoryEvent&) {});
+    inotify_.read_writes([](const DirectoryEvent&) {});
   }
 
   Inodes opened() const {
