@@ -11,18 +11,6 @@ namespace {
 
 constexpr size_t kReadWholeMax = 10'000;
 
-shipper::Envelope envelope_of(const SourceSpec& spec, const std::string& host_name) {
-  return {.source = spec.id,
-          .format = spec.declaration.format,
-          .name = spec.declaration.name,
-          .path = spec.container_path,
-          .host_name = host_name,
-          .container_id = spec.container_id,
-          .container_name = spec.container_name,
-          .image = spec.image,
-          .labels = spec.declaration.tags};
-}
-
 checkpoint::SourceRow row_of(const SourceSpec& spec, int64_t first_seen_ns, int64_t gone_ns) {
   return {.id = spec.id,
           .lane = spec.lane,
@@ -38,14 +26,26 @@ checkpoint::SourceRow row_of(const SourceSpec& spec, int64_t first_seen_ns, int6
 }  // namespace
 
 LaneSource::LaneSource(std::shared_ptr<const SourceSpec> source_spec, checkpoint::SourceState state,
-                       shipper::Envelope envelope, const LaneSourcesOptions& options)
+                       const shipper::Envelope& envelope, const LaneSourcesOptions& options)
     : spec(std::move(source_spec)),
       confirmed(std::move(state)),
       tail(spec->declaration.stream, confirmed, options.rotate_wait_ns, options.boots),
-      encoder(std::move(envelope)) {}
+      encoder(envelope) {}
 
 LaneSources::LaneSources(LaneSourcesOptions options, checkpoint::Store& store, const Clock& clock)
     : options_(std::move(options)), store_(store), clock_(clock) {}
+
+shipper::Envelope LaneSources::envelope_of(const SourceSpec& spec) const {
+  return {.source = spec.id,
+          .format = spec.declaration.format,
+          .name = spec.declaration.name,
+          .path = spec.container_path,
+          .host_name = options_.host_name,
+          .container_id = spec.container_id,
+          .container_name = spec.container_name,
+          .image = spec.image,
+          .labels = spec.declaration.tags};
+}
 
 Result<LaneSource*> LaneSources::find_or_make(const std::shared_ptr<const SourceSpec>& spec) {
   const auto found = sources_.find(spec->id);
@@ -59,8 +59,7 @@ Result<LaneSource*> LaneSources::find_or_make(const std::shared_ptr<const Source
     first_seen_ns = stored.value()->row.first_seen_ns;
   }
   new_rows_.push_back(row_of(*spec, first_seen_ns, 0));
-  auto made = std::make_unique<LaneSource>(spec, std::move(state),
-                                           envelope_of(*spec, options_.host_name), options_);
+  auto made = std::make_unique<LaneSource>(spec, std::move(state), envelope_of(*spec), options_);
   if (read_whole_.erase(spec->id) > 0) made->tail.set_read_whole();
   return sources_.emplace(spec->id, std::move(made)).first->second.get();
 }
@@ -71,7 +70,7 @@ Status LaneSources::opened(const SourceOpened& message) {
   LaneSource& source = *found.value();
   if (source.spec != message.spec) {
     source.spec = message.spec;
-    source.encoder = shipper::RecordEncoder(envelope_of(*message.spec, options_.host_name));
+    source.encoder = shipper::RecordEncoder(envelope_of(*message.spec));
     source.destination = nullptr;
   }
   source.released = false;

@@ -27,7 +27,7 @@ struct LaneSourcesOptions {
 /// One source in the lane's hands.
 struct LaneSource {
   LaneSource(std::shared_ptr<const SourceSpec> spec, checkpoint::SourceState state,
-             shipper::Envelope envelope, const LaneSourcesOptions& options);
+             const shipper::Envelope& envelope, const LaneSourcesOptions& options);
 
   std::shared_ptr<const SourceSpec> spec;
   checkpoint::SourceState confirmed;
@@ -102,6 +102,8 @@ class LaneSources {
     return found == sources_.end() ? nullptr : found->second.get();
   }
   const std::string& host_name() const { return options_.host_name; }
+  /// What every record of the source says.
+  shipper::Envelope envelope_of(const SourceSpec& spec) const;
 
   size_t size() const { return sources_.size(); }
   /// How many bytes stood before us in the files that were opened: for the progress line.

@@ -71,7 +71,7 @@ void LineSink::emit(shipper::Line& line, uint64_t raw_end) {
   const char* const read = chunk_.read.data();
   const bool lies_in_read =
       line.text.data() >= read && line.text.data() <= read + chunk_.read.size();
-  if (encoder_.envelope().format == RecordFormat::kRaw && !lies_in_read) {
+  if (encoder_.format() == RecordFormat::kRaw && !lies_in_read) {
     // The decoder reserved the arena, so that it does not move under earlier records.
     const size_t at = chunk_.encoded.size();
     chunk_.encoded.resize(at + line.text.size());

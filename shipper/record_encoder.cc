@@ -105,17 +105,18 @@ bool lies_in(std::string_view text, const Buffer& buffer) {
 
 }  // namespace
 
-RecordEncoder::RecordEncoder(Envelope envelope)
-    : envelope_(std::move(envelope)), key_(to_string(envelope_.source)) {
-  before_offset_ = R"(","log":{"file":{"path":)" + json_string(envelope_.path) + R"(},"offset":)";
-  before_start_ = R"(},"host":{"name":)" + json_string(envelope_.host_name) + "}," +
-                  container_pieces(envelope_) + R"("longshore":{"source":")" + key_ +
-                  R"(","name":)" + json_string(envelope_.name) + R"(,"start":)";
+RecordEncoder::RecordEncoder(const Envelope& envelope)
+    : source_(envelope.source), format_(envelope.format), key_(to_string(envelope.source)) {
+  if (format_ == RecordFormat::kRaw) return;
+  before_offset_ = R"(","log":{"file":{"path":)" + json_string(envelope.path) + R"(},"offset":)";
+  before_start_ = R"(},"host":{"name":)" + json_string(envelope.host_name) + "}," +
+                  container_pieces(envelope) + R"("longshore":{"source":")" + key_ +
+                  R"(","name":)" + json_string(envelope.name) + R"(,"start":)";
   head_bytes_max_ = kBeforeTime.size() + time_.size() + before_offset_.size() +
                     before_start_.size() + kBeforeEnd.size() + kBeforePart.size() +
                     4 * kNumberBytesMax + kLastPart.size() + flags_bytes_max() +
                     kBeforeMessage.size();
-  if (envelope_.format == RecordFormat::kJson) json_ = std::make_unique<JsonObject>();
+  if (format_ == RecordFormat::kJson) json_ = std::make_unique<JsonObject>();
   time_ns_ = std::numeric_limits<int64_t>::min();
   write_time(0);
 }
@@ -125,7 +126,7 @@ RecordEncoder& RecordEncoder::operator=(RecordEncoder&&) noexcept = default;
 RecordEncoder::~RecordEncoder() = default;
 
 void RecordEncoder::append(const Line& line, Chunk& chunk) {
-  if (envelope_.format == RecordFormat::kRaw) return append_raw(line.text, chunk);
+  if (format_ == RecordFormat::kRaw) return append_raw(line.text, chunk);
 
   std::string_view text = line.text;
   uint32_t flags = line.flags;
@@ -212,7 +213,7 @@ void RecordEncoder::write_time(int64_t time_ns) {
 }
 
 void RecordEncoder::finish(Chunk& chunk) {
-  chunk.source = envelope_.source;
+  chunk.source = source_;
   chunk.key = key_;
   chunk.value_bytes = 0;
   for (rd_kafka_message_t& message : chunk.messages) {
@@ -228,7 +229,7 @@ void RecordEncoder::finish(Chunk& chunk) {
 }
 
 size_t RecordEncoder::fitting_prefix(std::string_view text, size_t record_bytes_max) const {
-  if (envelope_.format == RecordFormat::kRaw) {
+  if (format_ == RecordFormat::kRaw) {
     if (text.size() <= record_bytes_max) return text.size();
     const size_t cut = std::max(record_bytes_max, utf8_unit(text).bytes);
     if (text.size() == cut) return cut;

@@ -65,12 +65,12 @@ struct Line {
 /// Thread: the lane's. One a source.
 class RecordEncoder {
  public:
-  explicit RecordEncoder(Envelope envelope);
+  explicit RecordEncoder(const Envelope& envelope);
   RecordEncoder(RecordEncoder&&) noexcept;
   RecordEncoder& operator=(RecordEncoder&&) noexcept;
   ~RecordEncoder();
 
-  const Envelope& envelope() const { return envelope_; }
+  RecordFormat format() const { return format_; }
 
   /// Appends one record to `chunk`: value in chunk.encoded (text, json) or pointing into
   /// `line.text` (raw: REQUIRES that `line.text` lies in chunk.read or chunk.encoded), message in
@@ -92,7 +92,8 @@ class RecordEncoder {
   void append_head(const Line& line, uint32_t flags, bool embedded, Buffer& out);
   void write_time(int64_t time_ns);
 
-  Envelope envelope_;
+  SourceId source_;
+  RecordFormat format_;
   std::string key_;
   std::string before_offset_, before_start_;  // The constant pieces.
   size_t head_bytes_max_ = 0;                 // Of all that stands before the text.
