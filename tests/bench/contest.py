@@ -47,7 +47,8 @@ class Corpus:
         say(f"{name}: {kind}, {files} files, {self.bytes / 1e6:.0f} MB, {self.lines} lines")
 
     def cache(self):
-        """From the page cache in every run."""
+        """From the page cache in every run, while nothing is left to be written to the disk."""
+        os.sync()
         for path in sorted(self.dir.iterdir()):
             with open(path, "rb", buffering=0) as file:
                 while file.read(1 << 20):
