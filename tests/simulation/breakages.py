@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Shows that the simulation bites: nine deliberate breakages, each caught by a seed.
+"""Shows that the simulation bites: eight deliberate breakages, each caught by a seed.
 
     tests/simulation/breakages.py [--seeds 3000] [--jobs 2] [NAME...]
 
@@ -73,16 +73,6 @@ BREAKAGES = [
         "checkpoint/sqlite_store.cc",
         "UPDATE ledger SET shipped = 0 WHERE lane = ?1 AND shipped = ",
         "UPDATE ledger SET shipped = shipped WHERE lane = ?1 AND shipped = ",
-    ),
-    (
-        "overflow-ignored",
-        "nothing is looked at again when inotify lost events",
-        "agent/discovery.cc",
-        "    for (auto& [key, follower] : followers_) follower->dirty = true;\n"
-        "    for (auto& [id, lineage] : lineages_) {\n"
-        "      if (lineage.spec != nullptr) touch(id);\n"
-        "    }\n",
-        "    static_cast<void>(followers_);\n",
     ),
     (
         "closed-too-early",
