@@ -295,6 +295,6 @@ def broker(lab):
     env = {"KAFKA_HEAP": os.environ.get("KAFKA_HEAP", "800")}
     kafka = lab.kafka(settings="log.segment.delete.delay.ms=1000", env=env)
     (lab.dir / "warm.log").write_text("r-0000-00000000 warm\n")
-    tool("ceiling", kafka.brokers, "warm", lab.dir / "warm.log", "raw", 1e-6,
-         "exactly-once")
+    tool("ceiling", kafka.brokers, "warm", lab.dir / "warm.log", "raw", 1e-6, "exactly-once",
+         timeout=90)
     return kafka
