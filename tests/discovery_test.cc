@@ -277,6 +277,45 @@ TEST_F(DiscoveryTest, files_that_are_quiet_for_long_are_swept_in_turns) {
   EXPECT_TRUE(touched("a.log"));
 }
 
+TEST_F(DiscoveryTest, a_deleted_file_that_goes_on_growing_is_swept_each_time) {
+  write("a.log");
+  declare("*.log");
+  std::ofstream writer(path("a.log"), std::ios::app);
+  fs::remove(path("a.log"));
+  look();
+  clock_.ahead_ns += int64_t{60} * 1'000'000'000;
+  discovery_->sweep();
+  discovery_->sweep();
+  look();
+  const std::vector<ToLane> held = std::exchange(messages_, {});
+  for (int i = 0; i < 3; ++i) {
+    writer << "more" << std::endl;
+    discovery_->sweep();
+    look();
+    EXPECT_TRUE(touched("a.log"));
+    messages_.clear();
+  }
+}
+
+TEST_F(DiscoveryTest, writes_that_were_too_many_to_be_told_are_told_as_an_overflow) {
+  write("a.log");
+  write("b.log");
+  declare("*.log");
+  lose_events();
+  size_t queue = 0;
+  std::ifstream("/proc/sys/fs/inotify/max_queued_events") >> queue;
+  ASSERT_GT(queue, 0u);
+  std::ofstream a(path("a.log"), std::ios::app), b(path("b.log"), std::ios::app);
+  for (size_t i = 0; i < queue; ++i) a << 'a' << std::flush, b << 'b' << std::flush;
+  bool overflowed = false;
+  for (size_t i = 0; i < queue && !overflowed; ++i) {
+    inotify_.read_writes([&](const DirectoryEvent& event) {
+      overflowed = overflowed || event.kind == DirectoryEvent::Kind::kOverflow;
+    });
+  }
+  EXPECT_TRUE(overflowed);
+}
+
 TEST_F(DiscoveryTest, the_sweep_finds_what_no_event_told) {
   const uint64_t first = write("a.log");
   declare("*.log");

@@ -50,6 +50,17 @@ TEST_F(TailTest, it_begins_where_it_is_told_and_after_a_restart_where_it_stood) 
   EXPECT_EQ(drain(restarted), Lines{"more"});
 }
 
+TEST_F(TailTest, little_is_read_into_little_memory) {
+  append("x", "one\n");
+  Tail tail(Stream::kFile, {}, kWaitNs);
+  tail.add(open("x"), 0);
+  shipper::Chunk chunk;
+  shipper::RecordEncoder encoder({.source = {7}, .name = "n", .path = "/p", .host_name = "h"});
+  ASSERT_EQ(tail.fill(chunk, encoder, now_ns_, now_ns_).value(), FillOutcome::kRecords);
+  EXPECT_LT(chunk.memory_bytes(), 4096u);
+  EXPECT_EQ(tail.read_last_bytes(), 4u);
+}
+
 TEST_F(TailTest, rotations_in_a_row_are_read_oldest_first_and_each_to_its_end) {
   append("x", "1\n");
   Tail tail(Stream::kFile, {}, kWaitNs);
