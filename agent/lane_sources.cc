@@ -95,13 +95,13 @@ void LaneSources::begin(LaneSource& source) {
   source.tail.begin();
   if (!source.tail.begun()) return;
   source.confirmed = source.tail.state();
-  new_states_.push_back({source.spec->id, source.confirmed});
+  Begun& begun = begun_.emplace_back(Begun{{source.spec->id, source.confirmed}, {}});
   for (checkpoint::LedgerEntry& entry : source.tail.take_events()) {
     if (!options_.ledger) continue;
     entry.time_ns = clock_.wall_ns();
     entry.source = source.spec->id;
     entry.lane = source.spec->lane;
-    new_ledger_.push_back(std::move(entry));
+    begun.entries.push_back(std::move(entry));
   }
 }
 
@@ -224,26 +224,24 @@ void LaneSources::ready_deleted() {
 Status LaneSources::store_new(LaneId lane) {
   if (!new_rows_.empty()) {
     if (Status stored = store_.put_sources(new_rows_); !stored) return stored;
-    new_rows_.clear();
+    new_rows_ = {};  // Thousands at the start, few ever after: their memory is not kept.
   }
-  if (new_states_.empty()) return ok();
+  if (begun_.empty()) return ok();
   // A transaction that was prepared before we started may have been confirmed meanwhile.
   std::vector<checkpoint::PreparedSource> states;
   std::vector<checkpoint::LedgerEntry> ledger;
-  for (const auto& fresh : new_states_) {
-    const auto stored = store_.source(fresh.source);
+  for (const auto& [where, entries] : begun_) {
+    const auto stored = store_.source(where.source);
     if (!stored) return stored.error();
     if (stored.value() && stored.value()->state.file != checkpoint::FileIdentity{}) continue;
-    states.push_back(fresh);
-    std::copy_if(new_ledger_.begin(), new_ledger_.end(), std::back_inserter(ledger),
-                 [&](const auto& entry) { return entry.source == fresh.source; });
+    states.push_back(where);
+    ledger.insert(ledger.end(), entries.begin(), entries.end());
   }
   if (!states.empty()) {
     if (Status stored = store_.advance(lane, states, ledger); !stored) return stored;
   }
   opened_stored_ = opened_stored_ || !ledger.empty();
-  new_states_.clear();
-  new_ledger_.clear();
+  begun_ = {};
   return ok();
 }
 
@@ -297,8 +295,7 @@ void LaneSources::rewind() {
 
 Status LaneSources::reload() {
   // Those that the store does not know to have begun begin anew.
-  new_states_.clear();
-  new_ledger_.clear();
+  begun_.clear();
   for (auto& [id, source] : sources_) {
     auto stored = store_.source(id);
     if (!stored) return stored.error();

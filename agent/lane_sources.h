@@ -127,8 +127,11 @@ class LaneSources {
   std::vector<SourceId> rechecks_;
   std::vector<SourceId> parked_;
   std::vector<checkpoint::SourceRow> new_rows_;
-  std::vector<checkpoint::PreparedSource> new_states_;  // Where sources begin.
-  std::vector<checkpoint::LedgerEntry> new_ledger_;     // That they do.
+  struct Begun {
+    checkpoint::PreparedSource where;
+    std::vector<checkpoint::LedgerEntry> entries;  // That it does.
+  };
+  std::vector<Begun> begun_;  // Not stored yet, as new_rows_.
   // Let go in this life, after their deleted files were read to the end: a log that is made anew
   // has lost nothing then. What comes and goes while no agent looks is not known, so this is not
   // stored.
