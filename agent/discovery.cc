@@ -39,9 +39,8 @@ void Discovery::remember(const std::vector<checkpoint::StoredSource>& stored) {
     Lineage& lineage = lineages_[row.id];
     lineage.lane = row.lane;
     lineage.host_path = row.host_path;
-    lineage.name = row.name;
-    lineage.container_id = row.container_id;
-    lineage.container_name = row.container_name;
+    lineage.by = std::make_shared<const DeclaredBy>(
+        DeclaredBy{row.name, row.container_id, row.container_name});
     lineage.gone = row.gone_ns != 0;
     lineage.newest = state.file;
     lineage.identities = state.closed;
@@ -58,17 +57,19 @@ void Discovery::remember(const std::vector<checkpoint::StoredSource>& stored) {
 
 void Discovery::declare(const Declarer& who, const Declaration& declaration, FsSpec fs) {
   auto& slot = followers_[{who.container_id, declaration.name}];
-  if (slot != nullptr && !(slot->declaration == declaration)) {
+  if (slot != nullptr && *slot->declaration != declaration) {
     // The container was made anew under its id, or its labels changed: start over with it.
     forget_follower(*slot);
     slot = nullptr;
   }
   if (slot == nullptr) {
     slot = std::make_unique<Follower>();
-    slot->declaration = declaration;
+    slot->declaration = std::make_shared<const Declaration>(declaration);
   }
   const bool renamed = slot->who.container_name != who.container_name && slot->scanned;
   slot->who = who;
+  slot->as = std::make_shared<const DeclaredBy>(
+      DeclaredBy{declaration.name, who.container_id, who.container_name});
   slot->fs = std::make_unique<ContainerFs>(std::move(fs), options_.host_root, mounts_);
   slot->dirty = true;
   slot->next_scan_ns = 0;
@@ -80,6 +81,7 @@ void Discovery::declare(const Declarer& who, const Declaration& declaration, FsS
     auto spec = std::make_shared<SourceSpec>(*lineage.spec);
     spec->container_name = who.container_name;
     lineage.spec = spec;
+    lineage.by = slot->as;
     post_(lineage.lane, SourceOpened{lineage.spec, nullptr, 0, false});
   }
 }
@@ -251,7 +253,7 @@ int64_t Discovery::settle() {
 void Discovery::scan(Follower& follower) {
   const int64_t began = clock_.monotonic_ns();
   follower.dirty = false;
-  const Declaration& declaration = follower.declaration;
+  const Declaration& declaration = *follower.declaration;
   const ScanResult result = follower.fs->scan(declaration.path, declaration.exclude);
   watch_directories(follower, result);
   std::unordered_set<std::string_view> paths;
@@ -323,12 +325,12 @@ void Discovery::say_problems(Follower& follower, const ScanResult& result) {
   for (const std::string& problem : result.problems) {
     if (follower.problems_said.size() > 100) return;
     if (!follower.problems_said.insert(problem).second) continue;
-    spdlog::warn("{}, {}: {}", who, follower.declaration.name, problem);
+    spdlog::warn("{}, {}: {}", who, follower.declaration->name, problem);
   }
   if (result.truncated && follower.problems_said.insert("truncated").second) {
     spdlog::warn(
         "{}, {}: more files match than one declaration may have; the rest is not collected", who,
-        follower.declaration.name);
+        follower.declaration->name);
   }
 }
 

@@ -88,9 +88,16 @@ class Discovery {
   size_t sources() const;
 
  private:
+  // What the checkpoint keeps of who declares a source; all sources of a follower share it.
+  struct DeclaredBy {
+    std::string name;
+    std::string container_id;
+    std::string container_name;
+  };
   struct Follower {
     Declarer who;
-    Declaration declaration;
+    std::shared_ptr<const Declaration> declaration;
+    std::shared_ptr<const DeclaredBy> as;
     std::unique_ptr<ContainerFs> fs;
     std::set<int> watches;
     std::set<SourceId> sources;
@@ -121,9 +128,7 @@ class Discovery {
   struct Lineage {
     LaneId lane;
     std::string host_path;
-    std::string name;
-    std::string container_id;
-    std::string container_name;
+    std::shared_ptr<const DeclaredBy> by;  // The last one.
     Stream stream = Stream::kFile;
     bool gone = false;         // The checkpoint says that its file is gone.
     int64_t next_look_ns = 0;  // For its file, while nobody follows it.

@@ -27,7 +27,7 @@ bool is_excluded(const Declaration& declaration, const std::string& container_pa
 // One matching file: a known generation, a new generation of a known lineage, or a new source.
 void Discovery::observe(Follower& follower, const FoundFile& file,
                         const std::unordered_set<std::string_view>& paths) {
-  const Stream stream = follower.declaration.stream;
+  const Stream stream = follower.declaration->stream;
   if (is_compressed(file.file_name)) return;
   if (const auto base = rotated_base(file.file_name)) {
     // Where the unrotated file is there or known, this one is a generation of it.
@@ -49,7 +49,7 @@ void Discovery::observe(Follower& follower, const FoundFile& file,
     if (joins && lineage.followers.size() > 1) {
       spdlog::info(
           "{}: {} is already collected by {} of {}", follower.who.container_name, file.host_path,
-          lineage.spec->declaration.name,
+          lineage.spec->declaration->name,
           lineage.spec->container_name.empty() ? "the host" : lineage.spec->container_name);
     }
     if (id == own && file.facts.identity != lineage.newest) follow_on(follower, file, id, false);
@@ -80,7 +80,7 @@ void Discovery::adopt(const FoundFile& file, SourceId id, Stream stream) {
 void Discovery::follow_on(Follower& follower, const FoundFile& file, SourceId id, bool resuming) {
   Lineage& lineage = lineages_[id];
   const checkpoint::FileIdentity newest = lineage.newest;
-  const Stream stream = follower.declaration.stream;
+  const Stream stream = follower.declaration->stream;
   const std::string base = lineage.host_path.substr(lineage.host_path.rfind('/') + 1);
   const auto settled = looks_[file.directory.get()].rotated(*file.directory, base);
   if (!settled) {
@@ -127,7 +127,7 @@ const Sibling* Discovery::youngest_since(const std::vector<Sibling>& siblings,
 // them is read under the new name, for who would collect the old one. If the file is gone, those
 // that it was rotated through since may be there.
 void Discovery::resume_renamed(Follower& follower, const ScanResult& result) {
-  const Declaration& declaration = follower.declaration;
+  const Declaration& declaration = *follower.declaration;
   const std::string pattern = last_component(declaration.path);
   for (const WatchDir& directory : result.directories) {
     const auto in = by_directory_.find(directory.host_path);
@@ -184,18 +184,17 @@ bool Discovery::open(Follower& follower, const FoundFile& where, const Sibling& 
   auto file = std::make_shared<OpenFile>(OpenFile{std::move(fd).value(), identity});
   if (lineage.spec == nullptr) {
     lineage.spec = make_spec(follower, where, id, lineage.lane);
-    lineage.name = follower.declaration.name;
-    lineage.container_id = follower.who.container_id;
+    lineage.by = follower.as;
     lineage.gone = false;
     spdlog::info("collecting {} as {} of {} ({}) into lane {}", where.host_path,
-                 follower.declaration.name,
+                 follower.declaration->name,
                  follower.who.container_name.empty() ? "the host" : follower.who.container_name,
                  to_string(id), lineage.lane.value);
   }
   spdlog::debug("{}: generation {} (inode {}) of {}", to_string(id), sibling.file_name,
                 identity.inode, where.host_path);
   lineage.newest = identity;
-  if (identities_.emplace(IdentityKey{identity, follower.declaration.stream}, id).second) {
+  if (identities_.emplace(IdentityKey{identity, follower.declaration->stream}, id).second) {
     lineage.identities.push_back(identity);
   }
   lineage.files.push_back({file, sibling.facts.size_bytes});
@@ -234,7 +233,7 @@ std::optional<std::vector<Sibling>> Discovery::unread_siblings(Follower& followe
                                                                uint64_t offset) {
   if (offset > 0) return std::vector<Sibling>();
   const int64_t since_ns = options_.alive_ns - kFileClockNs;
-  const std::string pattern = last_component(follower.declaration.path);
+  const std::string pattern = last_component(follower.declaration->path);
   auto siblings =
       looks_[file.directory.get()].rotated(*file.directory, last_component(file.host_path));
   if (!siblings) {
@@ -244,7 +243,7 @@ std::optional<std::vector<Sibling>> Discovery::unread_siblings(Follower& followe
   std::erase_if(*siblings, [&](const Sibling& each) {
     const bool named = glob_match(pattern, each.file_name);
     return (!named && each.facts.modified_ns < since_ns) ||
-           identities_.contains({each.facts.identity, follower.declaration.stream});
+           identities_.contains({each.facts.identity, follower.declaration->stream});
   });
   return siblings;
 }
@@ -252,7 +251,7 @@ std::optional<std::vector<Sibling>> Discovery::unread_siblings(Follower& followe
 // Logs that were rotated away before what was seen of them could be stored, or before anybody
 // looked, and were not made anew: only rotated files are left of them.
 void Discovery::open_rotated_away(Follower& follower, const ScanResult& result) {
-  const Declaration& declaration = follower.declaration;
+  const Declaration& declaration = *follower.declaration;
   const std::string pattern = last_component(declaration.path);
   std::set<SourceId> still_there;
   for (const WatchDir& directory : result.directories) {
@@ -322,7 +321,7 @@ void Discovery::forget_generations(const Follower& follower, const ScanResult& r
 
 // Where a source that nobody has read yet begins.
 uint64_t Discovery::first_offset(const Follower& follower, const FoundFile& file) const {
-  const Declaration& declaration = follower.declaration;
+  const Declaration& declaration = *follower.declaration;
   const bool at_end =
       declaration.start_given ? declaration.start == StartAt::kEnd : options_.first_start_at_end;
   // A file that appears after its declaration was first looked at is new from its first byte on.
@@ -332,7 +331,7 @@ uint64_t Discovery::first_offset(const Follower& follower, const FoundFile& file
 }
 
 bool Discovery::known_declaration(const Follower& follower) const {
-  return declared_before_.contains({follower.who.container_id, follower.declaration.name});
+  return declared_before_.contains({follower.who.container_id, follower.declaration->name});
 }
 
 std::shared_ptr<const SourceSpec> Discovery::make_spec(const Follower& follower,
@@ -343,7 +342,7 @@ std::shared_ptr<const SourceSpec> Discovery::make_spec(const Follower& follower,
   spec->lane = lane;
   spec->declaration = follower.declaration;
   spec->host_path = lineages_.at(id).host_path;
-  const Stream stream = follower.declaration.stream;
+  const Stream stream = follower.declaration->stream;
   spec->container_path = stream == Stream::kFile ? file.container_path : stream_name(stream);
   spec->container_id = follower.who.container_id;
   spec->container_name = follower.who.container_name;
@@ -357,7 +356,7 @@ void Discovery::look_for_copy(SourceId id) {
   const auto found = lineages_.find(id);
   if (found == lineages_.end() || found->second.spec == nullptr) return;
   Lineage& lineage = found->second;
-  const Stream stream = lineage.spec->declaration.stream;
+  const Stream stream = lineage.spec->declaration->stream;
   const std::string base = lineage.host_path.substr(lineage.host_path.rfind('/') + 1);
   std::shared_ptr<const OpenFile> copy;
   for (const auto& [watch, directory] : directories_) {

@@ -98,11 +98,11 @@ void Discovery::look_for_vanished(size_t files_max) {
     auto spec = std::make_shared<SourceSpec>();
     spec->id = id;
     spec->lane = lineage.lane;
-    spec->declaration.name = lineage.name;
-    spec->declaration.stream = lineage.stream;
+    spec->declaration = std::make_shared<const Declaration>(
+        Declaration{.name = lineage.by->name, .stream = lineage.stream});
     spec->host_path = spec->container_path = lineage.host_path;
-    spec->container_id = lineage.container_id;
-    spec->container_name = lineage.container_name;
+    spec->container_id = lineage.by->container_id;
+    spec->container_name = lineage.by->container_name;
     lineage.gone = true;
     post_(lineage.lane, SourceVanished{std::move(spec)});
   }

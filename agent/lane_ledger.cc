@@ -9,6 +9,11 @@
 #include "config/limits.h"
 
 namespace longshore::agent {
+namespace {
+
+constexpr size_t kRecordBytesUsual = 400;  // Of the ledger.
+
+}  // namespace
 
 void Lane::take_events(LaneSource& source) {
   for (checkpoint::LedgerEntry& entry : source.tail.take_events()) {
@@ -62,7 +67,7 @@ shipper::Envelope Lane::envelope_of(SourceId id) {
 
 std::string Lane::topic_of(SourceId id) {
   if (const auto known = sources_.find(id)) {
-    const std::string& declared = known->spec->declaration.topic;
+    const std::string& declared = known->spec->declaration->topic;
     return declared.empty() ? options_.default_topic : declared;
   }
   if (id == SourceId{}) return {};
@@ -87,8 +92,8 @@ Status Lane::produce_ledger(std::vector<checkpoint::LedgerEntry>& entries) {
     if (pool_.is_full()) {
       if (Status flushed = flush(); !flushed) return flushed;
     }
-    shipper::Chunk* const chunk = pool_.lend(0);
     const size_t end = std::min(entries.size(), first + limits::kChunkRecordsMax);
+    shipper::Chunk* const chunk = pool_.lend((end - first) * kRecordBytesUsual);
     for (size_t i = first; i < end; ++i) {
       append_ledger_record(entries[i], envelope_of(entries[i].source), topic_of(entries[i].source),
                            *chunk);

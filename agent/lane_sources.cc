@@ -15,8 +15,8 @@ checkpoint::SourceRow row_of(const SourceSpec& spec, int64_t first_seen_ns, int6
   return {.id = spec.id,
           .lane = spec.lane,
           .host_path = spec.host_path,
-          .stream = stream_name(spec.declaration.stream),
-          .name = spec.declaration.name,
+          .stream = stream_name(spec.declaration->stream),
+          .name = spec.declaration->name,
           .container_id = spec.container_id,
           .container_name = spec.container_name,
           .first_seen_ns = first_seen_ns,
@@ -29,7 +29,7 @@ LaneSource::LaneSource(std::shared_ptr<const SourceSpec> source_spec, checkpoint
                        const shipper::Envelope& envelope, const LaneSourcesOptions& options)
     : spec(std::move(source_spec)),
       confirmed(std::move(state)),
-      tail(spec->declaration.stream, confirmed, options.rotate_wait_ns, options.boots),
+      tail(spec->declaration->stream, confirmed, options.rotate_wait_ns, options.boots),
       encoder(envelope) {}
 
 LaneSources::LaneSources(LaneSourcesOptions options, checkpoint::Store& store, const Clock& clock)
@@ -37,14 +37,14 @@ LaneSources::LaneSources(LaneSourcesOptions options, checkpoint::Store& store, c
 
 shipper::Envelope LaneSources::envelope_of(const SourceSpec& spec) const {
   return {.source = spec.id,
-          .format = spec.declaration.format,
-          .name = spec.declaration.name,
+          .format = spec.declaration->format,
+          .name = spec.declaration->name,
           .path = spec.container_path,
           .host_name = options_.host_name,
           .container_id = spec.container_id,
           .container_name = spec.container_name,
           .image = spec.image,
-          .labels = spec.declaration.tags};
+          .labels = spec.declaration->tags};
 }
 
 Result<LaneSource*> LaneSources::find_or_make(const std::shared_ptr<const SourceSpec>& spec) {

@@ -78,7 +78,7 @@ Status Lane::stream() {
 bool Lane::find_destination(LaneSource& source) {
   const int64_t now = clock_.monotonic_ns();
   if (source.destination == nullptr) {
-    const Declaration& declaration = source.spec->declaration;
+    const Declaration& declaration = *source.spec->declaration;
     const std::string& topic =
         declaration.topic.empty() ? options_.default_topic : declaration.topic;
     const auto state = source.tail.state();

@@ -29,7 +29,7 @@ struct OpenFile {
 struct SourceSpec {
   SourceId id;
   LaneId lane;
-  Declaration declaration;
+  std::shared_ptr<const Declaration> declaration;  ///< Not null; all its files share it.
   std::string host_path;       ///< Canonical on the host, or "tmpfs:..." through a live process.
   std::string container_path;  ///< What users see: the path inside the container, or the stream.
   std::string container_id;    ///< Empty for files of the host.

@@ -10,7 +10,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -148,7 +147,7 @@ class Tail {
   int64_t copy_until_ns_ = 0;  // While a truncated file waits for its copy; 0: it does not.
   // Since the host went down, in the generation that was current then: for zeros behind the offset,
   // and between what the marks prove and the offset.
-  std::optional<ZeroSearch> ahead_, behind_;
+  std::unique_ptr<ZeroSearch> ahead_, behind_;
   checkpoint::FileIdentity met_;  // Found as it was read, since the last rewind.
   bool closing_ = false;  // The current generation gets no more bytes: its rest is complete.
   size_t read_bytes_;     // The next window; follows what a window's records took.

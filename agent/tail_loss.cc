@@ -202,7 +202,7 @@ Result<FillOutcome> Tail::resume_by_marks(int fd, int64_t now_ns) {
   if (!behind_ || behind_->file() != state_.file || behind_->limit() != state_.offset) {
     const auto prefix = checkpoint::proven_prefix(fd, marks);
     if (!prefix) return prefix.error();
-    behind_.emplace(state_.file, prefix.value(), state_.offset);
+    behind_ = std::make_unique<ZeroSearch>(state_.file, prefix.value(), state_.offset);
   }
   if (Status looked = behind_->look_on(fd); !looked) return looked.error();
   if (!behind_->done()) return look_on_soon(now_ns);
@@ -266,7 +266,7 @@ Result<bool> Tail::look_ahead(int fd) {
   }
   if (!ahead_ || ahead_->file() != state_.file || state_.offset < ahead_->from() ||
       state_.offset > ahead_->begin()) {
-    ahead_.emplace(state_.file, state_.offset, facts->size_bytes);
+    ahead_ = std::make_unique<ZeroSearch>(state_.file, state_.offset, facts->size_bytes);
   }
   // Beyond the window: a line that fills it has to be taken in parts.
   if (ahead_->begin() <= state_.offset + read_bytes_) {

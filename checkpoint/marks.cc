@@ -14,6 +14,7 @@ namespace longshore::checkpoint {
 namespace {
 
 constexpr size_t kWordBytes = sizeof(uint64_t);
+constexpr size_t kFewBytes = 256;  // What a state keeps as they are.
 
 void put_u64(std::string& out, uint64_t value) {
   for (size_t i = 0; i < kWordBytes; ++i) {
@@ -68,10 +69,31 @@ struct Marker::OpenSpan {
   struct Free {
     void operator()(XXH3_state_t* state) const { XXH3_freeState(state); }
   };
-  OpenSpan() : state(XXH3_createState()) { XXH3_64bits_reset(state.get()); }
-  OpenSpan(const OpenSpan& other) : state(XXH3_createState()), bytes(other.bytes) {
+  OpenSpan() = default;
+  OpenSpan(const OpenSpan& other) : few(other.few), bytes(other.bytes) {
+    if (other.state == nullptr) return;
+    state.reset(XXH3_createState());
     XXH3_copyState(state.get(), other.state.get());
   }
+  void add(std::string_view more) {
+    bytes += more.size();
+    if (bytes <= kFewBytes) {
+      few += more;
+      return;
+    }
+    if (state == nullptr) {
+      state.reset(XXH3_createState());
+      XXH3_64bits_reset(state.get());
+      XXH3_64bits_update(state.get(), few.data(), few.size());
+      few = {};
+    }
+    XXH3_64bits_update(state.get(), more.data(), more.size());
+  }
+  uint64_t hash() const {
+    return state == nullptr ? XXH3_64bits(few.data(), few.size()) : XXH3_64bits_digest(state.get());
+  }
+
+  std::string few;  // All of the span while a state would only buffer it.
   std::unique_ptr<XXH3_state_t, Free> state;
   uint64_t bytes = 0;
 };
@@ -102,8 +124,7 @@ void Marker::add(std::string_view bytes) {
   while (!bytes.empty()) {
     if (open_ == nullptr) open_ = std::make_unique<OpenSpan>();
     const size_t take = std::min<size_t>(bytes.size(), limits::kMarkSpanBytes - open_->bytes);
-    XXH3_64bits_update(open_->state.get(), bytes.data(), take);
-    open_->bytes += take;
+    open_->add(bytes.substr(0, take));
     bytes.remove_prefix(take);
     if (open_->bytes == limits::kMarkSpanBytes) {
       list_ = list();
@@ -114,7 +135,7 @@ void Marker::add(std::string_view bytes) {
 
 MarkList Marker::list() const {
   MarkList all = list_;
-  if (open_ != nullptr) all.marks.push_back({end(), XXH3_64bits_digest(open_->state.get())});
+  if (open_ != nullptr) all.marks.push_back({end(), open_->hash()});
   if (all.marks.size() > limits::kMarksMax) {
     const auto surplus = static_cast<std::ptrdiff_t>(all.marks.size() - limits::kMarksMax);
     all.begin = all.marks[static_cast<size_t>(surplus) - 1].end;

@@ -25,14 +25,15 @@ enum class StartAt : uint8_t { kBeginning, kEnd };
 /// Immutable once parsed; its strings were checked for length and for the grammar, nothing more: a
 /// path is still a container's word.
 struct Declaration {
-  std::string name;
+  std::string name = {};
   Stream stream = Stream::kFile;
-  std::string path;  ///< Absolute, normalised ("//", "/./" folded, no ".."); may be a glob. Empty
-                     ///< for streams.
-  std::string exclude;  ///< Glob over absolute paths, or over the file name where it has no '/'.
-                        ///< Empty: none.
-  std::string topic;    ///< Empty: the agent's own.
-  std::vector<std::pair<std::string, std::string>> tags;  ///< In the order written, keys unique.
+  std::string path = {};     ///< Absolute, normalised ("//", "/./" folded, no ".."); may be a glob.
+                             ///< Empty for streams.
+  std::string exclude = {};  ///< Glob over absolute paths, or over the file name where it has no
+                             ///< '/'. Empty: none.
+  std::string topic = {};    ///< Empty: the agent's own.
+  std::vector<std::pair<std::string, std::string>> tags =
+      {};  ///< In the order written, keys unique.
   RecordFormat format = RecordFormat::kText;
   bool start_given =
       false;  ///< Whether `start` was declared; else the agent's --first-start rules.

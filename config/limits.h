@@ -53,8 +53,8 @@ static_assert(kFeedBytes + kChunkBytesMax < 2 * kBatchBytes);
 // is kept for the next.
 inline constexpr size_t kLaneBytesInFlightMax = 24 << 20;
 inline constexpr size_t kSmallChunkBytes = 64 << 10;  ///< Of a file that grows little by little.
-inline constexpr size_t kLentChunksMax = 4096;        ///< As many sources with a line each.
-inline constexpr size_t kReadSlackBytes = 512;        ///< Read beyond what a file was seen to hold.
+inline constexpr size_t kLentChunksMax = 2048;        ///< As many sources with a line each.
+inline constexpr size_t kReadSlackBytes = 64;         ///< Read beyond what a file was seen to hold.
 
 // Marks: see checkpoint/marks.h.
 inline constexpr size_t kMarkSpanBytes = 64 << 10;

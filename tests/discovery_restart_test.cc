@@ -181,7 +181,7 @@ TEST_F(DiscoveryTest, both_streams_of_a_container_go_on_as_themselves) {
     for (const ToLane& message : messages_) {
       const auto* opened = std::get_if<SourceOpened>(&message);
       if (opened == nullptr) continue;
-      const Stream stream = opened->spec->declaration.stream;
+      const Stream stream = opened->spec->declaration->stream;
       EXPECT_EQ(opened->spec->id, make_source_id("host", path("c-json.log"), stream_name(stream)));
     }
   }

@@ -24,6 +24,7 @@ class LaneSourcesTest : public testing::Test, protected fakes::TailReader {
     EXPECT_TRUE(store);
     store_ = std::move(store).value();
     spec_->id = {7};
+    spec_->declaration = std::make_shared<const Declaration>();
     spec_->host_path = path("x");
   }
 

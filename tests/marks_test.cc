@@ -123,6 +123,18 @@ TEST(Marks, a_copy_goes_on_by_itself) {
   EXPECT_EQ(marker.list(), marks_of("one two"));
 }
 
+TEST(Marks, little_by_little_is_as_all_at_once) {
+  std::mt19937_64 random(7);
+  const std::string bytes = random_bytes(random, 600);
+  Marker marker;
+  for (size_t end = 1; end <= bytes.size(); ++end) {
+    marker.add(std::string_view(bytes).substr(end - 1, 1));
+    const Marker copy = marker;
+    ASSERT_EQ(copy.list(), marks_of(bytes.substr(0, end))) << end;
+    ASSERT_EQ(File(bytes.substr(0, end)).proven(copy.list()), end);
+  }
+}
+
 TEST(Marks, reset_forgets_what_was_before) {
   Marker marker;
   marker.add("of an older file");

@@ -145,7 +145,7 @@ class DiscoveryTest : public testing::Test {
       const auto* opened = std::get_if<SourceOpened>(&message);
       if (opened == nullptr || opened->file == nullptr) continue;
       const std::string& host_path = opened->spec->host_path;
-      all.push_back(opened->spec->declaration.name + " " +
+      all.push_back(opened->spec->declaration->name + " " +
                     host_path.substr(host_path.rfind('/') + 1));
     }
     return all;

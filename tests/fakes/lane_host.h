@@ -45,9 +45,8 @@ struct Host {
   SourceOpened opened(const std::string& name, const std::string& topic = "") {
     auto spec = std::make_shared<SourceSpec>();
     spec->id = make_source_id("host", path(name), "");
-    spec->declaration.name = name;
-    spec->declaration.format = RecordFormat::kRaw;
-    spec->declaration.topic = topic;
+    spec->declaration = std::make_shared<const Declaration>(
+        Declaration{.name = name, .topic = topic, .format = RecordFormat::kRaw});
     spec->host_path = path(name);
     Fd fd(::open(path(name).c_str(), O_RDONLY | O_CLOEXEC));
     const auto identity = checkpoint::file_facts(fd.get()).value().identity;
