@@ -149,7 +149,7 @@ class Longshore:
 class Peer:
     """Another agent, described by peers/NAME.toml. In `command` and `config` @brokers@, @topic@,
     @codec@, @dir@ (its own), @root@ (where it was unpacked), @logs@ (the files' directory), @files@
-    (a glob) and @file@ (the only one) are filled in."""
+    (a glob), @count@ (how many) and @file@ (the only one) are filled in."""
 
     def __init__(self, path, root, codec="none"):
         self.spec = tomllib.loads(path.read_text())
@@ -164,7 +164,8 @@ class Peer:
     def start(self, _lab, contest, corpus, _once):
         values = {"brokers": contest.brokers, "topic": contest.topic, "codec": self.codec,
                   "dir": contest.dir, "root": self.root, "logs": corpus.dir,
-                  "files": f"{corpus.dir}/*.log", "file": corpus.dir / "0000.log"}
+                  "files": f"{corpus.dir}/*.log", "count": corpus.files,
+                  "file": corpus.dir / "0000.log"}
 
         def fill(text):
             return re.sub(r"@(\w+)@", lambda m: str(values[m[1]]), text)
