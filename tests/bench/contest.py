@@ -192,7 +192,7 @@ class Contest:
     def __init__(self, lab, kafka, partitions=PARTITIONS):
         Contest.counter += 1
         self.topic = f"bench{Contest.counter}"
-        self.brokers = kafka.brokers
+        self.kafka, self.brokers = kafka, kafka.brokers
         self.dir = lab.dir / self.topic
         self.dir.mkdir()
         self.partitions = partitions
@@ -216,10 +216,17 @@ class Contest:
                                         sorted(corpus.dir.iterdir()), form)
         return self.api.address
 
-    def shipped(self, lab, contestant, corpus):
-        """Everything that is there, to the end: the figures, and what arrived."""
+    def shipped(self, lab, contestant, corpus, away_s=0):
+        """Everything that is there, to the end: the figures, and what arrived. In the middle Kafka
+        is killed and is away for a while."""
         corpus.cache()
         process = self.process = contestant.start(lab, self, corpus, True)
+        if away_s:
+            self.await_lines(corpus.lines // 5, 60)
+            self.kafka.kill()
+            time.sleep(away_s)
+            check(process.process.poll() is None, process.said("ended while Kafka was away"))
+            check(self.kafka.restart(), "Kafka does not come back")
         if contestant.once:
             seconds = process.wait()
         else:
@@ -250,6 +257,7 @@ class Contest:
             path.unlink()
         for number in range(files):
             (directory / f"{number:04}.log").touch()
+        os.sync()  # What was written before would be put on the disk in the middle of this.
         lines = int(kilobytes * 1000 * seconds / 200)
         process = self.process = contestant.start(lab, self, corpus, False)
         time.sleep(6)  # Found, opened, and its first transaction over.
