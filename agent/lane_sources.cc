@@ -224,7 +224,8 @@ void LaneSources::ready_deleted() {
 Status LaneSources::store_new(LaneId lane) {
   if (!new_rows_.empty()) {
     if (Status stored = store_.put_sources(new_rows_); !stored) return stored;
-    new_rows_ = {};  // Thousands at the start, few ever after: their memory is not kept.
+    new_rows_ = decltype(new_rows_)();  // Not "= {}", which keeps the memory. Thousands at the
+                                        // start, few ever after: their memory is not kept.
   }
   if (begun_.empty()) return ok();
   // A transaction that was prepared before we started may have been confirmed meanwhile.
@@ -241,7 +242,7 @@ Status LaneSources::store_new(LaneId lane) {
     if (Status stored = store_.advance(lane, states, ledger); !stored) return stored;
   }
   opened_stored_ = opened_stored_ || !ledger.empty();
-  begun_ = {};
+  begun_ = decltype(begun_)();
   return ok();
 }
 

@@ -85,7 +85,7 @@ struct Marker::OpenSpan {
       state.reset(XXH3_createState());
       XXH3_64bits_reset(state.get());
       XXH3_64bits_update(state.get(), few.data(), few.size());
-      few = {};
+      few = std::string();
     }
     XXH3_64bits_update(state.get(), more.data(), more.size());
   }

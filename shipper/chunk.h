@@ -47,7 +47,10 @@ struct Chunk {
     return read.capacity() + encoded.capacity() +
            messages.capacity() * sizeof(decltype(messages)::value_type);
   }
-  void free_memory() { read = {}, encoded = {}, messages = {}; }
+  void free_memory() {
+    read = {}, encoded = {};
+    messages = decltype(messages)();  // "= {}" would keep its capacity.
+  }
 };
 
 }  // namespace longshore::shipper

@@ -61,5 +61,14 @@ TEST(ChunkPoolTest, what_is_kept_counts_as_well) {
   EXPECT_EQ(bytes, limits::kLaneBytesInFlightMax);
 }
 
+TEST(ChunkPoolTest, what_is_not_kept_is_free) {
+  Chunk chunk;
+  chunk.read.reserve(kLarge);
+  chunk.encoded.reserve(kLarge);
+  chunk.messages.resize(limits::kChunkRecordsMax);
+  chunk.free_memory();
+  EXPECT_EQ(chunk.memory_bytes(), 0u);
+}
+
 }  // namespace
 }  // namespace longshore::agent

@@ -127,7 +127,7 @@ void check(const std::string& brokers, const std::string& topic, uint64_t lines)
   Tally tally;
   const auto reader = must(kafka::Reader::open(options_of(brokers, topic)));
   while (!reader->ended()) {
-    must(reader->poll(1000, [&](const kafka::ReadRecord& record) { tally.take(record); }));
+    must(reader->poll(20, [&](const kafka::ReadRecord& record) { tally.take(record); }));
   }
   print(tally, lines);
 }

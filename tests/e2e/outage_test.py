@@ -17,7 +17,7 @@ def arguments():
     parser.add_argument("--seconds", type=int, default=120 if harness.LONG else 20)
     parser.add_argument("--megabytes", type=int, default=500 if harness.LONG else 100)
     parser.add_argument("--sources", type=int, default=10)
-    parser.add_argument("--limit-mb", type=float, default=150)
+    parser.add_argument("--limit-mb", type=float, default=96)
     return parser.parse_args()
 
 
