@@ -220,6 +220,10 @@ bool run(const std::vector<std::string>& words) {
   } else if (verb == "create") {
     const auto kafka = shipper::make_kafka_client(brokers, {});
     must(kafka->create_topic(topic, std::stoi(words[3]), 1, kTimeoutMs));
+    // A busy broker says that it is made before it can be asked for.
+    const auto until = SteadyClock::now() + std::chrono::milliseconds(kTimeoutMs);
+    while (!kafka->topic_partitions(topic, kTimeoutMs) && SteadyClock::now() < until)
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
   } else if (verb == "check") {
     check(brokers, topic, std::stoull(words[3]));
   } else if (verb == "wait") {
