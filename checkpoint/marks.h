@@ -38,8 +38,8 @@ struct MarkList {
 };
 
 /// Takes the consumed bytes of one file as they are read. Copyable: a rewind restores a copy.
-/// Thread: its lane's. The hash state (0.6 KB) exists only while a span of more
-/// than a few bytes is open.
+/// Thread: its lane's. The hash state (0.6 KB) exists only while a span of more than a few bytes
+/// is open.
 class Marker {
  public:
   Marker();

@@ -115,6 +115,34 @@ TEST_F(DiscoveryTest, what_was_rotated_before_does_not_keep_what_is_gone_from_ha
   EXPECT_EQ(vanished(), std::vector<SourceId>{known.row.id});
 }
 
+TEST_F(DiscoveryTest, what_has_vanished_is_told_with_who_declared_it_last) {
+  write("x.log");
+  auto known = stored("x.log");
+  known.row.name = "access";
+  known.row.container_id = "c1";
+  known.row.container_name = "shop";
+  for (const bool declared_again : {false, true}) {
+    write("x.log");
+    known.state.file = stored("x.log").state.file;
+    restart({known});
+    if (declared_again) {
+      declare("x.log", "c2", "errors");
+      discovery_->gone("c2");
+      look();
+      messages_.clear();
+      clock_.ahead_ns += 2 * limits::kVanishedLookNs;
+    }
+    fs::remove(path("x.log"));
+    discovery_->look_for_vanished();
+    ASSERT_EQ(messages_.size(), 1u);
+    const SourceSpec& spec = *std::get<SourceVanished>(messages_[0]).spec;
+    EXPECT_EQ(spec.declaration->name, declared_again ? "errors" : "access");
+    EXPECT_EQ(spec.container_id, declared_again ? "c2" : "c1");
+    EXPECT_EQ(spec.container_name, declared_again ? "c2" : "shop");
+    EXPECT_EQ(spec.host_path, path("x.log"));
+  }
+}
+
 TEST_F(DiscoveryTest, what_cannot_be_looked_for_has_not_vanished) {
   write("x.log");
   const auto known = stored("x.log");

@@ -217,8 +217,8 @@ class Contest:
         return self.api.address
 
     def shipped(self, lab, contestant, corpus, away_s=0):
-        """Everything that is there, to the end: the figures, and what arrived. In the middle Kafka
-        is killed and is away for a while."""
+        """Everything that is there, to the end: the figures, and what arrived. With `away_s` Kafka
+        is killed in the middle and stays away for as long."""
         corpus.cache()
         process = self.process = contestant.start(lab, self, corpus, True)
         if away_s:
