@@ -10,9 +10,10 @@
 #include <string_view>
 #include <vector>
 
-#include "agent/commands.h"
+#include "agent/command/commands.h"
 #include "config/nearest.h"
-#include "integrations/hdfs/commands.h"
+#include "integrations/archive/commands.h"
+#include "integrations/audit/commands.h"
 #include "integrations/kafka/commands.h"
 #include "integrations/search/commands.h"
 
@@ -32,19 +33,13 @@ int with_strings(int argc, char** argv) {
   return kRun(std::vector<std::string>(argv + 1, argv + argc));
 }
 
-// Of Kafka, or of an archive.
-int run_audit(int argc, char** argv) {
-  return hdfs::is_archive_audit(argc, argv) ? hdfs::run_archive_audit(argc, argv)
-                                            : kafka::run_audit(argc, argv);
-}
-
 constexpr std::array kCommands = std::to_array<Command>({
     {"agent", "collect logs and ship them to Kafka", with_strings<agent::run_agent>},
-    {"audit", "prove from a topic or an archive that its sources are complete", run_audit},
+    {"audit", "prove from a topic or an archive that its sources are complete", audit::run_audit},
     {"tap", "follow a topic readably", kafka::run_tap},
     {"index", "bring topics into OpenSearch or Elasticsearch", search::run_index},
-    {"archive", "carry topics into HDFS or a file system, each record once", hdfs::run_archive},
-    {"fetch", "read the archive back", hdfs::run_fetch},
+    {"archive", "carry topics into HDFS or a file system, each record once", archive::run_archive},
+    {"fetch", "read the archive back", archive::run_fetch},
     {"checkpoint", "show what the state directory holds, and get out of a refusal",
      with_strings<agent::run_checkpoint>},
     {"broker", "an embedded Kafka in memory, for trying things out", kafka::run_broker},

@@ -14,9 +14,9 @@
 #include <string>
 #include <vector>
 
-#include "checkpoint/ledger.h"
 #include "checkpoint/recovery.h"
 #include "checkpoint/source_state.h"
+#include "config/ledger.h"
 #include "config/result.h"
 
 namespace longshore::checkpoint {

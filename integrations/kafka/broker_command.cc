@@ -8,7 +8,7 @@
 #include "integrations/kafka/commands.h"
 #include "integrations/kafka/embedded_broker.h"
 #include "integrations/kafka/stop_signals.h"
-#include "shipper/kafka.h"
+#include "shipper/kafka/kafka.h"
 
 namespace longshore::kafka {
 

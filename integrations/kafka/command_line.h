@@ -8,7 +8,7 @@
 
 #include "config/result.h"
 #include "integrations/kafka/reader.h"
-#include "shipper/kafka_settings.h"
+#include "shipper/kafka/settings.h"
 
 namespace longshore::kafka {
 

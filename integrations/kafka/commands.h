@@ -4,7 +4,6 @@
 
 namespace longshore::kafka {
 
-int run_audit(int argc, char** argv);
 int run_tap(int argc, char** argv);
 int run_broker(int argc, char** argv);
 

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <thread>
 
-#include "shipper/kafka_error.h"
+#include "shipper/kafka/error.h"
 
 namespace longshore::kafka {
 

@@ -19,8 +19,8 @@
 
 #include "config/result.h"
 #include "integrations/kafka/reader.h"
-#include "shipper/kafka_log.h"
-#include "shipper/kafka_settings.h"
+#include "shipper/kafka/log.h"
+#include "shipper/kafka/settings.h"
 
 namespace longshore::kafka {
 

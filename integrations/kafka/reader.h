@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "config/result.h"
-#include "shipper/kafka_settings.h"
+#include "shipper/kafka/settings.h"
 
 namespace longshore::kafka {
 

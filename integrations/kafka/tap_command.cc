@@ -7,9 +7,9 @@
 
 #include "integrations/kafka/command_line.h"
 #include "integrations/kafka/commands.h"
-#include "integrations/kafka/printable.h"
 #include "integrations/kafka/stop_signals.h"
 #include "integrations/kafka/tap_line.h"
+#include "shipper/record/printable.h"
 
 namespace longshore::kafka {
 
@@ -90,7 +90,7 @@ class Tap {
 
   void take(const ReadRecord& record) {
     if (done()) return;
-    const std::optional<RecordView> view = parser_.parse(record.value);
+    const std::optional<shipper::RecordView> view = parser_.parse(record.value);
     if (!wanted(record, view)) return;
     shown_ += 1;
     if (options_.raw || options_.json) {
@@ -117,7 +117,7 @@ class Tap {
   }
 
  private:
-  bool wanted(const ReadRecord& record, const std::optional<RecordView>& view) const {
+  bool wanted(const ReadRecord& record, const std::optional<shipper::RecordView>& view) const {
     if (options_.source && parse_source_id(record.key) != options_.source) return false;
     if (!options_.container.empty() && (!view || view->container != options_.container))
       return false;
@@ -126,7 +126,7 @@ class Tap {
 
   void append_bytes(std::string_view bytes) {
     if (terminal_) {
-      append_printable(bytes, out_);
+      shipper::append_printable(bytes, out_);
     } else {
       out_ += bytes;
     }
@@ -135,7 +135,7 @@ class Tap {
 
   const TapOptions options_;
   const bool terminal_ = ::isatty(STDOUT_FILENO) == 1;
-  RecordParser parser_;
+  shipper::RecordParser parser_;
   std::string out_;
   uint64_t shown_ = 0;
 };

@@ -4,12 +4,12 @@
 #include <string>
 
 #include "integrations/kafka/reader.h"
-#include "integrations/kafka/record_view.h"
+#include "shipper/record/record_view.h"
 
 namespace longshore::kafka {
 
 /// Appends the line of `view`, newline included; with `colours` its head has the source's own.
-void append_line(const RecordView& view, bool colours, std::string& out);
+void append_line(const shipper::RecordView& view, bool colours, std::string& out);
 
 /// The same for a record without an envelope: its place instead of the time.
 void append_raw_line(const ReadRecord& record, std::string& out);

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "integrations/http/client.h"
-#include "integrations/kafka/printable.h"
+#include "shipper/record/printable.h"
 
 namespace longshore::search {
 namespace {
@@ -23,7 +23,7 @@ constexpr std::array<std::string_view, 3> kStates = {
 std::string shortened(std::string_view text) {
   size_t bytes = std::min(text.size(), kReasonBytesMax);
   while (bytes < text.size() && bytes > 0 && (text[bytes] & 0xc0) == 0x80) --bytes;
-  return kafka::printable(text.substr(0, bytes));
+  return shipper::printable(text.substr(0, bytes));
 }
 
 std::string words_of(std::string_view type, std::string_view reason) {

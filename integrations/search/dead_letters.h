@@ -16,8 +16,8 @@
 #include "config/result.h"
 #include "integrations/search/bulk.h"
 #include "integrations/search/tally.h"
-#include "shipper/kafka_log.h"
-#include "shipper/kafka_settings.h"
+#include "shipper/kafka/log.h"
+#include "shipper/kafka/settings.h"
 
 namespace longshore::search {
 

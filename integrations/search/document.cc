@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <optional>
 
-#include "integrations/kafka/printable.h"
+#include "shipper/record/printable.h"
 
 namespace longshore::search {
 namespace {
@@ -63,7 +63,7 @@ bool DocumentWriter::write_own(const kafka::ReadRecord& record, Bulk& bulk, Bulk
   const std::string_view value = record.value;
   // A line feed between two tokens is JSON, but ends a document: what follows would be obeyed.
   if (value.find('\n') != std::string_view::npos) return false;
-  const std::optional<kafka::RecordView> view = parser_.parse(value);
+  const std::optional<shipper::RecordView> view = parser_.parse(value);
   if (!view) return false;
   // Our own encoder writes the object last.
   constexpr std::string_view kField = "\"json\":";
@@ -81,7 +81,7 @@ bool DocumentWriter::write_own(const kafka::ReadRecord& record, Bulk& bulk, Bulk
     bulk.body += value.substr(value.find('{') + 1);
   } else if (as_text) {
     bulk.body += value.substr(0, value.size() - tail);
-    bulk.body += "\"message\":" + kafka::quoted(view->text) + "}";
+    bulk.body += "\"message\":" + shipper::json_string(view->text) + "}";
   } else {
     item.value = item.document;
     item.value_bytes = value.size();
@@ -101,10 +101,10 @@ void DocumentWriter::write_foreign(const kafka::ReadRecord& record, Bulk& bulk, 
                  record.offset);
   write_action(record, time_ms, id_, bulk, item);
   bulk.body += fmt::format(R"({{"@timestamp":"{}","message":)", time_of_ms(time_ms));
-  bulk.body += kafka::quoted(record.value);
+  bulk.body += shipper::json_string(record.value);
   bulk.body += fmt::format(R"(,"kafka":{{"topic":"{}","partition":{},"offset":{})", record.topic,
                            record.partition, record.offset);
-  if (!record.key.empty()) bulk.body += ",\"key\":" + kafka::quoted(record.key);
+  if (!record.key.empty()) bulk.body += ",\"key\":" + shipper::json_string(record.key);
   bulk.body += "}}\n";
   item.end = bulk.body.size();
 }

@@ -13,9 +13,9 @@
 #include <string_view>
 
 #include "integrations/kafka/reader.h"
-#include "integrations/kafka/record_view.h"
 #include "integrations/search/bulk.h"
 #include "integrations/search/index_name.h"
+#include "shipper/record/record_view.h"
 
 namespace longshore::search {
 
@@ -46,7 +46,7 @@ class DocumentWriter {
                     Bulk& bulk, BulkItem& item);
 
   const DocumentOptions options_;
-  kafka::RecordParser parser_;
+  shipper::RecordParser parser_;
   uint64_t foreign_ = 0;
   std::string id_;
   // The last index name, and what it was made of.

@@ -10,7 +10,7 @@
 
 #include "config/settings.h"
 #include "integrations/http/access_flags.h"
-#include "shipper/kafka_settings.h"
+#include "shipper/kafka/settings.h"
 
 namespace longshore::search {
 namespace {

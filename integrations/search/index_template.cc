@@ -2,13 +2,13 @@
 
 #include <fmt/format.h>
 
-#include "integrations/kafka/printable.h"
-#include "shipper/utf8.h"
+#include "shipper/record/printable.h"
+#include "shipper/record/utf8.h"
 
 namespace longshore::search {
 namespace {
 
-using kafka::quoted;
+using shipper::json_string;
 
 // Above the built-in templates of Elasticsearch, which would make data streams of logs-*-*.
 constexpr size_t kPriority = 200;
@@ -61,7 +61,7 @@ std::string separator_list(std::string_view separators) {
     const size_t bytes = shipper::utf8_unit(separators).bytes;
     // There a backslash begins an escape.
     const std::string one(separators.substr(0, bytes));
-    list += "," + quoted(one == "\\" ? "\\\\" : one);
+    list += "," + json_string(one == "\\" ? "\\\\" : one);
     separators.remove_prefix(bytes);
   }
   return list;
@@ -112,12 +112,12 @@ std::string template_body(const IndexName& index, std::string_view topic,
   fill(mappings, "%json", flat_mapping(options.flat));
   std::string settings;
   for (const auto& [name, value] : options.index_settings)
-    settings += quoted(name) + ":" + quoted(value) + ",";
+    settings += json_string(name) + ":" + json_string(value) + ",";
   // Where the patterns of two topics overlap, app and app-web, the longer one is the right one; two
   // of one priority would be refused.
   return fmt::format(
       R"({{"index_patterns":[{}],"priority":{},"template":{{"settings":{{{}{}}},"mappings":{}}}}})",
-      quoted(pattern), kPriority + pattern.size(), settings, analysis, mappings);
+      json_string(pattern), kPriority + pattern.size(), settings, analysis, mappings);
 }
 
 }  // namespace longshore::search

@@ -4,8 +4,8 @@
 #include <simdjson.h>
 
 #include "integrations/http/gzip.h"
-#include "integrations/kafka/printable.h"
 #include "integrations/search/bulk_answer.h"
+#include "shipper/record/printable.h"
 
 namespace longshore::search {
 namespace {
@@ -68,7 +68,7 @@ std::string remedy_of(const http::Answer& answer) {
     case 308:
       // Behind the path may stand tokens.
       return fmt::format(" (it is elsewhere: give --to {})",
-                         kafka::printable(answer.location.substr(0, answer.location.find('?'))));
+                         shipper::printable(answer.location.substr(0, answer.location.find('?'))));
     case 400:
       if (service_reason(answer.body)) return {};
       return " (a proxy's words: --to may have to begin with https://, or it wants --cert and "

@@ -23,7 +23,7 @@
 #include <vector>
 
 #include "integrations/kafka/reader.h"
-#include "shipper/kafka_client.h"
+#include "shipper/kafka/client.h"
 
 namespace longshore {
 namespace {

@@ -23,10 +23,10 @@
 #include <string>
 #include <vector>
 
-#include "agent/destinations.h"
+#include "agent/lane/destinations.h"
 #include "config/limits.h"
-#include "shipper/kafka_client.h"
-#include "shipper/record_encoder.h"
+#include "shipper/kafka/client.h"
+#include "shipper/record/record_encoder.h"
 
 namespace longshore {
 namespace {

@@ -26,7 +26,7 @@
 #include <vector>
 
 #include "config/fd.h"
-#include "shipper/json_escape.h"
+#include "shipper/record/json_escape.h"
 
 namespace longshore {
 namespace {

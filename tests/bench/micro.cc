@@ -7,12 +7,12 @@
 #include <string>
 #include <vector>
 
-#include "agent/decoder.h"
+#include "agent/decode/decoder.h"
 #include "checkpoint/marks.h"
 #include "config/limits.h"
-#include "shipper/json_escape.h"
-#include "shipper/record_encoder.h"
-#include "shipper/utf8.h"
+#include "shipper/record/json_escape.h"
+#include "shipper/record/record_encoder.h"
+#include "shipper/record/utf8.h"
 
 namespace longshore {
 namespace {

@@ -3,14 +3,15 @@
 // Method: librdkafka's mock cluster over TCP, with requests failed and delayed on purpose. It
 // forgets offsets of transactions, so what is committed is proven against a real Kafka elsewhere.
 
-#include "shipper/kafka_client.h"
-
 #include <gtest/gtest.h>
+#include <librdkafka/rdkafka.h>
 #include <librdkafka/rdkafka_mock.h>
 #include <poll.h>
 
 #include <chrono>
 #include <thread>
+
+#include "shipper/kafka/client.h"
 
 namespace longshore::shipper {
 namespace {

@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "agent/container_fs.h"
+#include "agent/files/container_fs.h"
 
 namespace longshore::agent {
 

@@ -17,7 +17,7 @@
 #include <variant>
 #include <vector>
 
-#include "agent/discovery.h"
+#include "agent/discovery/discovery.h"
 #include "tests/fakes/temporary_dir.h"
 
 namespace longshore::agent {

@@ -13,7 +13,7 @@
 #include <thread>
 #include <vector>
 
-#include "agent/lane.h"
+#include "agent/lane/lane.h"
 #include "tests/fakes/scripted_kafka.h"
 #include "tests/fakes/temporary_dir.h"
 
@@ -95,7 +95,7 @@ struct Host {
   checkpoint::LaneRecord record() {
     return checkpoint::open_store(directory_.path()).value()->lane({0}).value();
   }
-  std::vector<checkpoint::LedgerEntry> ledger() {
+  std::vector<LedgerEntry> ledger() {
     return checkpoint::open_store(directory_.path()).value()->ledger().value();
   }
 

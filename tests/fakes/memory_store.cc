@@ -6,7 +6,6 @@ namespace longshore::fakes {
 
 using checkpoint::CommittedOffset;
 using checkpoint::LaneRecord;
-using checkpoint::LedgerEntry;
 using checkpoint::Prepare;
 using checkpoint::PreparedSource;
 using checkpoint::SourceRow;

@@ -37,10 +37,10 @@ class MemoryStore final : public checkpoint::Store {
   Status offset_committed(LaneId lane) override;
   Status adopt(LaneId lane, const checkpoint::CommittedOffset& kafka) override;
   Status advance(LaneId lane, const std::vector<checkpoint::PreparedSource>& sources,
-                 const std::vector<checkpoint::LedgerEntry>& ledger = {}) override;
-  Status append_ledger(const std::vector<checkpoint::LedgerEntry>& entries) override;
-  Result<std::vector<checkpoint::LedgerEntry>> ledger() override;
-  Result<std::vector<checkpoint::LedgerEntry>> unshipped(LaneId lane, size_t entries_max) override;
+                 const std::vector<LedgerEntry>& ledger = {}) override;
+  Status append_ledger(const std::vector<LedgerEntry>& entries) override;
+  Result<std::vector<LedgerEntry>> ledger() override;
+  Result<std::vector<LedgerEntry>> unshipped(LaneId lane, size_t entries_max) override;
   Result<std::string> value(const std::string& name) override;
   Status set_value(const std::string& name, const std::string& value) override;
 
@@ -60,7 +60,7 @@ class MemoryStore final : public checkpoint::Store {
     checkpoint::SourceState state;
   };
   struct MemoryEntry {
-    checkpoint::LedgerEntry entry;
+    LedgerEntry entry;
     uint64_t born = 0;    // Its transaction; 0: none.
     int64_t shipped = 0;  // The one that ships it; 0: none yet, -1: for good.
   };
@@ -71,7 +71,7 @@ class MemoryStore final : public checkpoint::Store {
   checkpoint::StoredSource stored(const checkpoint::SourceRow& row);
   void erase_versions(LaneId lane, uint64_t number);
   void put_ledger(LaneId lane, uint64_t born, int64_t number,
-                  const std::vector<checkpoint::LedgerEntry>& entries);
+                  const std::vector<LedgerEntry>& entries);
   void drop_ledger(LaneId lane, uint64_t number);
 
   std::map<LaneId, MemoryLane> lanes_;

@@ -1,4 +1,4 @@
-// A Kafka in memory behind the seam of shipper/kafka.h, with the faults that a test asks for.
+// A Kafka in memory behind the seam of shipper/kafka/kafka.h, with the faults that a test asks for.
 //
 //   lane --produce--> ScriptedSession --commit--> topics, group offsets in ScriptedKafka --> test
 //
@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "shipper/kafka.h"
+#include "shipper/kafka/kafka.h"
 
 namespace longshore::fakes {
 

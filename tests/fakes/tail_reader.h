@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "agent/tail.h"
+#include "agent/tail/tail.h"
 #include "tests/fakes/temporary_dir.h"
 
 namespace longshore::fakes {
@@ -62,8 +62,8 @@ class TailReader {
   }
 
   /// The events of this kind that drain() met.
-  std::vector<checkpoint::LedgerEntry> events(checkpoint::LedgerEvent event) const {
-    std::vector<checkpoint::LedgerEntry> found;
+  std::vector<LedgerEntry> events(LedgerEvent event) const {
+    std::vector<LedgerEntry> found;
     for (const auto& entry : events_) {
       if (entry.event == event) found.push_back(entry);
     }
@@ -73,7 +73,7 @@ class TailReader {
   int64_t now_ns_ = 1'000'000'000'000;
   uint64_t at_ = 0;  ///< Where the next record should begin.
   std::string flags_;
-  std::vector<checkpoint::LedgerEntry> events_;
+  std::vector<LedgerEntry> events_;
   bool no_copies_ = true;  ///< A wish for the copy of a truncated file is answered: there is none.
   bool failed_ = false;    ///< The last drain() ended with an error.
   bool drained_ = false;   ///< It was not stopped before it had all.
@@ -94,7 +94,7 @@ class TailReader {
 
   void take_events(agent::Tail& tail) {
     for (auto& entry : tail.take_events()) {
-      if (entry.event == checkpoint::LedgerEvent::kLost && entry.end > entry.start) {
+      if (entry.event == LedgerEvent::kLost && entry.end > entry.start) {
         EXPECT_EQ(entry.start.bytes, at_);
         at_ = entry.end.bytes;
       }

@@ -34,7 +34,7 @@ checkpoint::Prepare transaction(uint64_t number) {
     source.state.marks = {.begin = 0, .marks = {{.end = number * 100, .hash = 7}}};
     prepare.sources.push_back(source);
   }
-  checkpoint::LedgerEntry entry;
+  LedgerEntry entry;
   entry.source = {1};
   entry.reason = "truncated";
   prepare.ledger.push_back(entry);

@@ -5,9 +5,9 @@
 
 #include <vector>
 
-#include "integrations/docker/answers.h"
-#include "integrations/docker/container.h"
-#include "integrations/docker/events.h"
+#include "integrations/containers/docker/answers.h"
+#include "integrations/containers/docker/container.h"
+#include "integrations/containers/docker/events.h"
 #include "tests/fuzz/input.h"
 
 namespace longshore::fuzz {

@@ -3,7 +3,7 @@
 #include <simdjson.h>
 
 #include "config/limits.h"
-#include "integrations/kafka/record_view.h"
+#include "shipper/record/record_view.h"
 
 namespace longshore::fuzz {
 namespace {
@@ -120,7 +120,7 @@ class Feeder {
   std::unique_ptr<agent::Decoder> decoder_;
   agent::DecodeState state_;
   simdjson::dom::parser json_;
-  kafka::RecordParser parser_;
+  shipper::RecordParser parser_;
   size_t windows_ = 0;
   uint64_t at_ = kBase;
   Fed fed_;

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "agent/decoder.h"
+#include "agent/decode/decoder.h"
 #include "tests/fuzz/input.h"
 
 namespace longshore::fuzz {

@@ -6,8 +6,8 @@
 
 #include <fmt/format.h>
 
-#include "integrations/kafka/printable.h"
-#include "shipper/utf8.h"
+#include "shipper/record/printable.h"
+#include "shipper/record/utf8.h"
 #include "tests/fuzz/feeding.h"
 
 namespace longshore::fuzz {
@@ -28,7 +28,7 @@ struct Printed {
 };
 
 std::string json_entry(std::string_view text, bool complete, bool on_stdout) {
-  std::string log = kafka::quoted(text);
+  std::string log = shipper::json_string(text);
   if (complete) log.insert(log.size() - 1, "\\n");
   return fmt::format("{{\"log\":{},\"stream\":\"{}\",\"time\":\"2026-11-21T04:50:00.5Z\"}}\n", log,
                      on_stdout ? "stdout" : "stderr");

@@ -5,13 +5,13 @@
 
 #include <simdjson.h>
 
-#include "agent/ledger_record.h"
-#include "integrations/kafka/printable.h"
-#include "integrations/kafka/record_view.h"
 #include "integrations/kafka/tap_line.h"
-#include "shipper/json_escape.h"
-#include "shipper/record_encoder.h"
-#include "shipper/utf8.h"
+#include "shipper/record/json_escape.h"
+#include "shipper/record/ledger_record.h"
+#include "shipper/record/printable.h"
+#include "shipper/record/record_encoder.h"
+#include "shipper/record/record_view.h"
+#include "shipper/record/utf8.h"
 #include "tests/fuzz/input.h"
 
 namespace longshore::fuzz {
@@ -71,13 +71,13 @@ void utf8(std::string_view text) {
   require(escaped.size() == bytes, "escapes are as long as they say");
   simdjson::dom::parser parser;
   std::string_view back;
-  const std::string quoted = kafka::quoted(text);
+  const std::string quoted = shipper::json_string(text);
   require(quoted == '"' + std::string(escaped.data(), escaped.size()) + '"', "quotes are put");
   require(!parser.parse("[" + quoted + "]").at(0).get(back) && back == whole, "a text reads back");
 }
 
 void printable(std::string_view text) {
-  for (const char c : kafka::printable(text)) {
+  for (const char c : shipper::printable(text)) {
     require((static_cast<uint8_t>(c) >= 0x20 || c == '\t') && c != 0x7f,
             "nothing that a terminal obeys is printed");
   }
@@ -128,7 +128,7 @@ void reads_back(const Made& made, const std::string& value, std::string_view tex
   if (made.envelope.format == RecordFormat::kRaw) return require(value == text, "raw is as it was");
   simdjson::dom::parser parser;
   require(!parser.parse(value).error(), "a record is JSON");
-  kafka::RecordParser reader;
+  shipper::RecordParser reader;
   const auto view = reader.parse(value);
   require(view.has_value(), "a record reads back");
   require(view->source == made.envelope.source && view->start == made.line.start &&
@@ -171,16 +171,16 @@ void cuts(const Made& made, shipper::RecordEncoder& encoder, std::string_view te
 }
 
 void ledger(const Made& made, uint8_t kind, std::string_view text) {
-  checkpoint::LedgerEntry entry;
+  LedgerEntry entry;
   entry.time_ns = made.line.time_ns;
   entry.source = made.envelope.source;
   entry.start = made.line.start;
   entry.end = made.line.end;
-  entry.event = static_cast<checkpoint::LedgerEvent>(kind % 5);
+  entry.event = static_cast<LedgerEvent>(kind % 5);
   entry.detail = text;
   shipper::Chunk chunk;
-  for (int i = 0; i < 3; ++i) agent::append_ledger_record(entry, made.envelope, "logs", chunk);
-  agent::finish_ledger_records(chunk);
+  for (int i = 0; i < 3; ++i) shipper::append_ledger_record(entry, made.envelope, "logs", chunk);
+  shipper::finish_ledger_records(chunk);
   for (const rd_kafka_message_t& message : chunk.messages) {
     simdjson::dom::parser parser;
     simdjson::dom::element root;
@@ -196,7 +196,7 @@ void ledger(const Made& made, uint8_t kind, std::string_view text) {
 }
 
 void any_value(std::string_view value) {
-  kafka::RecordParser reader;
+  shipper::RecordParser reader;
   const auto view = reader.parse(value);
   if (!view) return;
   require(view->start <= view->end, "a range is not reversed");

@@ -3,7 +3,7 @@
 // Method: lines are found again by a search for '\n', and compared with what the decoder made.
 
 #include "config/limits.h"
-#include "shipper/utf8.h"
+#include "shipper/record/utf8.h"
 #include "tests/fuzz/feeding.h"
 
 namespace longshore::fuzz {

@@ -1,6 +1,6 @@
-// One life of the agent: the real Discovery, Lane and checkpoint, wired as agent/agent.cc and
-// agent/watch_loop.cc do it, on one thread. The lane runs; the watch loop's turns come whenever the
-// lane calls a seam and virtual time goes on.
+// One life of the agent: the real Discovery, Lane and checkpoint, wired as agent/run/agent.cc and
+// agent/run/watch_loop.cc do it, on one thread. The lane runs; the watch loop's turns come whenever
+// the lane calls a seam and virtual time goes on.
 #pragma once
 
 #include <memory>
@@ -9,9 +9,9 @@
 #include <span>
 #include <string>
 
-#include "agent/discovery.h"
-#include "agent/lane.h"
-#include "agent/waiter.h"
+#include "agent/discovery/discovery.h"
+#include "agent/lane/lane.h"
+#include "agent/link/waiter.h"
 #include "tests/simulation/broker.h"
 #include "tests/simulation/crashing_store.h"
 #include "tests/simulation/watcher.h"

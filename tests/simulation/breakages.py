@@ -24,7 +24,7 @@ BREAKAGES = [
     (
         "commit-first",
         "the transaction commits before PREPARE is durable",
-        "agent/lane_transaction.cc",
+        "agent/lane/lane_transaction.cc",
         """    std::string digest;
     if (Status prepared = prepare(states, std::move(ledger), digest); !prepared) return prepared;
     const TransactionNumber number{confirmed_.value + 1};
@@ -39,7 +39,7 @@ BREAKAGES = [
     (
         "no-rewind",
         "a failed session goes on where it stood, not at the confirmed positions",
-        "agent/lane_sources.cc",
+        "agent/lane/lane_sources.cc",
         "    source->tail.rewind(source->confirmed);\n",
         "    if (source->tail.state().file == checkpoint::FileIdentity{}) "
         "source->tail.rewind(source->confirmed);\n",
@@ -77,14 +77,14 @@ BREAKAGES = [
     (
         "closed-too-early",
         "a rotated file is closed though its writer goes on",
-        "agent/tail.cc",
+        "agent/tail/tail.cc",
         "  if (quiet || !checkpoint::has_writer(generation.file->fd.get())) {",
         "  if (quiet || generation.file != nullptr) {",
     ),
     (
         "truncation-unseen",
         "the bytes before the position are not compared",
-        "agent/tail.cc",
+        "agent/tail/tail.cc",
         "    if (bytes.substr(0, overlap) != state_.tail) {",
         "    if (bytes.size() < overlap) {",
     ),

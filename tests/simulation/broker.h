@@ -14,7 +14,7 @@
 #include <string>
 #include <vector>
 
-#include "shipper/kafka.h"
+#include "shipper/kafka/kafka.h"
 #include "tests/simulation/timeline.h"
 
 namespace longshore::simulation {

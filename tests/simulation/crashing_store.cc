@@ -2,8 +2,6 @@
 
 namespace longshore::simulation {
 
-using checkpoint::LedgerEntry;
-
 template <typename Outcome, typename Change>
 Outcome CrashingStore::change(const char* what, Change change) {
   timeline_.seam(what);

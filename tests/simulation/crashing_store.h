@@ -33,8 +33,8 @@ class CrashingStore final : public checkpoint::Store {
   Result<std::vector<checkpoint::PreparedSource>> prepared(LaneId lane) override {
     return store_.prepared(lane);
   }
-  Result<std::vector<checkpoint::LedgerEntry>> ledger() override { return store_.ledger(); }
-  Result<std::vector<checkpoint::LedgerEntry>> unshipped(LaneId lane, size_t max) override {
+  Result<std::vector<LedgerEntry>> ledger() override { return store_.ledger(); }
+  Result<std::vector<LedgerEntry>> unshipped(LaneId lane, size_t max) override {
     return store_.unshipped(lane, max);
   }
   Result<std::string> value(const std::string& name) override { return store_.value(name); }
@@ -50,8 +50,8 @@ class CrashingStore final : public checkpoint::Store {
   Status offset_committed(LaneId lane) override;
   Status adopt(LaneId lane, const checkpoint::CommittedOffset& kafka) override;
   Status advance(LaneId lane, const std::vector<checkpoint::PreparedSource>& sources,
-                 const std::vector<checkpoint::LedgerEntry>& ledger) override;
-  Status append_ledger(const std::vector<checkpoint::LedgerEntry>& entries) override;
+                 const std::vector<LedgerEntry>& ledger) override;
+  Status append_ledger(const std::vector<LedgerEntry>& entries) override;
   Status set_value(const std::string& name, const std::string& value) override;
 
  private:

@@ -10,9 +10,7 @@
 namespace longshore::simulation {
 namespace {
 
-using checkpoint::LedgerEvent;
-
-LedgerLine line_of(const checkpoint::LedgerEntry& entry) {
+LedgerLine line_of(const LedgerEntry& entry) {
   constexpr const char* kWords[] = {"opened", "closed", "ended", "lost", "doubt"};
   return {.source = entry.source,
           .start = entry.start.bytes,

@@ -5,8 +5,8 @@
 #include <optional>
 #include <set>
 
-#include "integrations/kafka/record_view.h"
-#include "shipper/record_encoder.h"
+#include "shipper/record/record_encoder.h"
+#include "shipper/record/record_view.h"
 #include "tests/simulation/ledger_view.h"
 #include "tests/simulation/world.h"
 
@@ -50,7 +50,7 @@ struct Truth {
   std::vector<Generation::Excused> excused;
 };
 
-std::string file_bytes(const kafka::RecordView& record, bool is_json) {
+std::string file_bytes(const shipper::RecordView& record, bool is_json) {
   std::string text(record.text);
   if (is_json) {
     return R"({"log":")" + text + R"(\n","stream":"stdout","time":"2026-11-21T08:00:00Z"})" + "\n";
@@ -293,7 +293,7 @@ void check_checkpoint(World& world) {
                     std::to_string(prepared) + " prepared, the broker " + std::to_string(kafka)};
   }
   std::map<SourceId, uint64_t> ends;
-  kafka::RecordParser parser;
+  shipper::RecordParser parser;
   for (const Committed& each : world.broker().committed()) {
     if (each.where.topic != kTopic || each.number > confirmed) continue;
     const auto view = parser.parse(each.value);
@@ -319,7 +319,7 @@ void check_end(World& world) {
   std::map<SourceId, const Log*> logs;
   for (const auto& log : world.logs()) logs[log->source()] = log.get();
   std::map<SourceId, std::vector<Delivered>> delivered, taken_back;
-  kafka::RecordParser parser;
+  shipper::RecordParser parser;
   const auto sort_in = [&](const std::vector<Committed>& all, auto& into) {
     for (const Committed& each : all) {
       if (each.where.topic != kTopic) continue;

@@ -7,7 +7,7 @@
 #include <map>
 #include <string>
 
-#include "agent/inotify.h"
+#include "agent/files/inotify.h"
 #include "tests/simulation/timeline.h"
 #include "tests/simulation/virtual_files.h"
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "agent/host_mounts.h"
+#include "agent/files/host_mounts.h"
 #include "checkpoint/store.h"
 #include "tests/fakes/memory_store.h"
 #include "tests/fakes/temporary_dir.h"

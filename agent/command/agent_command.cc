@@ -1,0 +1,91 @@
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <thread>
+#include <utility>
+
+#include "agent/command/commands.h"
+#include "agent/command/progress.h"
+#include "agent/run/agent.h"
+#include "checkpoint/state_dir.h"
+#include "checkpoint/store.h"
+#include "config/log.h"
+#include "config/settings.h"
+#include "shipper/kafka/settings.h"
+
+namespace longshore::agent {
+namespace {
+
+constexpr int kUnusable = 2;
+
+int refuse(const std::string& sentence) {
+  std::fprintf(stderr, "longshore agent: %s\n", sentence.c_str());
+  return kUnusable;
+}
+
+// A full disk is waited for: space cures it, and nobody may be there to start us again.
+class SpaceWait {
+ public:
+  void wait(const std::string& message) {
+    if (!std::exchange(said_, true)) {
+      spdlog::error("{} Nothing is shipped until there is space; waiting.", message);
+    }
+    std::this_thread::sleep_for(std::chrono::seconds(1));
+  }
+
+ private:
+  bool said_ = false;
+};
+
+Result<checkpoint::StateDir> open_state(const AgentSettings& settings) {
+  SpaceWait space;
+  for (;;) {
+    auto state = checkpoint::StateDir::open(settings.state_dir, settings.ephemeral_state);
+    if (state || state.error().code != ErrorCode::kRetryable) return state;
+    space.wait(state.error().message);
+  }
+}
+
+}  // namespace
+
+int run_agent(const std::vector<std::string>& arguments) {
+  const auto parsed = parse_agent_settings(arguments, process_environment());
+  if (!parsed) return refuse(parsed.error().message);
+  if (!parsed.value()) return 0;
+  const AgentSettings& settings = *parsed.value();
+  if (Status checked = shipper::check_kafka_settings(settings.kafka); !checked) {
+    return refuse(checked.error().message);
+  }
+  start_log(settings.log_level);
+  const auto state = open_state(settings);
+  if (!state) return refuse(state.error().message);
+  // A lease that somebody breaks, or a reader that goes away, must not end us.
+  std::signal(SIGIO, SIG_IGN);
+  std::signal(SIGPIPE, SIG_IGN);
+  SpaceWait space;
+  const SystemClock clock;
+  for (;;) {
+    Progress progress(settings.once && ::isatty(STDERR_FILENO) == 1, clock);
+    const AgentOutcome outcome =
+        run_agent_once(settings, state.value().path(),
+                       [&progress](const AgentProgress& now) { progress.show(now); });
+    progress.finish();
+    if (outcome.wait) {
+      space.wait(outcome.message);
+      continue;
+    }
+    if (!outcome.restart) {
+      return outcome.exit_status == 0 ? 0 : refuse(outcome.message);
+    }
+    spdlog::error("{} Writing the checkpoint database anew; nothing is shipped meanwhile.",
+                  outcome.message);
+    if (Status rebuilt = checkpoint::rebuild_store(state.value().path()); !rebuilt) {
+      return refuse(rebuilt.error().message);
+    }
+  }
+}
+
+}  // namespace longshore::agent

@@ -1,0 +1,90 @@
+#include "agent/decode/line_sink.h"
+
+#include <algorithm>
+
+#include "config/limits.h"
+
+namespace longshore::agent {
+
+// No line below this length can exceed a record, however much its escaping grows it (six-fold).
+constexpr size_t kSurelyFits = limits::kRecordBytesMax / 8;
+
+LineSink::LineSink(const Window& window, DecodeState& state, shipper::RecordEncoder& encoder,
+                   shipper::Chunk& chunk)
+    : window_(window), state_(state), encoder_(encoder), chunk_(chunk), flags_(window.flags) {}
+
+bool LineSink::has_room() const {
+  return chunk_.messages.size() < limits::kChunkRecordsMax && bytes_ < limits::kChunkBytesMax &&
+         chunk_.encoded.size() < limits::kChunkBytesMax;
+}
+
+size_t LineSink::fitting(std::string_view text) const {
+  return encoder_.fitting_prefix(text, limits::kRecordBytesMax);
+}
+
+void LineSink::line(std::string_view text, uint64_t line_offset, uint64_t raw_end, int64_t time_ns,
+                    bool terminated) {
+  if (text.size() > kSurelyFits) {
+    // Raw bytes are cut in proportion only to keep ranges meeting: the parts of a line together
+    // cover exactly the line.
+    for (size_t fits = fitting(text); fits < text.size(); fits = fitting(text)) {
+      part(text.substr(0, fits), line_offset, raw_end - (text.size() - fits) - (terminated ? 1 : 0),
+           time_ns);
+      text.remove_prefix(fits);
+      line_offset += fits;
+    }
+  }
+  shipper::Line line;
+  line.text = text;
+  line.offset = line_offset;
+  line.time_ns = time_ns;
+  line.flags = terminated ? 0u : uint32_t{shipper::kFlagUnterminated};
+  line.split = state_.part > 0;
+  line.part = state_.part;
+  line.last_part = line.split;
+  emit(line, raw_end);
+  state_.part = 0;
+}
+
+void LineSink::part(std::string_view text, uint64_t line_offset, uint64_t raw_end,
+                    int64_t time_ns) {
+  shipper::Line line;
+  line.text = text;
+  line.offset = line_offset;
+  line.time_ns = time_ns;
+  line.split = true;
+  line.part = state_.part;
+  emit(line, raw_end);
+  ++state_.part;
+}
+
+void LineSink::parts(std::string_view text, uint64_t line_offset, uint64_t raw_end,
+                     int64_t time_ns) {
+  while (!text.empty()) {
+    const size_t fits = fitting(text);
+    part(text.substr(0, fits), line_offset, raw_end - (text.size() - fits), time_ns);
+    text.remove_prefix(fits);
+  }
+}
+
+void LineSink::emit(shipper::Line& line, uint64_t raw_end) {
+  const char* const read = chunk_.read.data();
+  const bool lies_in_read =
+      line.text.data() >= read && line.text.data() <= read + chunk_.read.size();
+  if (encoder_.format() == RecordFormat::kRaw && !lies_in_read) {
+    // The decoder reserved the arena, so that it does not move under earlier records.
+    const size_t at = chunk_.encoded.size();
+    chunk_.encoded.resize(at + line.text.size());
+    std::copy_n(line.text.data(), line.text.size(), chunk_.encoded.data() + at);
+    line.text = {chunk_.encoded.data() + at, line.text.size()};
+  }
+  line.flags |= flags_;
+  flags_ = 0;
+  line.start = state_.covered;
+  line.end = Position{window_.base.bytes + raw_end};
+  bytes_ += line.text.size();
+  encoder_.append(line, chunk_);
+  state_.covered = line.end;
+}
+
+}  // namespace longshore::agent

@@ -1,0 +1,99 @@
+// Finds and opens the files that a container declared, without ever leaving what that container can
+// see. The container is hostile: its paths, symlinks, mounts, FIFOs and device nodes are data.
+//
+//   pattern in the container --> walk, one component at a time --> files with their host paths
+//
+// A walk keeps the virtual path (as the container sees it) and the stack of host directories that
+// are merged there: [upper, lower...] of an overlay, or the one directory of a mount. At each step
+// the mount with the longest matching destination wins; a symlink restarts the walk at its target
+// as the container would resolve it, under the kernel's protected-symlinks rule (the link is owned
+// by root or by the target's owner). Nothing is ever opened through a name that the kernel resolves
+// by itself: each step is one component, O_PATH|O_NOFOLLOW.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agent/files/host_mounts.h"
+#include "checkpoint/file_identity.h"
+#include "config/fd.h"
+#include "config/result.h"
+
+namespace longshore::agent {
+
+/// A bind mount, volume or tmpfs of the container.
+struct FsMount {
+  std::string destination;  ///< Absolute, in the container.
+  std::string source;       ///< Absolute, on the host. Empty: reached through the live process.
+};
+
+/// Where a container's files are. For files of the host itself: one layer "/", no mounts.
+struct FsSpec {
+  std::string container_id;         ///< Empty for the host itself.
+  std::vector<std::string> layers;  ///< Host directories, upper first. Empty: unknown driver.
+  bool layers_are_overlay =
+      true;  ///< Only files of layers[0] count; whiteouts and opaque dirs apply.
+  std::vector<FsMount> mounts;
+  int pid = 0;  ///< Of its init; 0 when it does not run.
+};
+
+/// A regular file that matches, or a match that cannot be collected.
+struct FoundFile {
+  std::string container_path;     ///< As the container names it, after symlinks of its directories.
+  std::string host_path;          ///< Canonical on the host: the source id is made of it.
+  std::shared_ptr<Fd> directory;  ///< O_PATH|O_DIRECTORY: the host directory that holds it.
+  std::string file_name;          ///< Its name in there.
+  checkpoint::FileFacts facts;
+  /// Size of the same file in the image's layers, if the file still begins with those bytes: that
+  /// part is not a log. 0 for a file that was emptied or made anew in its place.
+  uint64_t image_bytes = 0;
+};
+
+/// A directory whose changes may change what a pattern finds (deepest existing ones included where
+/// the rest of the path does not exist yet).
+struct WatchDir {
+  std::string host_path;
+  std::shared_ptr<Fd> directory;  ///< O_PATH|O_DIRECTORY.
+  checkpoint::FileIdentity identity;
+  std::string container_path;  ///< Where files stand that match; empty for those on the way there.
+};
+
+struct ScanResult {
+  std::vector<FoundFile> files;  ///< Sorted by host path; at most kFilesPerDeclarationMax.
+  std::vector<WatchDir> directories;
+  std::vector<std::string>
+      problems;            ///< One sentence each: refused symlink, not a regular file, file system.
+  bool truncated = false;  ///< There were more files than the limit.
+};
+
+/// Thread: the watch loop. Holds no descriptor between calls.
+class ContainerFs {
+ public:
+  /// `host_root` is where the host's root is seen from here ("/" or, in a container, "/host").
+  ContainerFs(FsSpec spec, std::string host_root, const HostMounts& mounts);
+
+  /// Expands `pattern` (absolute; `*`, `?`, `[...]` within a component, `**` as a whole component
+  /// for any depth up to 16) and leaves out what `exclude` matches. Blocks on nothing but local
+  /// directories, and visits at most kScanStepsMax names: about half a second at worst, which a
+  /// hostile container can cause at each scan. `mounts` should be fresh: a mount that it does not
+  /// know yet is not entered.
+  ScanResult scan(const std::string& pattern, const std::string& exclude) const;
+
+  const FsSpec& spec() const { return spec_; }
+
+ private:
+  FsSpec spec_;
+  std::string host_root_;
+  const HostMounts& mounts_;
+};
+
+/// Opens `name` in `directory` for reading: O_NONBLOCK|O_NOCTTY|O_CLOEXEC, O_NOATIME where allowed.
+/// It is held by O_PATH|O_NOFOLLOW first and opened through that descriptor only if it is still the
+/// regular file `expected`: a FIFO or device that took its place is never opened.
+/// Errors: kNotFound (gone or another file now), kFull (of descriptors), kRetryable.
+Result<Fd> open_found(const Fd& directory, const std::string& name,
+                      const checkpoint::FileIdentity& expected);
+
+}  // namespace longshore::agent

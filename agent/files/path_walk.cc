@@ -1,0 +1,284 @@
+#include "agent/files/path_walk.h"
+
+#include <dirent.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "config/limits.h"
+
+namespace longshore::agent {
+namespace {
+
+constexpr size_t kPrintableBytesMax = 300;
+constexpr size_t kCompareSteps = 16;  // What comparing an image's part costs of the budget.
+
+Entry::Kind kind_of(uint32_t mode) {
+  if (S_ISLNK(mode)) return Entry::Kind::kSymlink;
+  if (S_ISREG(mode)) return Entry::Kind::kFile;
+  return Entry::Kind::kOther;
+}
+
+std::string read_link(const Fd& link) {
+  std::array<char, limits::kPathBytesMax> target;
+  const ssize_t size = ::readlinkat(link.get(), "", target.data(), target.size());
+  return size < 0 ? "" : std::string(target.data(), static_cast<size_t>(size));
+}
+
+bool equal_at(const Fd& one, const Fd& other, uint64_t offset, size_t size) {
+  std::string left(size, '\0');
+  std::string right(size, '\1');
+  const auto at = static_cast<off_t>(offset);
+  return ::pread(one.get(), left.data(), size, at) == static_cast<ssize_t>(size) &&
+         ::pread(other.get(), right.data(), size, at) == static_cast<ssize_t>(size) &&
+         left == right;
+}
+
+// Whether `file` begins with the bytes of `image`, as far as both ends of the part tell.
+bool begins_with(const OpenedName& file, const OpenedName& image) {
+  const uint64_t size = image.facts.size_bytes;
+  const size_t part = std::min<uint64_t>(size, limits::kImageCompareBytes);
+  auto left = reopen_for_reading(file.fd);
+  auto right = reopen_for_reading(image.fd);
+  return left && right && equal_at(*left, *right, 0, part) &&
+         equal_at(*left, *right, size - part, part);
+}
+
+}  // namespace
+
+std::string printable(const std::string& text) {
+  std::string shown = text.substr(0, kPrintableBytesMax);
+  for (char& c : shown) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+  }
+  return shown.size() < text.size() ? shown + "..." : shown;
+}
+
+PathWalk::PathWalk(const FsSpec& spec, const std::string& host_root, const HostMounts& mounts,
+                   WalkNotes& notes)
+    : spec_(spec),
+      host_root_(host_root),
+      mounts_(mounts),
+      notes_(notes),
+      steps_left_(limits::kScanStepsMax) {}
+
+bool PathWalk::spend(size_t steps) {
+  if (!is_exhausted_ && steps_left_ >= steps) {
+    steps_left_ -= steps;
+    return true;
+  }
+  if (!is_exhausted_) {
+    notes_.problem("The pattern makes a scan visit more than " +
+                   std::to_string(limits::kScanStepsMax) + " names: the rest is not looked at.");
+  }
+  is_exhausted_ = true;
+  return false;
+}
+
+void PathWalk::problem(std::string sentence) {
+  if (!is_placing_) notes_.problem(std::move(sentence));
+}
+
+void PathWalk::watch(const Place& place) {
+  if (!is_placing_) notes_.watch(place);
+}
+
+void PathWalk::report(const Error& error) {
+  if (error.code != ErrorCode::kNotFound) problem(printable(error.message));
+}
+
+Entry PathWalk::look_up(const PlacePtr& place, const std::string& name) {
+  const std::string path = join_path(place->path, name);
+  if (path.size() > limits::kPathBytesMax || !spend(1)) return {};
+  if (const auto mount = placed_.find(path); mount != placed_.end()) {
+    Entry entry = mount->second->source.empty() ? enter_live_mount(place, path)
+                                                : enter_mount(place, path, *mount->second);
+    if (entry.kind != Entry::Kind::kNothing) return entry;
+    // Before the container runs there is nothing but the mount point.
+    if (!mount->second->source.empty()) return entry;
+  }
+  Entry entry = merge(place, path, name);
+  if (entry.kind == Entry::Kind::kNothing && has_mount_below(path)) {
+    // The runtime makes the directories above a mount when the container starts.
+    auto child = std::make_shared<Place>();
+    child->path = path;
+    child->parent = place;
+    child->watch = place->watch;
+    child->is_overlay = place->is_overlay;
+    entry.kind = Entry::Kind::kDirectory;
+    entry.path = path;
+    entry.place = child;
+  }
+  return entry;
+}
+
+Entry PathWalk::merge(const PlacePtr& place, const std::string& path, const std::string& name) {
+  Entry entry;
+  auto child = std::make_shared<Place>();
+  child->path = path;
+  child->parent = place;
+  child->is_overlay = place->is_overlay;
+  const size_t count = place->lowers.size() + 1;
+  for (size_t i = 0; i < count; ++i) {
+    if (i == 0 && !place->upper) continue;
+    if (!spend(1)) return {};
+    const HostDir& layer = i == 0 ? *place->upper : place->lowers[i - 1];
+    auto opened = open_name(layer, name);
+    if (!opened) {
+      if (opened.error().code == ErrorCode::kNotFound) continue;
+      report(opened.error());
+      break;  // What stands here is unknown, and so is what it hides.
+    }
+    if (entry.kind == Entry::Kind::kNothing) {
+      entry.path = path;
+      entry.holder = layer;
+      entry.name = name;
+    }
+    if (!take_layer(entry, *child, layer, i == 0, std::move(*opened))) break;
+  }
+  if (entry.kind == Entry::Kind::kDirectory) {
+    child->watch = child->upper ? child->upper : place->watch;
+    entry.place = std::move(child);
+  }
+  return entry;
+}
+
+// One layer's word on a name, upper layers first. false: the layers below do not count.
+bool PathWalk::take_layer(Entry& entry, Place& child, const HostDir& layer, bool is_upper,
+                          OpenedName opened) {
+  if (child.is_overlay && is_whiteout(opened)) return false;
+  if (S_ISDIR(opened.facts.mode)) {
+    if (entry.kind != Entry::Kind::kNothing && entry.kind != Entry::Kind::kDirectory) return false;
+    entry.kind = Entry::Kind::kDirectory;
+    return take_directory(child, layer, is_upper, entry.name, std::move(opened));
+  }
+  if (entry.kind == Entry::Kind::kFile) {
+    if (S_ISREG(opened.facts.mode)) subtract_image(entry, opened);
+    return false;
+  }
+  if (entry.kind != Entry::Kind::kNothing) return false;
+  entry.kind = kind_of(opened.facts.mode);
+  entry.is_collected = is_upper;
+  entry.opened = std::move(opened);
+  if (entry.kind != Entry::Kind::kFile || !is_upper || !child.is_overlay) return false;
+  if (overlay_marks(entry.opened.fd).is_metacopy) {
+    problem(printable(entry.path) +
+            " has its data in the image (overlay's metacopy): it is not collected.");
+    entry.is_collected = false;
+    return false;
+  }
+  return true;
+}
+
+bool PathWalk::take_directory(Place& child, const HostDir& layer, bool is_upper,
+                              const std::string& name, OpenedName opened) {
+  if (!child.upper && child.lowers.empty()) child.owner = opened.facts.owner;
+  HostDir directory{.fd = std::make_shared<Fd>(std::move(opened.fd)),
+                    .path = join_path(layer.path, name),
+                    .tree = layer.tree};
+  bool goes_on = false;
+  if (child.is_overlay) {
+    const OverlayMarks marks = overlay_marks(*directory.fd);
+    goes_on = !marks.is_opaque && !marks.is_redirected;
+    if (marks.is_redirected) {
+      problem("The directory " + printable(child.path) +
+              " was renamed by overlay's redirect_dir: its image part is not followed.");
+    }
+  }
+  if (is_upper) {
+    child.upper = std::move(directory);
+  } else {
+    child.lowers.push_back(std::move(directory));
+  }
+  return goes_on;
+}
+
+// A file that is in the upper layer as well was copied up, or made anew in place of the image's, or
+// emptied while it was copied: only where the image's bytes still stand they are no log.
+void PathWalk::subtract_image(Entry& entry, const OpenedName& lower) {
+  const uint64_t size = lower.facts.size_bytes;
+  if (size == 0 || entry.opened.facts.size_bytes < size || !spend(kCompareSteps)) return;
+  if (begins_with(entry.opened, lower)) entry.image_bytes = size;
+}
+
+Entry PathWalk::follow(const PlacePtr& place, const Entry& link, size_t& links_left) {
+  watch(*place);
+  if (links_left == 0) {
+    problem(printable(link.path) + " is a symlink that leads through too many symlinks.");
+    return {};
+  }
+  --links_left;
+  const std::string target = read_link(link.opened.fd);
+  Entry entry = resolve(place, target, links_left);
+  if (entry.kind == Entry::Kind::kNothing) {
+    if (target.starts_with("/dev/std") || target.starts_with("/proc/")) {
+      problem(printable(link.path) + " is a symlink to " + printable(target) +
+              ", not a file: declare stdout or stderr instead.");
+    }
+    return entry;
+  }
+  const uint32_t owner = link.opened.facts.owner;
+  if (owner == 0 || owner == entry.owner()) return entry;
+  problem("The symlink " + printable(link.path) + " is not followed: its owner (uid " +
+          std::to_string(owner) + ") is neither root nor the owner of its target (uid " +
+          std::to_string(entry.owner()) + ").");
+  return {};
+}
+
+Entry PathWalk::resolve(PlacePtr from, const std::string& target, size_t& links_left) {
+  if (target.empty()) return {};
+  PlacePtr at = target.starts_with('/') ? root_ : std::move(from);
+  const std::vector<std::string> parts = split_path(target);
+  for (size_t i = 0; i < parts.size(); ++i) {
+    if (parts[i] == "..") {
+      if (at->parent) at = at->parent;
+      continue;
+    }
+    Entry entry = look_up(at, parts[i]);
+    if (entry.kind == Entry::Kind::kSymlink) entry = follow(at, entry, links_left);
+    if (entry.kind == Entry::Kind::kNothing) watch(*at);
+    if (entry.kind == Entry::Kind::kDirectory) {
+      at = entry.place;
+    } else {
+      return i + 1 == parts.size() ? std::move(entry) : Entry{};
+    }
+  }
+  Entry entry;
+  entry.kind = Entry::Kind::kDirectory;
+  entry.path = at->path;
+  entry.place = at;
+  return entry;
+}
+
+std::vector<PathWalk::Name> PathWalk::names_in(const Place& place) {
+  std::map<std::string, bool> merged;  // The uppermost layer says what a name is.
+  const auto add_layer = [&](const HostDir& layer) {
+    auto listed = list_names(layer, steps_left_ + 1);
+    if (!listed) return report(listed.error());
+    if (!spend(listed->size())) return;
+    for (const ListedName& each : *listed) merged.emplace(each.name, each.type == DT_REG);
+  };
+  if (place.upper) add_layer(*place.upper);
+  for (const HostDir& layer : place.lowers) add_layer(layer);
+  const std::string inside = place.path == "/" ? "/" : place.path + "/";
+  for (const auto& [path, mount] : placed_) {
+    if (!path.starts_with(inside)) continue;
+    merged[path.substr(inside.size(), path.find('/', inside.size()) - inside.size())] = false;
+  }
+  std::vector<Name> names;
+  names.reserve(merged.size());
+  for (auto& [name, is_file] : merged) names.push_back({name, is_file});
+  return names;
+}
+
+bool PathWalk::has_mount_below(const std::string& path) const {
+  const auto next = placed_.lower_bound(path + "/");
+  return next != placed_.end() && next->first.starts_with(path + "/");
+}
+
+}  // namespace longshore::agent

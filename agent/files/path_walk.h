@@ -1,0 +1,135 @@
+// Walks a container's file system as the container sees it: overlay layers merged, mounts on top,
+// symlinks resolved inside. Each step is one component in host directories that are held open.
+//
+//   virtual directory (Place) --look_up(name)--> Entry: directory | symlink | file | other |
+//   nothing
+//                                                  |
+//                         follow(): target walked from the container's root or the link's Place
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/files/container_fs.h"
+#include "agent/files/container_process.h"
+#include "agent/files/host_dir.h"
+
+namespace longshore::agent {
+
+/// A directory as the container sees it, after all symlinks, and the host directories merged there.
+struct Place {
+  std::string path;                     ///< Virtual: "/" or without a trailing slash.
+  std::shared_ptr<const Place> parent;  ///< None at the root.
+  std::optional<HostDir> upper;         ///< Where what counts is written; none: lower layers only.
+  std::vector<HostDir> lowers;          ///< Of the image, nearest first.
+  std::optional<HostDir> watch;         ///< `upper`, or that of the nearest ancestor having one.
+  bool is_overlay = false;
+  uint32_t owner = 0;
+};
+using PlacePtr = std::shared_ptr<const Place>;
+
+/// What stands at one name.
+struct Entry {
+  enum class Kind : uint8_t { kNothing, kDirectory, kSymlink, kFile, kOther };
+
+  Kind kind = Kind::kNothing;
+  std::string path;  ///< Virtual, canonical.
+  PlacePtr place;    ///< kDirectory: itself.
+  OpenedName opened;
+  HostDir holder;            ///< The host directory that holds `name`.
+  std::string name;          ///< On the host.
+  bool is_collected = true;  ///< false: in an image layer only.
+  uint64_t image_bytes = 0;
+
+  uint32_t owner() const { return place ? place->owner : opened.facts.owner; }
+};
+
+/// What a walk notes on its way; the scan decides what becomes of it.
+class WalkNotes {
+ public:
+  virtual ~WalkNotes() = default;
+  virtual void problem(std::string sentence) = 0;
+  /// What a name in `place` leads to may change the result.
+  virtual bool watch(const Place& place) = 0;
+};
+
+/// A name as it may stand in a sentence: no control bytes, not endless.
+std::string printable(const std::string& text);
+
+/// Thread: the watch loop. Lives for one scan.
+class PathWalk {
+ public:
+  PathWalk(const FsSpec& spec, const std::string& host_root, const HostMounts& mounts,
+           WalkNotes& notes);
+
+  /// Opens the layers and finds where the mounts are. nullptr: the host's root cannot be opened.
+  PlacePtr start();
+
+  /// Why files outside of mounts cannot be seen; empty when they can.
+  const std::string& rootless_reason() const { return rootless_reason_; }
+
+  /// One component; a symlink is not followed.
+  Entry look_up(const PlacePtr& place, const std::string& name);
+
+  /// What the symlink `link`, which stands in `place`, leads to, with the protected-symlinks rule
+  /// applied to each link on the way. Takes from `links_left`.
+  Entry follow(const PlacePtr& place, const Entry& link, size_t& links_left);
+
+  /// The names that look_up may find in `place`, sorted, each once. `is_file` means that readdir
+  /// is sure that it is no directory and no symlink.
+  struct Name {
+    std::string name;
+    bool is_file = false;
+  };
+  std::vector<Name> names_in(const Place& place);
+
+  /// Opens and names taken from the scan's budget are gone: nothing more is found.
+  bool is_exhausted() const { return is_exhausted_; }
+
+ private:
+  struct Source {
+    HostDir parent;
+    std::string name;  // Empty: the root of the tree.
+    OpenedName opened;
+  };
+
+  void open_layers();
+  void place_mounts();
+  std::string canonical_destination(const std::string& destination);
+  Result<Source> open_source(const std::string& path);
+  Result<HostDir> open_directory(const std::string& path);
+  Entry enter_mount(const PlacePtr& place, const std::string& path, const FsMount& mount);
+  Entry enter_live_mount(const PlacePtr& place, const std::string& path);
+  Entry merge(const PlacePtr& place, const std::string& path, const std::string& name);
+  bool take_layer(Entry& entry, Place& child, const HostDir& layer, bool is_upper,
+                  OpenedName opened);
+  bool take_directory(Place& child, const HostDir& layer, bool is_upper, const std::string& name,
+                      OpenedName opened);
+  void subtract_image(Entry& entry, const OpenedName& lower);
+  Entry resolve(PlacePtr from, const std::string& target, size_t& links_left);
+  bool has_mount_below(const std::string& path) const;
+  bool spend(size_t steps);
+  void problem(std::string sentence);
+  void watch(const Place& place);
+  void report(const Error& error);
+
+  const FsSpec& spec_;
+  const std::string& host_root_;
+  const HostMounts& mounts_;
+  WalkNotes& notes_;
+  size_t steps_left_;
+  bool is_exhausted_ = false;
+  bool is_placing_ = false;  // Mounts that the pattern may not be about: nothing is noted.
+  HostDir host_;
+  std::vector<HostDir> chain_;  // The directories down to the source that was opened last.
+  PlacePtr root_;
+  std::string rootless_reason_;
+  std::map<std::string, const FsMount*> placed_;  // By canonical destination.
+  std::optional<Result<ContainerProcess>> process_;
+};
+
+}  // namespace longshore::agent

@@ -1,0 +1,38 @@
+// The ledger: what became of every byte of a source that is not simply a record. An entry is born
+// with the transaction that carries the records it speaks of, is stored with its PREPARE, and is
+// shipped inside it, so that Kafka's reader sees it once and never before those records.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "config/ids.h"
+
+namespace longshore {
+
+/// The values stand in the database; loss and doubt are the last two.
+enum class LedgerEvent : uint8_t {
+  kOpened = 0,  ///< The source's stream begins at `start`.
+  kClosed = 1,  ///< A generation [start, end) was read to its end.
+  kEnded = 2,   ///< Nobody writes to the source any more; `end` is its total.
+  kLost = 3,    ///< [start, end) will not come.
+  kDoubt = 4,   ///< [start, end) may stand in Kafka twice.
+};
+
+/// Thread: none of its own; a value.
+struct LedgerEntry {
+  int64_t time_ns = 0;
+  SourceId source;  ///< 0 for a whole lane.
+  LaneId lane;
+  Position start, end;  ///< Of a loss or a doubt, start == end: unknown length.
+  std::string reason;   ///< Of a loss or a doubt: one of the fixed words in CONTRIBUTING.md.
+  std::string detail;
+  LedgerEvent event = LedgerEvent::kLost;
+  uint64_t generation = 0;
+  int64_t id = 0;        ///< The store's; 0: not stored yet.
+  bool shipped = false;  ///< In the ledger's topic, as of the transaction that named it.
+
+  bool is_loss() const { return event >= LedgerEvent::kLost; }
+};
+
+}  // namespace longshore

@@ -1,0 +1,65 @@
+// One record as one line of an archive.
+//
+// A record of longshore is its line as it stands, and so is any other JSON object of one line. What
+// is none (format raw, text, bytes) is wrapped:
+//
+//   {"@timestamp":"2026-11-21T14:00:00.123Z","message":"...",
+//    "kafka":{"topic":"logs","partition":3,"offset":10500,"key":"..."}}
+//
+// with "message_base64" instead of "message" where the bytes are not UTF-8.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "integrations/kafka/reader.h"
+#include "shipper/record/chunk.h"
+#include "shipper/record/json_object.h"
+#include "shipper/record/record_view.h"
+
+namespace longshore::archive {
+
+/// Thread: one. Keeps its memory from line to line.
+class LineWriter {
+ public:
+  /// Whether `record` is one of longshore's, with its envelope.
+  bool is_own(const kafka::ReadRecord& record);
+  /// Appends the line, newline included.
+  void append(const kafka::ReadRecord& record, bool own, std::string& out);
+
+ private:
+  shipper::RecordParser parser_;
+  shipper::JsonObject json_;
+  shipper::Buffer escaped_;
+};
+
+/// A line read back.
+struct LineView {
+  std::optional<shipper::RecordView> record;  ///< Empty: not longshore's.
+  std::string_view time;                      ///< "@timestamp"; empty: it has none.
+  std::string_view text;                      ///< The message, or the line where it has none.
+};
+
+/// Thread: one. Views are valid until the next call.
+class LineReader {
+ public:
+  /// `line` without its newline.
+  LineView parse(std::string_view line);
+
+ private:
+  shipper::RecordParser own_;
+  simdjson::ondemand::parser foreign_;
+  simdjson::ondemand::document document_;
+  std::string padded_, decoded_;
+};
+
+/// "2026-11-21T14:00:00.123Z"
+std::string time_text(int64_t ms);
+
+/// Milliseconds since the Unix epoch of a time as RFC 3339 writes it, or of its beginning:
+/// "2026-11-21", "2026-11-21T14:00", with "Z", an offset "+01:00" or nothing (UTC).
+std::optional<int64_t> parse_time(std::string_view text);
+
+}  // namespace longshore::archive

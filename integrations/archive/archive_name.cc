@@ -1,0 +1,230 @@
+#include "integrations/archive/archive_name.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <chrono>
+#include <limits>
+
+namespace longshore::archive {
+
+namespace {
+
+constexpr int64_t kMsPerHour = 3'600'000;
+constexpr size_t kTopicBytesMax = 249;  // Kafka's own limit.
+
+constexpr std::array kSuffixes = std::to_array<std::pair<Codec, std::string_view>>(
+    {{Codec::kZstd, ".jsonl.zst"}, {Codec::kGzip, ".jsonl.gz"}, {Codec::kNone, ".jsonl"}});
+
+// Digits alone, without a leading zero: one number has one name.
+template <typename T>
+bool parse_number(std::string_view text, T& number) {
+  if (text.empty() || (text.size() > 1 && text[0] == '0')) return false;
+  const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), number);
+  return failed == std::errc() && end == text.data() + text.size() && number >= 0;
+}
+
+std::chrono::sys_time<std::chrono::hours> time_of(Hour hour) {
+  return std::chrono::sys_time<std::chrono::hours>(std::chrono::hours(hour.number));
+}
+
+struct Parts {
+  int year, month, day, hour;
+};
+
+Parts parts_of(Hour hour) {
+  const auto time = time_of(hour);
+  const auto day = std::chrono::floor<std::chrono::days>(time);
+  const std::chrono::year_month_day date(day);
+  return {int(date.year()), int(unsigned(date.month())), int(unsigned(date.day())),
+          int((time - day).count())};
+}
+
+// The words that stand for a part of the time, and how many digits they have.
+constexpr std::array kWords = std::to_array<std::pair<std::string_view, size_t>>(
+    {{"yyyy", 4}, {"MM", 2}, {"dd", 2}, {"HH", 2}});
+
+std::optional<int>* field_of(std::string_view word, Layout::Known& known) {
+  if (word == "yyyy") return &known.year;
+  if (word == "MM") return &known.month;
+  if (word == "dd") return &known.day;
+  return word == "HH" ? &known.hour : nullptr;
+}
+
+int part_of(std::string_view word, const Parts& parts) {
+  if (word == "yyyy") return parts.year;
+  if (word == "MM") return parts.month;
+  return word == "dd" ? parts.day : parts.hour;
+}
+
+/// What stands next in a pattern: a literal character, or a word.
+struct Token {
+  char literal = 0;
+  std::string_view word;  // Of a brace, cut at dashes, which are literals.
+};
+
+// Splits "date={yyyy-MM}" into its characters and words. Empty when it is none.
+std::optional<std::vector<Token>> tokens_of(std::string_view pattern) {
+  std::vector<Token> tokens;
+  bool inside = false;
+  for (size_t at = 0; at < pattern.size();) {
+    const char c = pattern[at];
+    if (c == '{' || c == '}') {
+      if (inside == (c == '{')) return std::nullopt;
+      inside = !inside;
+      ++at;
+    } else if (!inside || c == '-') {
+      tokens.push_back({c, {}});
+      ++at;
+    } else {
+      const std::string_view word = pattern.substr(at, pattern.find_first_of("-{}", at) - at);
+      const bool known = word == "topic" || std::any_of(kWords.begin(), kWords.end(),
+                                                        [&](auto& w) { return w.first == word; });
+      if (!known) return std::nullopt;
+      tokens.push_back({0, word});
+      at += word.size();
+    }
+  }
+  if (inside) return std::nullopt;
+  return tokens;
+}
+
+}  // namespace
+
+Result<Codec> parse_codec(const std::string& text) {
+  if (text == "zstd") return Codec::kZstd;
+  if (text == "gzip") return Codec::kGzip;
+  if (text == "none") return Codec::kNone;
+  return Error{ErrorCode::kInvalid, fmt::format("--compress {}: it is zstd, gzip or none.", text)};
+}
+
+std::string to_string(const ArchiveName& name) {
+  const auto suffix = std::find_if(kSuffixes.begin(), kSuffixes.end(), [&name](const auto& known) {
+    return known.first == name.codec;
+  });
+  return fmt::format("{}+{}+{}+{}{}", name.topic, name.partition, name.first, name.last,
+                     suffix->second);
+}
+
+std::optional<ArchiveName> parse_archive_name(std::string_view text) {
+  ArchiveName name;
+  const auto suffix = std::find_if(kSuffixes.begin(), kSuffixes.end(), [text](const auto& known) {
+    return text.ends_with(known.second);
+  });
+  if (suffix == kSuffixes.end()) return std::nullopt;
+  name.codec = suffix->first;
+  text.remove_suffix(suffix->second.size());
+  std::array<std::string_view, 4> fields;
+  for (size_t i = 0; i < fields.size(); ++i) {
+    const size_t plus = text.find('+');
+    if ((plus == std::string_view::npos) != (i + 1 == fields.size())) return std::nullopt;
+    fields[i] = text.substr(0, plus);
+    if (plus != std::string_view::npos) text.remove_prefix(plus + 1);
+  }
+  if (fields[0].empty() || fields[0].size() > kTopicBytesMax) return std::nullopt;
+  name.topic = fields[0];
+  if (!parse_number(fields[1], name.partition) || !parse_number(fields[2], name.first) ||
+      !parse_number(fields[3], name.last) || name.last < name.first)
+    return std::nullopt;
+  return name;
+}
+
+Hour hour_of_ms(int64_t ms) {
+  return {ms >= 0 ? ms / kMsPerHour : -((kMsPerHour - 1 - ms) / kMsPerHour)};
+}
+
+Result<Layout> Layout::parse(const std::string& text) {
+  Layout layout;
+  for (size_t at = 0; at <= text.size();) {
+    const size_t end = std::min(text.find('/', at), text.size());
+    layout.folders_.push_back(text.substr(at, end - at));
+    at = end + 1;
+  }
+  for (const std::string& folder : layout.folders_) {
+    if (folder.empty() || folder[0] == '_' || folder[0] == '.') {
+      return Error{ErrorCode::kInvalid,
+                   fmt::format("--layout {}: a folder's name is empty, or hidden.", text)};
+    }
+    if (!tokens_of(folder) || folder.find(':') != std::string::npos) {
+      return Error{ErrorCode::kInvalid,
+                   fmt::format("--layout {}: the words are {{topic}}, {{yyyy}}, {{MM}}, {{dd}}, "
+                               "{{HH}} and these joined by dashes, as in {{yyyy-MM-dd}}.",
+                               text)};
+    }
+  }
+  return layout;
+}
+
+std::string Layout::folder(const std::string& topic, Hour hour) const {
+  const Parts parts = parts_of(hour);
+  std::string path;
+  for (const std::string& pattern : folders_) {
+    if (!path.empty()) path += '/';
+    const std::vector<Token> tokens = *tokens_of(pattern);
+    for (const Token& token : tokens) {
+      if (token.literal) {
+        path += token.literal;
+      } else if (token.word == "topic") {
+        path += topic;
+      } else {
+        path += fmt::format("{:0{}}", part_of(token.word, parts), token.word.size());
+      }
+    }
+  }
+  return path;
+}
+
+std::optional<Layout::Known> Layout::match(size_t depth, std::string_view name,
+                                           const Known& known) const {
+  if (depth >= folders_.size()) return std::nullopt;
+  Known more = known;
+  const std::vector<Token> tokens = *tokens_of(folders_[depth]);
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    const Token& token = tokens[i];
+    if (token.literal) {
+      if (name.empty() || name[0] != token.literal) return std::nullopt;
+      name.remove_prefix(1);
+    } else if (token.word == "topic") {
+      // All but what the tokens behind it take; each takes as many characters as it has digits.
+      size_t behind = 0;
+      for (size_t k = i + 1; k < tokens.size(); ++k)
+        behind += tokens[k].literal ? 1 : tokens[k].word.size();
+      if (name.size() <= behind) return std::nullopt;
+      more.topic = name.substr(0, name.size() - behind);
+      name.remove_prefix(name.size() - behind);
+    } else {
+      const size_t digits = token.word.size();
+      int number = 0;
+      if (name.size() < digits) return std::nullopt;
+      const auto [end, failed] = std::from_chars(name.data(), name.data() + digits, number);
+      if (failed != std::errc() || end != name.data() + digits || number < 0) return std::nullopt;
+      *field_of(token.word, more) = number;
+      name.remove_prefix(digits);
+    }
+  }
+  if (!name.empty()) return std::nullopt;
+  return more;
+}
+
+Hour Layout::Known::earliest() const {
+  if (!year) return {std::numeric_limits<int64_t>::min()};
+  const std::chrono::year_month_day date{std::chrono::year(*year),
+                                         std::chrono::month(unsigned(month.value_or(1))),
+                                         std::chrono::day(unsigned(month && day ? *day : 1))};
+  const auto days = std::chrono::sys_days(date).time_since_epoch();
+  return {std::chrono::duration_cast<std::chrono::hours>(days).count() +
+          (month && day ? hour.value_or(0) : 0)};
+}
+
+Hour Layout::Known::latest() const {
+  if (!year) return {std::numeric_limits<int64_t>::max()};
+  const Hour first = earliest();
+  constexpr int64_t kDay = 24;
+  if (month && day) return hour ? first : Hour{first.number + kDay - 1};
+  // Longer than any month or year.
+  return {first.number + (month ? 31 : 366) * kDay - 1};
+}
+
+}  // namespace longshore::archive

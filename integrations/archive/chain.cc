@@ -1,0 +1,257 @@
+#include "integrations/archive/chain.h"
+
+#include <fmt/format.h>
+#include <simdjson.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <charconv>
+#include <random>
+
+#include "integrations/archive/archive_files.h"
+
+namespace longshore::archive {
+
+namespace {
+
+constexpr std::string_view kClaimSuffix = ".claim";
+constexpr size_t kClaimBytesMax = 64 << 10;
+constexpr size_t kOffsetDigits = 20, kAttemptDigits = 16;
+/// Claims that stay. One would do; a folder that is listed while entries come and go may hide some.
+constexpr size_t kClaimsKept = 8;
+
+std::string claim_name(int64_t next) { return fmt::format("{:0{}}.claim", next, kOffsetDigits); }
+
+std::optional<int64_t> parse_claim_name(std::string_view name) {
+  if (name.size() != kOffsetDigits + kClaimSuffix.size() || !name.ends_with(kClaimSuffix))
+    return std::nullopt;
+  int64_t next = 0;
+  const auto [end, failed] = std::from_chars(name.data(), name.data() + kOffsetDigits, next);
+  if (failed != std::errc() || end != name.data() + kOffsetDigits || next < 0) return std::nullopt;
+  return next;
+}
+
+std::string attempt_name() {
+  std::random_device random;
+  const uint64_t high = random(), low = random();
+  return fmt::format("{:08x}{:08x}", high & 0xffffffff, low & 0xffffffff);
+}
+
+std::string draft_of(const std::string& attempt) { return attempt + std::string(kClaimSuffix); }
+
+}  // namespace
+
+Chain::Chain(ArchiveTarget& target, const Layout& layout, std::string topic, int32_t partition)
+    : target_(target),
+      layout_(layout),
+      topic_(std::move(topic)),
+      partition_(partition),
+      folder_(fmt::format("{}/{}+{}", kOwnFolder, topic_, partition_)) {}
+
+Result<std::map<int64_t, std::string>> Chain::claims() {
+  Result<std::vector<Entry>> entries = target_.list(folder_);
+  if (!entries) return entries.error();
+  std::map<int64_t, std::string> found;
+  for (const Entry& entry : *entries) {
+    if (const auto next = parse_claim_name(entry.name)) found[*next] = entry.name;
+  }
+  return found;
+}
+
+Result<Chain::Claim> Chain::read_claim(const std::string& name) {
+  Result<std::string> text = read_small(target_, own(name), kClaimBytesMax);
+  if (!text) return text.error();
+  simdjson::dom::parser parser;
+  Claim claim;
+  try {
+    const simdjson::dom::element document = parser.parse(*text);
+    claim.first = document["first"].get_int64();
+    claim.last = document["last"].get_int64();
+    claim.bytes = document["bytes"].get_int64();
+    claim.data = std::string_view(document["data"].get_string());
+    claim.file = std::string_view(document["file"].get_string());
+  } catch (const simdjson::simdjson_error&) {
+    claim.last = -1;
+  }
+  if (claim.first < 0 || claim.last < claim.first || claim.data.find('/') != std::string::npos) {
+    return Error{ErrorCode::kCorrupt,
+                 fmt::format("{} is no claim of longshore: see what stands there, and remove it "
+                             "if nothing of it is needed",
+                             own(name))};
+  }
+  return claim;
+}
+
+Result<ChainEnd> Chain::end_of_names() {
+  Result<std::vector<ArchivedFile>> files = find_files(target_, layout_, {.topic = topic_});
+  if (!files) return files.error();
+  ChainEnd end;
+  for (const ArchivedFile& file : *files) {
+    if (file.name.partition != partition_) continue;
+    end.empty = false;
+    end.next = std::max(end.next, file.name.last + 1);
+  }
+  return end;
+}
+
+Result<ChainEnd> Chain::settle() {
+  settled_ = false;
+  Result<std::map<int64_t, std::string>> found = claims();
+  if (!found && found.error().code == ErrorCode::kNotFound) {
+    if (Status status = target_.make_folder(folder_); !status) return status.error();
+    found = claims();
+  }
+  if (!found) return found.error();
+  for (;;) {
+    if (found->empty()) {
+      Result<ChainEnd> end = end_of_names();
+      settled_ = end.has_value();
+      return end;
+    }
+    const auto [next, name] = *found->rbegin();
+    Result<Claim> claim = read_claim(name);
+    // Whoever took it back was overtaken.
+    if (!claim && claim.error().code != ErrorCode::kNotFound) return claim.error();
+    found = claims();
+    if (!found) return found.error();
+    if (!claim || found->empty() || found->rbegin()->first != next) continue;
+    if (Status status = finish(*claim); !status) return status.error();
+    settled_ = true;
+    return ChainEnd{.next = claim->last + 1, .empty = false};
+  }
+}
+
+// The data becomes the name, or is it already.
+Status Chain::finish(const Claim& claim) {
+  const std::string folder = claim.file.substr(0, claim.file.rfind('/'));
+  if (folder != made_) {
+    if (Status status = target_.make_folder(folder); !status) return status;
+    made_ = folder;
+  }
+  Result<Renamed> renamed = target_.rename_new(own(claim.data), claim.file);
+  if (!renamed) {
+    made_.clear();
+    return renamed.error();
+  }
+  return *renamed == Renamed::kDone ? ok() : check(claim);
+}
+
+Status Chain::check(const Claim& claim) {
+  const Result<Entry> entry = target_.stat(claim.file);
+  if (!entry && entry.error().code == ErrorCode::kNotFound) {
+    // Neither the data nor the name: it was published, and somebody removed it since.
+    spdlog::warn("archive: {} was removed from the archive; going on behind it", claim.file);
+    return ok();
+  }
+  if (!entry) return entry.error();
+  if (entry->bytes == claim.bytes) return target_.remove(own(claim.data));
+  return Error{ErrorCode::kCorrupt, fmt::format("{} has {} bytes instead of {}: somebody else "
+                                                "changed it",
+                                                claim.file, entry->bytes, claim.bytes)};
+}
+
+// Names of topics and of the layout need no escapes in JSON.
+std::string Chain::Claim::text() const {
+  return fmt::format("{{\"first\":{},\"last\":{},\"bytes\":{},\"data\":\"{}\",\"file\":\"{}\"}}\n",
+                     first, last, bytes, data, file);
+}
+
+// The draft of the claim, and the data.
+Status Chain::send(const std::string& attempt, const SealedFile& file, const Claim& claim) {
+  Status sent = target_.put(own(draft_of(attempt)), claim.text());
+  if (sent) sent = target_.put(own(claim.data), file.fd, file.bytes);
+  if (sent) return sent;
+  // They may fill a quota. If this fails too, they are swept later.
+  static_cast<void>(target_.remove(own(draft_of(attempt))));
+  static_cast<void>(target_.remove(own(claim.data)));
+  return sent;
+}
+
+Result<bool> Chain::claim(const std::string& attempt, const Claim& claim, int64_t next) {
+  const std::string draft = draft_of(attempt), final = claim_name(next);
+  Result<Renamed> renamed = target_.rename_new(own(draft), own(final));
+  if (!renamed) return renamed.error();
+  if (*renamed != Renamed::kDone) {
+    // Another's, or the draft was swept; or ours, if a rename was obeyed twice.
+    Result<std::string> there = read_small(target_, own(final), kClaimBytesMax);
+    if (!there && there.error().code != ErrorCode::kNotFound) return there.error();
+    if (!there || *there != claim.text()) {
+      if (Status status = target_.remove(own(draft)); !status) return status.error();
+      return false;
+    }
+  }
+  Result<std::map<int64_t, std::string>> found = claims();
+  if (!found) return found.error();
+  if (found->empty() || found->rbegin()->first < next) {
+    return Error{ErrorCode::kRetryable,
+                 fmt::format("the archive does not show {}, which it has just taken", own(final))};
+  }
+  if (found->rbegin()->first == next) return true;
+  if (Status status = target_.remove(own(final)); !status) return status.error();
+  return false;
+}
+
+Result<int64_t> Chain::publish(const SealedFile& file, int64_t next) {
+  if (!settled_) {
+    Result<ChainEnd> end = settle();
+    if (!end) return end.error();
+    if (end->next != next) return end->next;
+  }
+  settled_ = false;
+  const std::string attempt = attempt_name();
+  const ArchiveName name{topic_, partition_, file.first, file.last, file.codec};
+  const Claim wanted{.first = file.first,
+                     .last = file.last,
+                     .bytes = file.bytes,
+                     .data = attempt + ".data",
+                     .file = layout_.folder(topic_, file.hour) + "/" + to_string(name)};
+  if (Status sent = send(attempt, file, wanted); !sent) return sent.error();
+  Result<bool> won = claim(attempt, wanted, next);
+  // From here on the claim may stand, and needs the data.
+  if (!won) return won.error();
+  if (!*won) {
+    if (Status status = target_.remove(own(wanted.data)); !status) return status.error();
+    Result<ChainEnd> end = settle();
+    if (!end) return end.error();
+    return end->next;
+  }
+  if (Status status = finish(wanted); !status) return status.error();
+  settled_ = true;
+  clear_old(next);
+  return file.last + 1;
+}
+
+// What it does not remove is removed the next time.
+void Chain::clear_old(int64_t next) {
+  Result<std::map<int64_t, std::string>> found = claims();
+  if (!found) return;
+  size_t left = found->size();
+  for (const auto& [key, name] : *found) {
+    if (left <= kClaimsKept || key >= next) return;
+    static_cast<void>(target_.remove(own(name)));
+    left -= 1;
+  }
+}
+
+// Drafts first. Then what was claimed before that is finished, and its data is data no more.
+Status Chain::sweep(int64_t older_than_ms) {
+  Result<std::vector<Entry>> entries = target_.list(folder_);
+  if (!entries) return entries.error();
+  std::erase_if(*entries, [older_than_ms](const Entry& entry) {
+    return entry.folder || entry.name.find('.') != kAttemptDigits ||
+           entry.modified_ms >= older_than_ms;
+  });
+  if (entries->empty()) return ok();
+  for (const Entry& entry : *entries) {
+    const std::string draft = draft_of(entry.name.substr(0, kAttemptDigits));
+    if (Status status = target_.remove(own(draft)); !status) return status;
+  }
+  if (Result<ChainEnd> end = settle(); !end) return end.error();
+  for (const Entry& entry : *entries) {
+    if (Status status = target_.remove(own(entry.name)); !status) return status;
+    spdlog::info("archive: removed {}, which an attempt left behind", own(entry.name));
+  }
+  return ok();
+}
+
+}  // namespace longshore::archive

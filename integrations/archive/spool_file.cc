@@ -1,0 +1,83 @@
+#include "integrations/archive/spool_file.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cassert>
+#include <cerrno>
+#include <cstring>
+
+namespace longshore::archive {
+
+namespace {
+
+Error spool_error(const std::string& what, int code) {
+  ErrorCode kind = ErrorCode::kRetryable;
+  if (code == ENOSPC || code == EDQUOT) kind = ErrorCode::kFull;
+  if (code == ENOENT || code == EACCES || code == EROFS || code == ENOTDIR)
+    kind = ErrorCode::kInvalid;
+  return {kind, fmt::format("--work-dir: could not {}: {}", what, std::strerror(code))};
+}
+
+}  // namespace
+
+Result<SpoolFile> SpoolFile::open(const SpoolOptions& options, int64_t first, Hour hour,
+                                  int64_t now_ns) {
+  SpoolFile file;
+  file.fd_.reset(::open(options.folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+  if (!file.fd_ && (errno == EOPNOTSUPP || errno == EISDIR)) {
+    std::string name = options.folder + "/longshore-spool-XXXXXX";
+    file.fd_.reset(::mkostemp(name.data(), O_CLOEXEC));
+    if (file.fd_) ::unlink(name.c_str());
+  }
+  if (!file.fd_) return spool_error("make a file in " + options.folder, errno);
+  file.encoder_ = make_encoder(options.codec, options.level);
+  file.codec_ = options.codec;
+  file.lines_.reserve(kGatherBytes * 2);
+  file.first_ = first;
+  file.hour_ = hour;
+  file.opened_ns_ = now_ns;
+  return file;
+}
+
+Status SpoolFile::write(std::string_view bytes) {
+  bytes_ += static_cast<int64_t>(bytes.size());
+  while (!bytes.empty()) {
+    const ssize_t n = ::write(fd_.get(), bytes.data(), bytes.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return spool_error("write", errno);
+    bytes.remove_prefix(static_cast<size_t>(n));
+  }
+  return ok();
+}
+
+Status SpoolFile::pack() {
+  line_bytes_ += static_cast<int64_t>(lines_.size());
+  Status status = encoder_->add(lines_, [this](std::string_view bytes) { return write(bytes); });
+  lines_.clear();
+  return status;
+}
+
+Status SpoolFile::added(int64_t offset) {
+  assert(offset >= first_ && offset > last_);
+  last_ = offset;
+  return lines_.size() >= kGatherBytes ? pack() : ok();
+}
+
+Status SpoolFile::seal() {
+  if (Status status = pack(); !status) return status;
+  return encoder_->finish([this](std::string_view bytes) { return write(bytes); });
+}
+
+SealedFile SpoolFile::sealed() const {
+  return {.first = first_,
+          .last = last_,
+          .codec = codec_,
+          .hour = hour_,
+          .fd = fd_.get(),
+          .bytes = bytes_};
+}
+
+}  // namespace longshore::archive

@@ -1,0 +1,60 @@
+// A file of the archive while it grows: packed, on a local disk, without a name, so that a crash
+// leaves nothing behind.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "config/fd.h"
+#include "integrations/archive/chain.h"
+#include "integrations/archive/codec.h"
+
+namespace longshore::archive {
+
+struct SpoolOptions {
+  std::string folder;
+  Codec codec = Codec::kZstd;
+  int level = 3;
+};
+
+/// Thread: one. Memory: a little more than kGatherBytes, and what zstd needs.
+class SpoolFile {
+ public:
+  static constexpr size_t kGatherBytes = 128 << 10;
+
+  /// A file that begins at offset `first`. Errors: kFull, kRetryable, kInvalid (folder).
+  static Result<SpoolFile> open(const SpoolOptions& options, int64_t first, Hour hour,
+                                int64_t now_ns);
+
+  /// Where the next line is appended; added() says that it was, and of which offset.
+  std::string& lines() { return lines_; }
+  /// Errors: kFull, kRetryable.
+  Status added(int64_t offset);
+  /// Nothing is added behind this. Errors: as added().
+  Status seal();
+
+  Hour hour() const { return hour_; }
+  int64_t opened_ns() const { return opened_ns_; }
+  int64_t last() const { return last_; }
+  /// Bytes on the disk so far; at least what was packed.
+  int64_t bytes() const { return bytes_; }
+  int64_t line_bytes() const { return line_bytes_; }
+  /// REQUIRES: seal().
+  SealedFile sealed() const;
+
+ private:
+  SpoolFile() = default;
+  Status pack();
+  Status write(std::string_view bytes);
+
+  Fd fd_;
+  std::unique_ptr<Encoder> encoder_;
+  Codec codec_ = Codec::kZstd;
+  std::string lines_;
+  int64_t first_ = 0, last_ = -1;
+  Hour hour_;
+  int64_t opened_ns_ = 0;
+  int64_t bytes_ = 0, line_bytes_ = 0;
+};
+
+}  // namespace longshore::archive

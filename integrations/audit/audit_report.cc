@@ -1,0 +1,324 @@
+#include "integrations/audit/audit_report.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <numeric>
+
+#include "shipper/record/printable.h"
+
+namespace longshore::audit {
+
+namespace {
+
+constexpr size_t kColumns = 9;
+constexpr size_t kRowsMax = 50;
+constexpr size_t kDetailedMax = 50;  // Sources whose findings are shown.
+constexpr size_t kFirstNumber = 4;   // Numbers are aligned to the right, but for the range.
+using Row = std::array<std::string, kColumns>;
+constexpr std::string_view kRed = "\x1b[31m", kGreen = "\x1b[32m", kPlain = "\x1b[0m";
+
+AuditCounts total(const AuditReport& report) {
+  AuditCounts sum;
+  for (const SourceReport& source : report.sources) {
+    sum.records += source.counts.records;
+    sum.gaps += source.counts.gaps;
+    sum.gap_bytes += source.counts.gap_bytes;
+    sum.duplicates += source.counts.duplicates;
+    sum.duplicate_bytes += source.counts.duplicate_bytes;
+    sum.reordered += source.counts.reordered;
+    sum.announced_gaps += source.counts.announced_gaps;
+    sum.broken_parts += source.counts.broken_parts;
+  }
+  return sum;
+}
+
+uint64_t raw_records(const AuditReport& report) {
+  return std::accumulate(report.raw.begin(), report.raw.end(), uint64_t{0},
+                         [](uint64_t sum, const RawReport& raw) { return sum + raw.records; });
+}
+
+/// What the ledger says of all sources.
+struct LedgerTotals {
+  uint64_t complete = 0, open = 0, incomplete = 0;
+  uint64_t losses = 0, lost_bytes = 0, unexplained_bytes = 0, doubts = 0;
+};
+
+LedgerTotals ledger_total(const AuditReport& report) {
+  LedgerTotals sum;
+  for (const auto* sources : {&report.sources, &report.unseen}) {
+    for (const SourceReport& source : *sources) {
+      const LedgerFindings& ledger = source.ledger;
+      sum.complete += ledger.verdict == Verdict::kComplete;
+      sum.open += ledger.verdict == Verdict::kOpen;
+      sum.incomplete += ledger.verdict == Verdict::kIncomplete;
+      sum.losses += ledger.losses;
+      sum.lost_bytes += ledger.lost_bytes;
+      sum.unexplained_bytes += ledger.unexplained_bytes;
+      sum.doubts += ledger.doubts.size();
+    }
+  }
+  return sum;
+}
+
+std::string joined(const std::vector<std::string>& words) {
+  return words.empty() ? "" : fmt::format("{}", fmt::join(words, ","));
+}
+
+std::string plural(uint64_t count, std::string_view noun) {
+  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : noun.ends_with('s') ? "es" : "s");
+}
+
+Row row_of(const SourceReport& source) {
+  const AuditCounts& counts = source.counts;
+  return {source.source,
+          shipper::printable(source.name),
+          source.container.empty() ? "-" : shipper::printable(source.container),
+          shipper::printable(source.topic),
+          std::to_string(counts.records),
+          fmt::format("[{},{})", source.start.bytes, source.end.bytes),
+          std::to_string(counts.gaps),
+          std::to_string(counts.duplicates),
+          std::to_string(counts.reordered)};
+}
+
+std::string rows_text(const AuditReport& report, bool colours) {
+  std::vector<Row> rows = {{"SOURCE", "NAME", "CONTAINER", "TOPIC", "RECORDS", "RANGE", "GAPS",
+                            "DUPLICATES", "REORDERED"}};
+  const bool all = report.sources.size() <= kRowsMax;
+  std::vector<const SourceReport*> shown;
+  for (const SourceReport& source : report.sources) {
+    if ((!all && source.clean()) || shown.size() >= kRowsMax) continue;
+    shown.push_back(&source);
+    rows.push_back(row_of(source));
+  }
+  if (shown.empty()) return {};
+  std::array<size_t, kColumns> widths{};
+  for (const Row& row : rows) {
+    for (size_t i = 0; i < kColumns; ++i) widths[i] = std::max(widths[i], row[i].size());
+  }
+  std::string out;
+  for (size_t r = 0; r < rows.size(); ++r) {
+    const SourceReport* source = r > 0 ? shown[r - 1] : nullptr;
+    const bool wrong = source && !source->clean();
+    if (wrong && colours) out += kRed;
+    for (size_t i = 0; i < kColumns; ++i) {
+      const std::string& cell = rows[r][i];
+      out += i < kFirstNumber || i == 5 ? fmt::format("{:<{}}", cell, widths[i])
+                                        : fmt::format("{:>{}}", cell, widths[i]);
+      if (i + 1 < kColumns) out += "  ";
+    }
+    if (source && !source->flags.empty()) out += "  " + joined(source->flags);
+    if (source && source->ledger.verdict != Verdict::kUnknown)
+      out += fmt::format("  {}", to_string(source->ledger.verdict));
+    if (source && source->compared) out += source->difference.empty() ? "  equal" : "  differs";
+    if (wrong && colours) out += kPlain;
+    out += '\n';
+  }
+  return out;
+}
+
+std::string range_text(const NamedRange& range) {
+  if (range.start == range.end) return fmt::format("an unknown length at {}", range.start.bytes);
+  return fmt::format("bytes [{}, {})", range.start.bytes, range.end.bytes);
+}
+
+std::string ledger_details(const std::string& who, const LedgerFindings& ledger) {
+  std::string out;
+  for (const NamedRange& range : ledger.missing) {
+    const bool one = range.start == range.end;
+    out +=
+        fmt::format("{}: {} {} not there: {}\n", who, range_text(range), one ? "is" : "are",
+                    range.reason.empty() ? "not in the ledger" : shipper::printable(range.reason));
+  }
+  const uint64_t missing = ledger.losses + ledger.unexplained;
+  if (missing > ledger.missing.size())
+    out += fmt::format("{}: and {} further ranges\n", who, missing - ledger.missing.size());
+  for (const NamedRange& range : ledger.doubts) {
+    out += fmt::format("{}: {}: {}\n", who,
+                       range.reason.empty() ? "in doubt" : shipper::printable(range.reason),
+                       range_text(range));
+  }
+  if (ledger.expired_bytes > 0) {
+    out += fmt::format("{}: its first {} are no longer kept by the topic\n", who,
+                       plural(ledger.expired_bytes, "byte"));
+  }
+  return out;
+}
+
+std::string details_of(const SourceReport& source) {
+  std::string out;
+  const std::string who = fmt::format("{} {}", source.source, shipper::printable(source.name));
+  for (const std::string& finding : source.findings) out += fmt::format("{}: {}\n", who, finding);
+  const AuditCounts& counts = source.counts;
+  if (counts.gaps + counts.duplicates > 0) {
+    out += fmt::format("{}: {} missing, {} twice\n", who, plural(counts.gap_bytes, "byte"),
+                       plural(counts.duplicate_bytes, "byte"));
+  }
+  if (!source.exact) out += who + ": over 4096 holes at a time, what filled them counts as twice\n";
+  if (source.several_partitions && !counts.clean())
+    out += who + ": its records lie in several partitions, among which Kafka has no order\n";
+  if (!source.difference.empty()) out += fmt::format("{}: {}\n", who, source.difference);
+  return out + ledger_details(who, source.ledger);
+}
+
+// Of the sources with the most to say: the wrong ones first.
+std::string all_details(const AuditReport& report) {
+  std::string out;
+  size_t shown = 0, left = 0;
+  for (const bool wrong : {true, false}) {
+    for (const auto* sources : {&report.sources, &report.unseen}) {
+      for (const SourceReport& source : *sources) {
+        if (source.clean() == wrong) continue;
+        const std::string details = details_of(source);
+        if (details.empty()) continue;
+        if (shown < kDetailedMax) out += details;
+        (shown < kDetailedMax ? shown : left) += 1;
+      }
+    }
+  }
+  if (left > 0) out += fmt::format("and what is to be said of {} more\n", plural(left, "source"));
+  return out;
+}
+
+std::string ledger_summary(const AuditReport& report) {
+  if (!report.has_ledger) return {};
+  const LedgerTotals sum = ledger_total(report);
+  std::string out = fmt::format(", {} complete, {} open", sum.complete, sum.open);
+  if (sum.incomplete) out += fmt::format(", {} incomplete", sum.incomplete);
+  if (sum.losses) {
+    out += fmt::format(", {} in the ledger ({})", plural(sum.losses, "loss"),
+                       plural(sum.lost_bytes, "byte"));
+  }
+  if (sum.unexplained_bytes)
+    out += fmt::format(", {} missing that the ledger does not name",
+                       plural(sum.unexplained_bytes, "byte"));
+  if (sum.doubts) out += fmt::format(", {}", plural(sum.doubts, "doubt"));
+  return out;
+}
+
+}  // namespace
+
+bool AuditReport::clean() const {
+  const auto all_clean = [](const std::vector<SourceReport>& of) {
+    return std::all_of(of.begin(), of.end(), [](const auto& source) { return source.clean(); });
+  };
+  return problems.empty() && all_clean(sources) && all_clean(unseen);
+}
+
+std::string as_table(const AuditReport& report, bool colours) {
+  std::string out;
+  if (!report.sources.empty()) out += rows_text(report, colours);
+  size_t raw_shown = 0;
+  for (const RawReport& raw : report.raw) {
+    if (++raw_shown > kRowsMax) break;
+    out += fmt::format("{}  {} without a range under key \"{}\"\n", shipper::printable(raw.topic),
+                       plural(raw.records, "record"), shipper::printable(raw.key));
+  }
+  out += all_details(report);
+  for (const std::string& note : report.notes) out += "note: " + note + '\n';
+  for (const std::string& problem : report.problems) out += problem + '\n';
+  const AuditCounts sum = total(report);
+  if (colours) out += report.clean() ? kGreen : kRed;
+  out += fmt::format("audit: {}, {}, {}, {}, {} reordered", plural(report.sources.size(), "source"),
+                     plural(sum.records, "record"), plural(sum.gaps, "gap"),
+                     plural(sum.duplicates, "duplicate"), sum.reordered);
+  if (sum.announced_gaps) out += ", " + plural(sum.announced_gaps, "announced gap");
+  if (sum.broken_parts) out += ", " + plural(sum.broken_parts, "broken part");
+  if (const uint64_t raw = raw_records(report)) out += ", " + plural(raw, "record") + " unproven";
+  const auto compared = std::count_if(report.sources.begin(), report.sources.end(),
+                                      [](const auto& source) { return source.compared; });
+  const auto equal = std::count_if(
+      report.sources.begin(), report.sources.end(),
+      [](const auto& source) { return source.compared && source.difference.empty(); });
+  out += ledger_summary(report);
+  if (compared) out += fmt::format(", {} of {} byte-equal", equal, compared);
+  if (colours) out += kPlain;
+  return out + '\n';
+}
+
+namespace {
+
+std::string list_json(const std::vector<std::string>& words) {
+  std::string out;
+  for (const std::string& word : words)
+    out += (out.empty() ? "" : ",") + shipper::json_string(word);
+  return '[' + out + ']';
+}
+
+std::string ranges_json(const std::vector<NamedRange>& ranges) {
+  std::string out;
+  for (const NamedRange& range : ranges) {
+    out += fmt::format(R"({}{{"start":{},"end":{},"reason":{}}})", out.empty() ? "" : ",",
+                       range.start.bytes, range.end.bytes,
+                       range.reason.empty() ? "null" : shipper::json_string(range.reason));
+  }
+  return '[' + out + ']';
+}
+
+std::string numbers_json(const AuditCounts& counts) {
+  return fmt::format(
+      R"("records":{},"gaps":{},"gap_bytes":{},"duplicates":{},"duplicate_bytes":{},)"
+      R"("reordered":{},"announced_gaps":{},"broken_parts":{})",
+      counts.records, counts.gaps, counts.gap_bytes, counts.duplicates, counts.duplicate_bytes,
+      counts.reordered, counts.announced_gaps, counts.broken_parts);
+}
+
+std::string ledger_json(const LedgerFindings& ledger) {
+  std::string out = fmt::format(R"("verdict":"{}")", to_string(ledger.verdict));
+  if (ledger.total) out += fmt::format(R"(,"total":{})", ledger.total->bytes);
+  return out + fmt::format(R"(,"missing":{},"losses":{},"lost_bytes":{},"unexplained_bytes":{},)"
+                           R"("expired_bytes":{},"doubts":{})",
+                           ranges_json(ledger.missing), ledger.losses, ledger.lost_bytes,
+                           ledger.unexplained_bytes, ledger.expired_bytes,
+                           ranges_json(ledger.doubts));
+}
+
+std::string source_json(const SourceReport& source) {
+  std::string out =
+      fmt::format(R"({{"source":{},"name":{},"container":{},"path":{},"topic":{},)",
+                  shipper::json_string(source.source), shipper::json_string(source.name),
+                  shipper::json_string(source.container), shipper::json_string(source.path),
+                  shipper::json_string(source.topic));
+  out += fmt::format(R"("start":{},"end":{},{},"flags":{},"findings":{},"exact":{},{})",
+                     source.start.bytes, source.end.bytes, numbers_json(source.counts),
+                     list_json(source.flags), list_json(source.findings), source.exact,
+                     ledger_json(source.ledger));
+  if (source.compared) {
+    out +=
+        fmt::format(R"(,"equal":{},"difference":{},"bytes_compared":{})", source.difference.empty(),
+                    shipper::json_string(source.difference), source.bytes_compared);
+  }
+  return out + '}';
+}
+
+}  // namespace
+
+std::string as_json(const AuditReport& report) {
+  const auto objects = [](const std::vector<SourceReport>& sources) {
+    std::string out;
+    for (const SourceReport& source : sources)
+      out += (out.empty() ? "" : ",") + source_json(source);
+    return '[' + out + ']';
+  };
+  std::string out = fmt::format(R"({{"sources":{},"unseen":{},"raw":[)", objects(report.sources),
+                                objects(report.unseen));
+  for (const RawReport& raw : report.raw) {
+    if (&raw != report.raw.data()) out += ',';
+    out += fmt::format(R"({{"topic":{},"key":{},"records":{}}})", shipper::json_string(raw.topic),
+                       shipper::json_string(raw.key), raw.records);
+  }
+  const LedgerTotals ledger = ledger_total(report);
+  out += fmt::format(R"(],"totals":{{"sources":{},{},"raw_records":{},"complete":{},"open":{},)"
+                     R"("incomplete":{},"losses":{},"lost_bytes":{},"unexplained_bytes":{},)"
+                     R"("doubts":{}}},)",
+                     report.sources.size(), numbers_json(total(report)), raw_records(report),
+                     ledger.complete, ledger.open, ledger.incomplete, ledger.losses,
+                     ledger.lost_bytes, ledger.unexplained_bytes, ledger.doubts);
+  out += fmt::format(R"("ledger":{},"notes":{},"problems":{},"clean":{}}})", report.has_ledger,
+                     list_json(report.notes), list_json(report.problems), report.clean());
+  return out + '\n';
+}
+
+}  // namespace longshore::audit

@@ -1,0 +1,49 @@
+// The ledger of many sources, and its join with what an audit of the data topics found.
+//
+//   Reader of the ledger --ReadRecord--> LedgerAudit --join()--> verdicts in the AuditReport
+//
+// The ledger's end must be taken before the ends of the data topics: what it names is then always
+// among the records that were read.
+#pragma once
+
+#include <map>
+#include <string>
+#include <unordered_set>
+#include <vector>
+
+#include "integrations/audit/audit_report.h"
+#include "integrations/audit/source_ledger.h"
+#include "integrations/kafka/reader.h"
+#include "shipper/record/ledger_view.h"
+
+namespace longshore::audit {
+
+/// What an audit knows of the topics beside the ranges.
+struct AuditedTopics {
+  std::vector<std::string> names;
+  std::vector<kafka::PartitionEnds> partitions;
+  std::unordered_set<SourceId> raw;  ///< Keys of records without a range.
+};
+
+/// Thread: one. Memory: a little for each source.
+class LedgerAudit {
+ public:
+  void add(const kafka::ReadRecord& record);
+  void join(const AuditedTopics& topics, AuditReport& report) const;
+
+ private:
+  struct Source {
+    SourceLedger ledger;
+    std::string name, container, path, topic;
+  };
+  void add_of_lane(const shipper::LedgerView& entry);
+  void join_unseen(SourceId id, const Source& source, const AuditedTopics& topics,
+                   AuditReport& report) const;
+
+  shipper::LedgerParser parser_;
+  std::map<SourceId, Source> sources_;
+  std::vector<std::string> problems_, notes_;  // Of whole lanes.
+  uint64_t strange_ = 0;                       // Records that are no entries.
+};
+
+}  // namespace longshore::audit

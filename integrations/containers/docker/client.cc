@@ -1,0 +1,304 @@
+#include "integrations/containers/docker/client.h"
+
+#include <spdlog/spdlog.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <optional>
+#include <random>
+#include <utility>
+
+#include "integrations/containers/docker/answers.h"
+#include "integrations/containers/docker/events.h"
+#include "integrations/containers/docker/http.h"
+#include "integrations/containers/docker/roster.h"
+
+namespace longshore::docker {
+namespace {
+
+constexpr size_t kInspectsMax = 8;
+constexpr size_t kInspectBytesMax = 16 << 20;
+constexpr size_t kListBytesMax = 64 << 20;
+constexpr size_t kSmallBytesMax = 1 << 20;
+constexpr long kStatusOk = 200;
+constexpr long kStatusNotFound = 404;
+constexpr int64_t kNanosPerSecond = 1'000'000'000;
+
+std::string nine_digits(int64_t value) {
+  const std::string digits = std::to_string(value);
+  return std::string(9 - std::min<size_t>(digits.size(), 9), '0') + digits;
+}
+
+// `filters` is {"type":["container"]}. An event that is replayed does no harm, one that is missing
+// does: so the last one is asked for again.
+std::string events_target(int64_t since_nano) {
+  std::string target = "/events?filters=%7B%22type%22%3A%5B%22container%22%5D%7D";
+  if (since_nano > 0)
+    target += "&since=" + std::to_string(since_nano / kNanosPerSecond) + "." +
+              nine_digits(since_nano % kNanosPerSecond);
+  return target;
+}
+
+// An answer that is complete but says no is an error, too.
+Result<HttpAnswer> expect_ok(Result<HttpAnswer> answer, const std::string& what) {
+  if (!answer || answer->status == kStatusOk) return answer;
+  return Error{ErrorCode::kRetryable,
+               what + ": Docker answered with status " + std::to_string(answer->status)};
+}
+
+}  // namespace
+
+// One connection after the other: ping, then the event stream and info, then the list, then events
+// and inspects until something is lost.
+class Client::State {
+ public:
+  State(uv_loop_t* loop, const std::string& socket_path, Listener& listener,
+        const Patience& patience, std::string& docker_root)
+      : socket_path_(socket_path),
+        listener_(listener),
+        patience_(patience),
+        docker_root_(docker_root),
+        roster_(listener),
+        http_(loop, socket_path_),
+        connect_timer_(loop, [this] { connect(); }),
+        open_timer_(loop, [this] { on_stream_open(); }),
+        silence_timer_(loop, [this] { probe(); }),
+        retry_timer_(loop, [this] { roster_.retry_failed(), inspect(); }),
+        back_off_ms_(patience.back_off_ms_min) {}
+
+  // No call of the listener comes out of Client::start().
+  void begin() { connect_timer_.start(0); }
+
+ private:
+  void connect();
+  std::string versioned(const std::string& target) const { return "/v" + version_ + target; }
+  void request(std::string target, size_t bytes_max,
+               std::function<void(Result<HttpAnswer>)> on_done);
+  void on_ping(Result<HttpAnswer> answer);
+  void follow_events();
+  void on_stream_data(std::string_view data);
+  void on_event(std::string_view json);
+  void ignore_event(const std::string& why);
+  void on_stream_open();
+  void on_info(Result<HttpAnswer> answer);
+  void ask_for_list();
+  void on_list(Result<HttpAnswer> answer);
+  void inspect();
+  void on_inspect(const std::string& id, Result<HttpAnswer> answer);
+  void probe();
+  void lost(const std::string& reason);
+
+  const std::string socket_path_;
+  Listener& listener_;
+  const Patience patience_;
+  std::string& docker_root_;
+  Roster roster_;
+  EventSplitter splitter_;
+  Http http_;
+  Timer connect_timer_, open_timer_, silence_timer_, retry_timer_;
+
+  std::string version_;
+  int64_t last_event_nano_ = 0;
+  uint64_t back_off_ms_;
+  bool outage_said_ = false;
+  std::minstd_rand random_{std::random_device()()};
+
+  // Of the present connection.
+  bool stream_open_ = false;
+  bool info_told_ = false;
+  bool list_asked_ = false;
+  bool probing_ = false;
+  bool trouble_said_ = false;
+  size_t inspects_ = 0;
+};
+
+void Client::State::request(std::string target, size_t bytes_max,
+                            std::function<void(Result<HttpAnswer>)> on_done) {
+  HttpGet get;
+  get.target = std::move(target);
+  get.timeout_ms = static_cast<long>(patience_.request_ms);
+  get.body_bytes_max = bytes_max;
+  get.on_done = std::move(on_done);
+  http_.get(std::move(get));
+}
+
+void Client::State::connect() {
+  struct stat info {};
+  if (::stat(socket_path_.c_str(), &info) != 0 && errno == ENOENT) {
+    lost("Docker's socket " + socket_path_ + " does not exist; waiting for it");
+    return;
+  }
+  request("/_ping", kSmallBytesMax, [this](auto answer) { on_ping(std::move(answer)); });
+}
+
+void Client::State::on_ping(Result<HttpAnswer> answer) {
+  answer = expect_ok(std::move(answer), "GET /_ping");
+  if (!answer) return lost("Docker at " + socket_path_ + ": " + answer.error().message);
+  const Result<std::string> version = choose_api_version(answer->api_version);
+  if (!version) return lost(version.error().message);
+  version_ = version.value();
+  follow_events();
+  request(versioned("/info"), kInspectBytesMax, [this](auto info) { on_info(std::move(info)); });
+}
+
+void Client::State::follow_events() {
+  HttpGet get;
+  get.target = versioned(events_target(last_event_nano_));
+  get.on_open = [this](long status) {
+    if (status == kStatusOk) return on_stream_open();
+    lost("Docker refused to tell its events, status " + std::to_string(status));
+  };
+  get.on_data = [this](std::string_view data) { on_stream_data(data); };
+  get.on_done = [this](const Result<HttpAnswer>& answer) {
+    lost("the connection to Docker at " + socket_path_ +
+         " was lost: " + (answer ? std::string("its events ended") : answer.error().message));
+  };
+  http_.get(std::move(get));
+  open_timer_.start(patience_.open_ms);
+  silence_timer_.start(patience_.silence_ms, patience_.silence_ms);
+}
+
+void Client::State::on_stream_open() {
+  open_timer_.stop();
+  stream_open_ = true;
+  ask_for_list();
+}
+
+void Client::State::on_stream_data(std::string_view data) {
+  silence_timer_.start(patience_.silence_ms, patience_.silence_ms);
+  if (!stream_open_) on_stream_open();
+  const size_t skipped = splitter_.feed(data, [this](std::string_view json) { on_event(json); });
+  if (skipped > 0) ignore_event("an event of Docker is larger than 1 MiB");
+  inspect();
+}
+
+void Client::State::on_event(std::string_view json) {
+  const Result<Event> event = parse_event(json);
+  if (!event) return ignore_event(event.error().message);
+  last_event_nano_ = std::max(last_event_nano_, event->time_nano);
+  if (!roster_.on_event(event.value()))
+    ignore_event("Docker tells of more than " + std::to_string(Roster::kContainersMax) +
+                 " containers");
+}
+
+// Once a connection: a daemon gone mad shall not fill our log.
+void Client::State::ignore_event(const std::string& why) {
+  if (!std::exchange(trouble_said_, true))
+    spdlog::error("{}; it is ignored, and so are others like it", why);
+}
+
+// Without an answer Docker works all the same, and the root of before is the best guess.
+void Client::State::on_info(Result<HttpAnswer> answer) {
+  answer = expect_ok(std::move(answer), "GET /info");
+  const Result<std::string> root =
+      answer ? parse_docker_root(answer->body) : Result<std::string>(answer.error());
+  if (root) {
+    docker_root_ = root.value();
+  } else {
+    spdlog::warn("Docker's root directory is unknown: {}", root.error().message);
+  }
+  info_told_ = true;
+  ask_for_list();
+  inspect();
+}
+
+// The stream is open first, so that no container falls between the list and the events.
+void Client::State::ask_for_list() {
+  if (!stream_open_ || !info_told_ || std::exchange(list_asked_, true)) return;
+  roster_.expect_list();
+  request(versioned("/containers/json?all=1"), kListBytesMax,
+          [this](auto answer) { on_list(std::move(answer)); });
+}
+
+void Client::State::on_list(Result<HttpAnswer> answer) {
+  answer = expect_ok(std::move(answer), "GET /containers/json");
+  if (!answer) return lost("Docker at " + socket_path_ + ": " + answer.error().message);
+  const Result<std::vector<Listed>> listed = parse_list(answer->body);
+  if (!listed) return lost(listed.error().message);
+  back_off_ms_ = patience_.back_off_ms_min;
+  outage_said_ = false;
+  const size_t ignored = roster_.on_list(listed.value());
+  if (ignored > 0)
+    spdlog::error("Docker lists more than {} containers; {} of them are ignored",
+                  Roster::kContainersMax, ignored);
+  inspect();
+}
+
+void Client::State::inspect() {
+  if (!info_told_) return;
+  while (inspects_ < kInspectsMax) {
+    const std::optional<std::string> id = roster_.next_inspect();
+    if (!id) return;
+    ++inspects_;
+    request(versioned("/containers/" + *id + "/json"), kInspectBytesMax,
+            [this, id = *id](auto answer) { on_inspect(id, std::move(answer)); });
+  }
+}
+
+// One container that cannot be told says nothing about the connection.
+void Client::State::on_inspect(const std::string& id, Result<HttpAnswer> answer) {
+  --inspects_;
+  const bool no_answer = !answer && answer.error().code == ErrorCode::kRetryable;
+  if (answer && answer->status == kStatusNotFound) {
+    roster_.on_missing(id);
+    return inspect();
+  }
+  answer = expect_ok(std::move(answer), "GET /containers/" + id + "/json");
+  Result<Container> container =
+      answer ? parse_inspect(answer->body) : Result<Container>(answer.error());
+  if (container && container->id != id)
+    container = Error{ErrorCode::kCorrupt, "Docker described another container than " + id};
+  if (container) {
+    roster_.on_inspected(std::move(*container));
+  } else {
+    const bool worth_it = container.error().code == ErrorCode::kRetryable;
+    const bool retried = roster_.on_failed(id, worth_it);
+    if (!retried)
+      spdlog::error("container {} is ignored until its next event: {}", id,
+                    container.error().message);
+    if (retried && !retry_timer_.is_active()) retry_timer_.start(patience_.retry_ms);
+  }
+  if (no_answer) probe();
+  inspect();
+}
+
+void Client::State::probe() {
+  if (std::exchange(probing_, true)) return;
+  request("/_ping", kSmallBytesMax, [this](auto answer) {
+    probing_ = false;
+    answer = expect_ok(std::move(answer), "GET /_ping");
+    if (!answer) lost("Docker at " + socket_path_ + " is silent: " + answer.error().message);
+  });
+}
+
+void Client::State::lost(const std::string& reason) {
+  http_.cancel_all();
+  open_timer_.stop();
+  silence_timer_.stop();
+  retry_timer_.stop();
+  splitter_.reset();
+  stream_open_ = info_told_ = list_asked_ = probing_ = trouble_said_ = false;
+  inspects_ = 0;
+  roster_.on_disconnected();
+  // Half of the wait is random: many agents shall not come back in step.
+  const uint64_t half = back_off_ms_ / 2;
+  connect_timer_.start(half + random_() % (half + 1));
+  back_off_ms_ = std::min(back_off_ms_ * 2, patience_.back_off_ms_max);
+  if (!std::exchange(outage_said_, true)) listener_.on_disconnected(reason);
+}
+
+Client::Client(uv_loop_s* loop, std::string socket_path, Listener& listener, Patience patience)
+    : loop_(loop), socket_path_(std::move(socket_path)), listener_(listener), patience_(patience) {}
+
+Client::~Client() = default;
+
+void Client::start() {
+  if (state_ != nullptr) return;
+  state_ = std::make_unique<State>(loop_, socket_path_, listener_, patience_, docker_root_);
+  state_->begin();
+}
+
+void Client::stop() { state_.reset(); }
+
+}  // namespace longshore::docker

@@ -1,0 +1,213 @@
+#include "shipper/kafka/client.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "shipper/kafka/error.h"
+#include "shipper/kafka/log.h"
+#include "shipper/kafka/session.h"
+
+namespace longshore::shipper {
+
+namespace {
+
+template <typename T, void (*kDestroy)(T*)>
+struct Destroy {
+  void operator()(T* object) const { kDestroy(object); }
+};
+template <typename T, void (*kDestroy)(T*)>
+using Owned = std::unique_ptr<T, Destroy<T, kDestroy>>;
+
+void destroy_metadata(const rd_kafka_metadata_t* metadata) { rd_kafka_metadata_destroy(metadata); }
+
+using Metadata = Owned<const rd_kafka_metadata_t, destroy_metadata>;
+using Topic = Owned<rd_kafka_topic_t, rd_kafka_topic_destroy>;
+using Queue = Owned<rd_kafka_queue_t, rd_kafka_queue_destroy>;
+using Event = Owned<rd_kafka_event_t, rd_kafka_event_destroy>;
+using NewTopic = Owned<rd_kafka_NewTopic_t, rd_kafka_NewTopic_destroy>;
+using AdminOptions = Owned<rd_kafka_AdminOptions_t, rd_kafka_AdminOptions_destroy>;
+using Offsets = Owned<rd_kafka_topic_partition_list_t, rd_kafka_topic_partition_list_destroy>;
+
+constexpr int kPlainReadMsMax = 5000;  // Of the plain read that explains why a stable one failed.
+constexpr int kAnswerMs = 1000;        // For an answer to travel beyond the broker's own timeout.
+
+class KafkaClient final : public Kafka {
+ public:
+  KafkaClient(std::string brokers, KafkaSettings settings)
+      : brokers_(std::move(brokers)), settings_(std::move(settings)) {}
+
+  Result<std::unique_ptr<Session>> open(const SessionOptions& options) override {
+    Result<KafkaConf> conf = make_conf();
+    if (!conf) return conf.error();
+    return KafkaSession::open(std::move(*conf), options);
+  }
+
+  Result<GroupOffset> committed(const std::string& group, bool stable, int timeout_ms) override;
+  Result<int32_t> topic_partitions(const std::string& topic, int timeout_ms) override;
+  Status create_topic(const std::string& topic, int32_t partitions, int32_t replicas,
+                      int timeout_ms) override;
+  Result<std::string> cluster_id(int timeout_ms) override;
+  void rest() override { query_.reset(); }
+
+ private:
+  Result<KafkaConf> make_conf();
+  Result<rd_kafka_t*> query();
+  Result<GroupOffset> fetch(const std::string& group, bool stable, int timeout_ms);
+
+  const std::string brokers_;
+  const KafkaSettings settings_;
+  KafkaLog log_;       // Outlives the handle below; sessions go before their Kafka.
+  KafkaHandle query_;  // For all that is no record; made at its first use.
+};
+
+Result<KafkaConf> KafkaClient::make_conf() {
+  Result<KafkaConf> conf = make_kafka_conf(brokers_, settings_);
+  if (conf) log_.attach((*conf).get());
+  return conf;
+}
+
+Result<rd_kafka_t*> KafkaClient::query() {
+  if (!query_) {
+    Result<KafkaConf> conf = make_conf();
+    if (!conf) return conf.error();
+    Result<KafkaHandle> handle = make_kafka_handle(RD_KAFKA_PRODUCER, std::move(*conf));
+    if (!handle) return handle.error();
+    query_ = std::move(*handle);
+  }
+  return query_.get();
+}
+
+Result<GroupOffset> KafkaClient::fetch(const std::string& group, bool stable, int timeout_ms) {
+  Result<KafkaConf> conf = make_conf();
+  if (!conf) return conf.error();
+  const Status own =
+      add_settings({{"group.id", group},
+                    {"enable.auto.commit", "false"},
+                    {"isolation.level", stable ? "read_committed" : "read_uncommitted"}},
+                   (*conf).get());
+  if (!own) return own.error();
+  Result<KafkaHandle> handle = make_kafka_handle(RD_KAFKA_CONSUMER, std::move(*conf));
+  if (!handle) return handle.error();
+
+  const Offsets offsets(rd_kafka_topic_partition_list_new(1));
+  rd_kafka_topic_partition_list_add(offsets.get(), kCheckpointTopic, 0);
+  rd_kafka_resp_err_t code = rd_kafka_committed((*handle).get(), offsets.get(), timeout_ms);
+  const rd_kafka_topic_partition_t& offset = offsets->elems[0];
+  if (!code) code = offset.err;
+  if (code == RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND) return GroupOffset{};
+  const std::string what = "read the committed offset of " + group;
+  if (code == RD_KAFKA_RESP_ERR_UNSTABLE_OFFSET_COMMIT) {
+    return Error{ErrorCode::kRetryable,
+                 "Could not " + what + ": it is unstable (a transaction " + "is pending)."};
+  }
+  if (code) return Error{ErrorCode::kRetryable, query_error(what, code).message};
+  if (offset.offset < 0) return GroupOffset{};
+  GroupOffset found{.known = true, .number = {static_cast<uint64_t>(offset.offset)}, .digest = {}};
+  if (offset.metadata) {
+    found.digest.assign(static_cast<const char*>(offset.metadata), offset.metadata_size);
+  }
+  return found;
+}
+
+Result<GroupOffset> KafkaClient::committed(const std::string& group, bool stable, int timeout_ms) {
+  Result<GroupOffset> found = fetch(group, stable, timeout_ms);
+  if (found && !found->known) {
+    // A missing topic has no offsets either, but it has another remedy.
+    Result<int32_t> partitions = topic_partitions(kCheckpointTopic, timeout_ms);
+    if (!partitions) return partitions.error();
+  }
+  if (!found && stable && found.error().code == ErrorCode::kRetryable &&
+      found.error().message.find("unstable") == std::string::npos &&
+      fetch(group, false, std::min(timeout_ms, kPlainReadMsMax))) {
+    return Error{ErrorCode::kRetryable, found.error().message +
+                                            " It is unstable: without waiting for pending " +
+                                            "transactions it can be read."};
+  }
+  return found;
+}
+
+Result<int32_t> KafkaClient::topic_partitions(const std::string& topic, int timeout_ms) {
+  Result<rd_kafka_t*> handle = query();
+  if (!handle) return handle.error();
+  const Topic asked(rd_kafka_topic_new(*handle, topic.c_str(), nullptr));
+  if (!asked) return Error{ErrorCode::kInvalid, "\"" + topic + "\" cannot be a topic's name."};
+
+  const std::string what = "look up topic " + topic;
+  const rd_kafka_metadata_t* answer = nullptr;
+  const auto code = rd_kafka_metadata(*handle, 0, asked.get(), &answer, timeout_ms);
+  if (code) return query_error(what, code);
+  const Metadata metadata(answer);
+  if (metadata->topic_cnt != 1) return query_error(what, RD_KAFKA_RESP_ERR__BAD_MSG);
+  const rd_kafka_metadata_topic_t& found = metadata->topics[0];
+  if (found.err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
+      found.err == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC) {
+    return Error{ErrorCode::kNotFound, "Topic " + topic + " does not exist."};
+  }
+  if (found.err && found.err != RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE) {
+    return query_error(what, found.err);
+  }
+  if (found.partition_cnt == 0) return query_error(what, RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE);
+  return int32_t{found.partition_cnt};
+}
+
+Status KafkaClient::create_topic(const std::string& topic, int32_t partitions, int32_t replicas,
+                                 int timeout_ms) {
+  Result<rd_kafka_t*> handle = query();
+  if (!handle) return handle.error();
+  const std::string what = "create topic " + topic;
+  char words[512] = "";
+  const NewTopic wanted(
+      rd_kafka_NewTopic_new(topic.c_str(), partitions, replicas, words, sizeof words));
+  if (!wanted) return Error{ErrorCode::kInvalid, "Could not " + what + ": " + words + "."};
+
+  // The broker's time counts, not that of a host whose clock is wrong: records from the future
+  // would be refused, and those from the past deleted by the retention at once.
+  if (const auto code =
+          rd_kafka_NewTopic_set_config(wanted.get(), "message.timestamp.type", "LogAppendTime")) {
+    return query_error(what, code);
+  }
+  const AdminOptions options(rd_kafka_AdminOptions_new(*handle, RD_KAFKA_ADMIN_OP_CREATETOPICS));
+  for (const auto set :
+       {rd_kafka_AdminOptions_set_request_timeout, rd_kafka_AdminOptions_set_operation_timeout}) {
+    const auto code = set(options.get(), timeout_ms, words, sizeof words);
+    if (code) return Error{ErrorCode::kInvalid, "Could not " + what + ": " + words + "."};
+  }
+  const Queue queue(rd_kafka_queue_new(*handle));
+  rd_kafka_NewTopic_t* list[] = {wanted.get()};
+  rd_kafka_CreateTopics(*handle, list, 1, options.get(), queue.get());
+  const Event event(rd_kafka_queue_poll(queue.get(), timeout_ms + kAnswerMs));
+  if (!event) return query_error(what, RD_KAFKA_RESP_ERR__TIMED_OUT);
+  if (const auto code = rd_kafka_event_error(event.get())) return query_error(what, code);
+
+  size_t count = 0;
+  const auto* const result = rd_kafka_event_CreateTopics_result(event.get());
+  const rd_kafka_topic_result_t** const topics =
+      rd_kafka_CreateTopics_result_topics(result, &count);
+  if (count != 1) return query_error(what, RD_KAFKA_RESP_ERR__BAD_MSG);
+  const rd_kafka_resp_err_t code = rd_kafka_topic_result_error(topics[0]);
+  if (!code || code == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS) return ok();
+  Error error = query_error(what, code);
+  if (const char* why = rd_kafka_topic_result_error_string(topics[0])) {
+    error.message += std::string(" ") + why;
+  }
+  return error;
+}
+
+Result<std::string> KafkaClient::cluster_id(int timeout_ms) {
+  Result<rd_kafka_t*> handle = query();
+  if (!handle) return handle.error();
+  char* const id = rd_kafka_clusterid(*handle, timeout_ms);
+  if (!id) return query_error("read the cluster's id", RD_KAFKA_RESP_ERR__TIMED_OUT);
+  std::string copy(id);
+  rd_kafka_mem_free(*handle, id);
+  return copy;
+}
+
+}  // namespace
+
+std::unique_ptr<Kafka> make_kafka_client(std::string brokers, KafkaSettings settings) {
+  return std::make_unique<KafkaClient>(std::move(brokers), std::move(settings));
+}
+
+}  // namespace longshore::shipper

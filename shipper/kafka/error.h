@@ -1,0 +1,36 @@
+// What librdkafka's error codes mean for the lane.
+#pragma once
+
+#include <librdkafka/rdkafka.h>
+
+#include <memory>
+#include <string>
+
+#include "config/result.h"
+#include "shipper/kafka/kafka.h"
+
+namespace longshore::shipper {
+
+struct KafkaErrorDestroy {
+  void operator()(rd_kafka_error_t* error) const { rd_kafka_error_destroy(error); }
+};
+using KafkaError = std::unique_ptr<rd_kafka_error_t, KafkaErrorDestroy>;
+
+/// Of a failed delivery, or of a failed call on one partition.
+Trouble trouble_of(rd_kafka_resp_err_t code);
+
+/// Whether the operator must change settings or rights before the call can succeed.
+bool is_refusal(rd_kafka_resp_err_t code);
+
+/// "could not <what>: <librdkafka's words> (<its name>)". kInvalid for a refusal, else kRetryable.
+Error query_error(const std::string& what, rd_kafka_resp_err_t code);
+
+/// A session that failed is gone: forget it and make a new one. Never kInvalid or kFatal, which
+/// would stop the agent: what a broker refuses today it may grant tomorrow.
+inline constexpr ErrorCode kSessionGone = ErrorCode::kNotFound;
+
+/// The same for a transaction's call. kRetryable only if the same call may simply be repeated, else
+/// kSessionGone.
+Error call_error(const std::string& what, const rd_kafka_error_t& error);
+
+}  // namespace longshore::shipper

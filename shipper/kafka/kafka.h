@@ -1,0 +1,134 @@
+// The seam to Kafka. The lane speaks to these two interfaces; librdkafka stands behind them in
+// kafka_client.h, a scripted broker in tests/fakes/.
+//
+//   lane --Chunk--> Session (one librdkafka producer handle) --Report--> lane
+//
+// Crash-only: a Session whose call failed with anything but kRetryable is destroyed and a new one
+// made; nothing is ever repaired inside one. That failure is kNotFound (the session is gone), never
+// kInvalid or kFatal: a new session may heal it.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "config/ids.h"
+#include "config/result.h"
+#include "shipper/record/chunk.h"
+
+namespace longshore::shipper {
+
+/// What a failed delivery or call means for the lane, beyond "rewind".
+enum class Trouble : uint8_t {
+  kNone,
+  kBroker,     ///< Unreachable, timed out, fenced, state lost: rebuild and go on.
+  kTooLarge,   ///< MSG_SIZE_TOO_LARGE: rebuild with smaller batches and transactions.
+  kTimeout,    ///< The transaction took too long: rebuild with smaller transactions.
+  kPartition,  ///< This (topic, partition) is unusable: missing, forbidden. Count it, park after
+               ///< two.
+  kSomeTopic,  ///< One of the transaction's topics is unusable, and the broker did not say to us
+               ///< which: it forbade the transaction to include it.
+};
+
+struct TopicPartition {
+  std::string topic;
+  int32_t partition = 0;
+  auto operator<=>(const TopicPartition&) const = default;
+};
+
+/// The answers for some messages of one chunk.
+struct Report {
+  Chunk* chunk = nullptr;
+  size_t records = 0;
+  size_t value_bytes = 0;
+  Trouble trouble = Trouble::kNone;
+  std::string message;  ///< Empty when delivered.
+};
+
+/// Thread: the lane's. Destruction takes milliseconds even with Kafka away, and gives up everything
+/// that was produced and not committed; chunks are free once it has returned.
+class Session {
+ public:
+  virtual ~Session() = default;
+
+  /// Takes over the transactional id and ends what a predecessor left open.
+  /// Errors: kRetryable: call again after a pause; else destroy. REQUIRES: transactional.
+  virtual Status init_transactions(int timeout_ms) = 0;
+  virtual Status begin() = 0;
+
+  /// Hands messages [first, messages.size()) of `chunk` to `to`, with chunk->unreported raised by
+  /// the number taken, which is returned: fewer than asked means the queue is full, wait for a
+  /// report. Errors: any other local refusal of a message.
+  /// REQUIRES: topic_shape() said that the partition exists; a transaction is open if
+  /// transactional.
+  virtual Result<size_t> produce(Chunk* chunk, size_t first, const TopicPartition& to) = 0;
+
+  /// Waits up to `timeout_ms` for reports and appends them. Returns at once when some are there.
+  /// Errors: the handle is dead (fatal error); destroy.
+  virtual Status reports(int timeout_ms, std::vector<Report>& out) = 0;
+
+  /// Readable when reports() has something: for a poll(2) together with other descriptors. Drained
+  /// by reports().
+  virtual int report_fd() const = 0;
+
+  /// Puts offset N with its digest into the open transaction. May block beyond its timeout.
+  /// REQUIRES: a report of the transaction has arrived, or the transaction holds no records.
+  virtual Status send_offset(TransactionNumber number, const std::string& digest,
+                             int timeout_ms) = 0;
+
+  /// Waits for all outstanding messages and commits. Reports that arrive meanwhile are appended to
+  /// `out`. Errors: kRetryable: call again after a pause, the outcome is open; else destroy, the
+  /// outcome is open too.
+  virtual Status commit(int timeout_ms, std::vector<Report>& out) = 0;
+
+  /// Waits for all outstanding messages: `--delivery=at-least-once`. Errors: kRetryable on timeout.
+  virtual Status flush(int timeout_ms, std::vector<Report>& out) = 0;
+
+  /// What the last error of a call meant.
+  virtual Trouble last_trouble() const = 0;
+};
+
+struct SessionOptions {
+  std::string group;  ///< transactional.id = group.id = longshore-agent.<host id>.<lane>
+  bool transactional = true;
+  size_t batch_bytes = 1'000'000;  ///< librdkafka's batch.size; lowered after kTooLarge.
+};
+
+/// Committed offset and its metadata; number empty: none.
+struct GroupOffset {
+  bool known = false;
+  TransactionNumber number;
+  std::string digest;
+};
+
+/// Thread: the lane's (one object a lane).
+class Kafka {
+ public:
+  virtual ~Kafka() = default;
+
+  virtual Result<std::unique_ptr<Session>> open(const SessionOptions& options) = 0;
+
+  /// The group's offset on partition 0 of `longshore-checkpoint`, through a short-lived consumer
+  /// handle. `stable`: wait out pending transactions (read_committed). Errors: kRetryable, with
+  /// "unstable" in the message while a transaction is pending; kNotFound: the topic is missing.
+  virtual Result<GroupOffset> committed(const std::string& group, bool stable, int timeout_ms) = 0;
+
+  /// Number of partitions of a topic. Errors: kNotFound: missing; kInvalid: forbidden or an illegal
+  /// name; kRetryable: no broker answers.
+  virtual Result<int32_t> topic_partitions(const std::string& topic, int timeout_ms) = 0;
+
+  /// Errors: kRetryable, kInvalid (forbidden or wrong settings). An existing topic is ok.
+  virtual Status create_topic(const std::string& topic, int32_t partitions, int32_t replicas,
+                              int timeout_ms) = 0;
+
+  virtual Result<std::string> cluster_id(int timeout_ms) = 0;
+
+  /// Closes what only questions need; the next one opens it again. An open connection wakes up
+  /// every second.
+  virtual void rest() {}
+};
+
+inline constexpr char kCheckpointTopic[] = "longshore-checkpoint";
+
+}  // namespace longshore::shipper

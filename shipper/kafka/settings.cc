@@ -1,0 +1,160 @@
+#include "shipper/kafka/settings.h"
+
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <sstream>
+#include <string_view>
+
+#include "config/nearest.h"
+
+namespace longshore::shipper {
+
+namespace {
+
+// Any librdkafka setting may be added with `--kafka`, but for these.
+struct Refused {
+  std::string_view name, remedy;
+};
+constexpr std::string_view kExactlyOnce =
+    "exactly-once delivery rests on it; for weaker promises use --delivery=at-least-once";
+constexpr std::string_view kNoTimeout =
+    "a record must never be given up while Kafka is away; longshore waits instead";
+constexpr std::string_view kNames = "it is made of the host id in the state directory and the lane";
+constexpr std::string_view kInner = "longshore reads Kafka's answers through it";
+constexpr std::array kRefused = std::to_array<Refused>({
+    {"acks", kExactlyOnce},
+    {"request.required.acks", kExactlyOnce},
+    {"enable.idempotence", kExactlyOnce},
+    {"max.in.flight", kExactlyOnce},
+    {"max.in.flight.requests.per.connection", kExactlyOnce},
+    {"queuing.strategy", "the order of lines rests on it"},
+    {"partitioner", "a source keeps its partition; use --partitions-per-host"},
+    {"isolation.level", kExactlyOnce},
+    {"message.timeout.ms", kNoTimeout},
+    {"delivery.timeout.ms", kNoTimeout},
+    {"retries", kNoTimeout},
+    {"message.send.max.retries", kNoTimeout},
+    {"message.max.bytes", "records of 1,000,000 bytes must pass; raise it on the broker instead"},
+    {"transactional.id", kNames},
+    {"group.id", kNames},
+    {"bootstrap.servers", "use --brokers"},
+    {"metadata.broker.list", "use --brokers"},
+    {"allow.auto.create.topics", "use --create-topics"},
+    {"delivery.report.only.error", kInner},
+    {"enabled_events", kInner},
+    {"opaque", kInner},
+    {"test.mock.num.brokers", "records would go to brokers that exist in memory only"},
+});
+
+// An operator may change these: they cost speed or patience, not a promise.
+constexpr std::array kUsual = std::to_array<std::pair<const char*, const char*>>({
+    {"client.id", "longshore"},
+    {"socket.nagle.disable", "true"},  // Else each transaction waits for delayed acks, 40 ms.
+    {"retry.backoff.ms", "20"},        // CONCURRENT_TRANSACTIONS right after a commit is usual.
+    {"reconnect.backoff.max.ms", "1000"},
+    {"compression.codec", "lz4"},
+    {"transaction.timeout.ms", "30000"},
+    // A queued batch is never ready behind the one in flight: see limits.h, kFeedRecords.
+    {"linger.ms", "1000"},
+    {"batch.num.messages", "4000"},
+    {"queue.buffering.max.messages", "100000"},
+    {"queue.buffering.max.kbytes", "65536"},
+});
+
+Error invalid(const std::string& message) { return {ErrorCode::kInvalid, message}; }
+
+// From librdkafka's own table, "name | C/P | range | ...": rd_kafka_conf_dump() leaves out aliases,
+// and linger.ms and acks are such.
+std::vector<std::string> known_settings() {
+  char* text = nullptr;
+  size_t size = 0;
+  std::FILE* const table = open_memstream(&text, &size);
+  if (!table) return {};
+  rd_kafka_conf_properties_show(table);
+  std::fclose(table);
+  std::vector<std::string> names;
+  std::istringstream lines(std::string(text, size));
+  std::free(text);
+  for (std::string line; std::getline(lines, line);) {
+    const size_t end = line.find_first_not_of("abcdefghijklmnopqrstuvwxyz._");
+    if (end == 0 || end == std::string::npos || line[end] != ' ') continue;
+    if (line.find('|') != std::string::npos) names.push_back(line.substr(0, end));
+  }
+  return names;
+}
+
+Status set(const std::string& name, const std::string& value, rd_kafka_conf_t* conf) {
+  char words[512];
+  switch (rd_kafka_conf_set(conf, name.c_str(), value.c_str(), words, sizeof words)) {
+    case RD_KAFKA_CONF_OK:
+      return ok();
+    case RD_KAFKA_CONF_INVALID:
+      return invalid("--kafka " + name + "=" + value + ": " + words + ".");
+    case RD_KAFKA_CONF_UNKNOWN:
+      break;
+  }
+  const std::string near = nearest(name, known_settings());
+  return invalid("--kafka " + name + ": librdkafka has no such setting" +
+                 (near.empty() ? "." : "; did you mean " + near + "?"));
+}
+
+// Only a handle tells whether settings contradict each other, or name files that cannot be read.
+// It has no brokers, so it connects to nothing.
+Status try_out(KafkaConf conf) {
+  if (Status own = add_settings(promised_settings("longshore-check"), conf.get()); !own) return own;
+  rd_kafka_conf_set_log_cb(conf.get(), nullptr);
+  char words[512];
+  rd_kafka_t* handle = rd_kafka_new(RD_KAFKA_PRODUCER, conf.get(), words, sizeof words);
+  if (!handle) return invalid(std::string("--kafka: ") + words + ".");
+  // It belongs to the handle now.
+  static_cast<void>(conf.release());
+  rd_kafka_destroy(handle);
+  return ok();
+}
+
+}  // namespace
+
+Status add_settings(const KafkaSettings& settings, rd_kafka_conf_t* conf) {
+  for (const auto& [name, value] : settings) {
+    if (Status status = set(name, value, conf); !status) return status;
+  }
+  return ok();
+}
+
+KafkaSettings promised_settings(const std::string& transactional_id) {
+  KafkaSettings settings = {{"acks", "all"}, {"enable.idempotence", "true"}};
+  if (transactional_id.empty()) {
+    settings.emplace_back("message.timeout.ms", "0");
+  } else {
+    settings.emplace_back("transactional.id", transactional_id);
+  }
+  return settings;
+}
+
+Result<KafkaConf> make_kafka_conf(const std::string& brokers, const KafkaSettings& settings) {
+  KafkaConf conf(rd_kafka_conf_new());
+  KafkaSettings own(kUsual.begin(), kUsual.end());
+  // A record of limits::kRecordBytesMax, its key and its frame; the broker's own default is 12
+  // bytes more.
+  own.emplace_back("message.max.bytes", "1048576");
+  own.emplace_back("allow.auto.create.topics", "false");
+  if (!brokers.empty()) own.emplace_back("bootstrap.servers", brokers);
+  if (Status status = add_settings(own, conf.get()); !status) return status.error();
+  if (Status status = add_settings(settings, conf.get()); !status) return status.error();
+  return conf;
+}
+
+Status check_kafka_settings(const KafkaSettings& settings) {
+  for (const auto& [name, value] : settings) {
+    for (const Refused& refused : kRefused) {
+      if (name != refused.name) continue;
+      return invalid("--kafka " + name + " is refused: " + std::string(refused.remedy) + ".");
+    }
+  }
+  Result<KafkaConf> conf = make_kafka_conf("", settings);
+  if (!conf) return conf.error();
+  return try_out(std::move(*conf));
+}
+
+}  // namespace longshore::shipper

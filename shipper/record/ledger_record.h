@@ -1,0 +1,27 @@
+// A ledger entry as a record of the ledger's topic: what `longshore audit` reads.
+//
+//   key: the source id, 16 hex digits (zeros for a whole lane)
+//   {"@timestamp":"T","host":{"name":"H"},"container":{"id":"I","name":"N"},
+//    "log":{"file":{"path":"P"}},
+//    "longshore":{"source":"S","name":"D","topic":"O","lane":L,"event":"opened","reason":"R",
+//                 "generation":G,"start":A,"end":B,"detail":"T"}}
+//
+// `event` is opened, closed, ended, lost or doubt (config/ledger.h); `topic` is where the
+// source's records go; `container`, `topic`, `reason` and `detail` are left out where there is
+// none.
+#pragma once
+
+#include "config/ledger.h"
+#include "shipper/record/record_encoder.h"
+
+namespace longshore::shipper {
+
+/// Appends `entry` to `chunk`, `about` being the envelope of its source (without one of a lane) and
+/// `topic` where its records go.
+void append_ledger_record(const LedgerEntry& entry, const Envelope& about, const std::string& topic,
+                          Chunk& chunk);
+
+/// Sets keys, payloads and value_bytes, once no more entries follow.
+void finish_ledger_records(Chunk& chunk);
+
+}  // namespace longshore::shipper

@@ -1,0 +1,18 @@
+// What logs and containers say is untrusted: shown as it is, it could drive the reader's terminal.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace longshore::shipper {
+
+/// `text` with all that a terminal might obey made visible: control characters as \n, \x1b and
+/// \u009b, marks that change the direction of writing as \u202e, bytes that are not UTF-8 as \xff.
+/// Tabs stay.
+void append_printable(std::string_view text, std::string& out);
+std::string printable(std::string_view text);
+
+/// `text` as a JSON string, quotes included; bytes that are not UTF-8 become U+FFFD.
+std::string json_string(std::string_view text);
+
+}  // namespace longshore::shipper

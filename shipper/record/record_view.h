@@ -1,0 +1,39 @@
+// Reads a record back: the inverse of shipper/record/record_encoder.h, which draws the format.
+#pragma once
+
+#include <simdjson.h>
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "config/ids.h"
+
+namespace longshore::shipper {
+
+/// One record of longshore. Strings are unescaped, and valid until the parser's next call.
+struct RecordView {
+  SourceId source;
+  Position start, end;
+  std::string_view time, name, path, host, container;
+  std::string_view text;  ///< The message, or with `embedded` the JSON object as it stands.
+  bool embedded = false;
+  std::optional<uint32_t> part;
+  bool last_part = false;
+  uint32_t flags = 0;  ///< RecordFlag.
+};
+
+/// Thread: one. Keeps its memory from record to record.
+class RecordParser {
+ public:
+  /// Empty when `value` is no record of ours: `raw` ones and those of other producers. Fields that
+  /// it does not know are passed over, in any order.
+  std::optional<RecordView> parse(std::string_view value);
+
+ private:
+  simdjson::ondemand::parser parser_;
+  simdjson::ondemand::document document_;
+  std::string padded_;  // simdjson reads a little past the end.
+};
+
+}  // namespace longshore::shipper

@@ -1,0 +1,246 @@
+// Goal: an agent that starts anew goes on with each source where its file is by now, for who
+// declares it, and says what is gone.
+// Method: the real Discovery over real directories, told what a checkpoint remembers; between the
+// lives of two agents files are renamed, made anew and removed.
+
+#include <sys/resource.h>
+
+#include "agent/discovery/discovery.h"
+#include "tests/fakes/discovery_fixture.h"
+
+namespace longshore::agent {
+namespace {
+
+TEST_F(DiscoveryTest, what_is_remembered_and_cannot_be_found_any_more_has_vanished) {
+  write("kept.log");
+  write("gone.log");
+  write("known.log");
+  std::vector<checkpoint::StoredSource> all{stored("kept.log"), stored("gone.log"),
+                                            stored("known.log")};
+  all[2].row.gone_ns = 1;
+  fs::remove(path("gone.log"));
+  fs::remove(path("known.log"));
+  restart(all);
+  declare("*.log");
+  discovery_->look_for_vanished();
+  EXPECT_EQ(vanished(), std::vector<SourceId>{all[1].row.id});
+  EXPECT_EQ(opened().size(), 1u);
+}
+
+TEST_F(DiscoveryTest, a_restart_goes_on_in_the_rotated_file_and_then_in_those_born_since) {
+  write("x.log.3");  // Read and closed long ago.
+  Inodes expected{write("x.log")};
+  const auto remembered = stored("x.log");
+  fs::rename(path("x.log"), path("x.log.2"));
+  expected.push_back(write("x.log.1"));
+  expected.push_back(write("x.log"));
+  restart({remembered});
+  declare("*");
+  EXPECT_EQ(opened(), expected);
+}
+
+TEST_F(DiscoveryTest, a_file_that_was_renamed_and_not_made_anew_is_still_read) {
+  const Inodes expected{write("x.log")};
+  const auto remembered = stored("x.log");
+  fs::rename(path("x.log"), path("x.log.1"));
+  restart({remembered});
+  declare("x.log");
+  EXPECT_EQ(opened(), expected);
+}
+
+TEST_F(DiscoveryTest, what_rotated_before_the_first_look_is_collected_and_old_history_is_not) {
+  write("x.log.2");
+  const timespec old[2] = {{.tv_sec = 1, .tv_nsec = 0}, {.tv_sec = 1, .tv_nsec = 0}};
+  ASSERT_EQ(::utimensat(AT_FDCWD, path("x.log.2").c_str(), old, 0), 0);
+  restart({});
+  Inodes expected{write("x.log.1")};
+  expected.push_back(write("x.log"));
+  declare("x.log");
+  EXPECT_EQ(opened(), expected);
+}
+
+TEST_F(DiscoveryTest, what_came_and_was_rotated_while_no_agent_was_up_is_no_history) {
+  Inodes expected{write("x.log.1")};
+  expected.push_back(write("x.log"));
+  ::usleep(50'000);
+  restart({});  // It knows nothing of them, but an agent had run here before they were written.
+  declare("x.log");
+  EXPECT_EQ(opened(), expected);
+}
+
+TEST_F(DiscoveryTest, rotated_files_are_found_though_the_known_one_and_the_named_one_are_gone) {
+  write("x.log");
+  const auto known = stored("x.log");
+  fs::rename(path("x.log"), path("x.log.1"));
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  const uint64_t second = write("x.log");
+  fs::remove(path("x.log.1"));
+  fs::rename(path("x.log"), path("x.log.1"));
+  restart({known});
+  declare("x.log");
+  EXPECT_EQ(opened(), Inodes{second});
+}
+
+TEST_F(DiscoveryTest, what_was_renamed_where_nobody_declares_it_has_not_vanished) {
+  write("x.log");
+  const auto known = stored("x.log");
+  fs::rename(path("x.log"), path("x.log-20261121"));
+  restart({known});
+  discovery_->look_for_vanished();
+  EXPECT_TRUE(messages_.empty());
+}
+
+TEST_F(DiscoveryTest, what_was_rotated_on_where_nobody_declares_it_waits_for_who_does) {
+  write("x.log");
+  const auto known = stored("x.log");
+  fs::remove(path("x.log"));
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  const uint64_t second = write("x.log.2");
+  const uint64_t third = write("x.log.1");
+  restart({known});
+  discovery_->look_for_vanished();
+  EXPECT_TRUE(messages_.empty());
+  declare("x.log");
+  EXPECT_EQ(opened(), (Inodes{second, third}));
+}
+
+TEST_F(DiscoveryTest, what_was_rotated_before_does_not_keep_what_is_gone_from_having_vanished) {
+  write("x.log.1");
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  write("x.log");
+  const auto known = stored("x.log");
+  fs::remove(path("x.log"));
+  restart({known});
+  discovery_->look_for_vanished();
+  EXPECT_EQ(vanished(), std::vector<SourceId>{known.row.id});
+}
+
+TEST_F(DiscoveryTest, what_has_vanished_is_told_with_who_declared_it_last) {
+  write("x.log");
+  auto known = stored("x.log");
+  known.row.name = "access";
+  known.row.container_id = "c1";
+  known.row.container_name = "shop";
+  for (const bool declared_again : {false, true}) {
+    write("x.log");
+    known.state.file = stored("x.log").state.file;
+    restart({known});
+    if (declared_again) {
+      declare("x.log", "c2", "errors");
+      discovery_->gone("c2");
+      look();
+      messages_.clear();
+      clock_.ahead_ns += 2 * limits::kVanishedLookNs;
+    }
+    fs::remove(path("x.log"));
+    discovery_->look_for_vanished();
+    ASSERT_EQ(messages_.size(), 1u);
+    const SourceSpec& spec = *std::get<SourceVanished>(messages_[0]).spec;
+    EXPECT_EQ(spec.declaration->name, declared_again ? "errors" : "access");
+    EXPECT_EQ(spec.container_id, declared_again ? "c2" : "c1");
+    EXPECT_EQ(spec.container_name, declared_again ? "c2" : "shop");
+    EXPECT_EQ(spec.host_path, path("x.log"));
+  }
+}
+
+TEST_F(DiscoveryTest, what_cannot_be_looked_for_has_not_vanished) {
+  write("x.log");
+  const auto known = stored("x.log");
+  fs::rename(path("x.log"), path("x.log.1"));
+  rlimit limit{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &limit), 0);
+  // UBSan needs descriptors for what it sees for the first time: so the first look has all.
+  restart({known});
+  discovery_->look_for_vanished();
+  EXPECT_TRUE(vanished().empty());
+  for (rlim_t room = 8; room-- > 0;) {
+    restart({known});
+    const Fd lowest(::open("/", O_PATH | O_CLOEXEC));
+    const rlimit full{.rlim_cur = static_cast<rlim_t>(lowest.get()) + room,
+                      .rlim_max = limit.rlim_max};
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &full), 0);
+    discovery_->look_for_vanished();
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &limit), 0);
+    EXPECT_TRUE(vanished().empty()) << room;
+  }
+}
+
+TEST_F(DiscoveryTest, a_symlink_leads_to_nothing_that_could_be_remembered) {
+  fs::create_directory(path("sub"));
+  write("sub/x.log");
+  const auto known = stored("sub/x.log");
+  fs::rename(path("sub"), path("other"));
+  fs::create_symlink(path("other"), path("sub"));
+  restart({known});
+  discovery_->look_for_vanished();
+  EXPECT_EQ(vanished(), std::vector<SourceId>{known.row.id});
+}
+
+TEST_F(DiscoveryTest, what_is_deleted_long_after_it_was_let_go_has_vanished) {
+  write("x.log");
+  write("y.log");
+  declare("*.log", "c");
+  discovery_->look_for_vanished();
+  discovery_->gone("c");
+  fs::remove(path("x.log"));
+  discovery_->sweep();
+  EXPECT_TRUE(vanished().empty());
+  for (int hour = 0; hour < 3; ++hour) {
+    clock_.ahead_ns += 3'600'000'000'001;
+    discovery_->sweep();
+    EXPECT_EQ(vanished(), std::vector<SourceId>{make_source_id("host", path("x.log"), "")});
+  }
+}
+
+TEST_F(DiscoveryTest, both_streams_of_a_container_go_on_as_themselves) {
+  write("c-json.log");
+  const std::vector<checkpoint::StoredSource> both{stored("c-json.log", Stream::kStdout),
+                                                   stored("c-json.log", Stream::kStderr)};
+  Declaration out = declaration("c-json.log", "out");
+  Declaration error = declaration("c-json.log", "error");
+  out.stream = Stream::kStdout;
+  error.stream = Stream::kStderr;
+  for (const bool rotated : {false, true}) {
+    if (rotated) fs::rename(path("c-json.log"), path("c-json.log.1"));
+    restart(both);
+    declare(out, "c");
+    declare(error, "c");
+    EXPECT_EQ(collected(), (std::vector<std::string>{"out c-json.log", "error c-json.log"}));
+    for (const ToLane& message : messages_) {
+      const auto* opened = std::get_if<SourceOpened>(&message);
+      if (opened == nullptr) continue;
+      const Stream stream = opened->spec->declaration->stream;
+      EXPECT_EQ(opened->spec->id, make_source_id("host", path("c-json.log"), stream_name(stream)));
+    }
+  }
+}
+
+TEST_F(DiscoveryTest, a_log_that_one_declaration_leaves_out_goes_on_as_the_others) {
+  write("access.log");
+  write("app.log");
+  const std::vector<checkpoint::StoredSource> known{stored("access.log"), stored("app.log")};
+  Declaration all = declaration("*.log", "a");
+  all.exclude = "access.log";
+  const std::vector<std::string> expected{"a app.log", "b access.log"};
+  for (const bool rotated : {false, true}) {
+    if (rotated) fs::rename(path("access.log"), path("access.log.1"));
+    restart(known);
+    declare(all);
+    declare("access.log", "", "b");
+    EXPECT_EQ(collected(), expected);
+  }
+}
+
+TEST_F(DiscoveryTest, a_log_on_the_way_to_where_a_pattern_ends_is_not_its_own) {
+  write("x.log");
+  fs::create_directory(path("sub"));
+  const std::vector<checkpoint::StoredSource> known{stored("x.log")};
+  fs::rename(path("x.log"), path("x.log.1"));
+  restart(known);
+  declare("*/x.log", "", "below");
+  declare("x.log", "", "here");
+  EXPECT_EQ(collected(), std::vector<std::string>{"here x.log"});
+}
+
+}  // namespace
+}  // namespace longshore::agent

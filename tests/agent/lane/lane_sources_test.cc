@@ -1,0 +1,158 @@
+// Goal: what a lane holds of a source is confirmed only by what was confirmed, and what the store
+// holds of it is what a later life needs.
+// Method: real files and a checkpoint database, and the calls of a lane one by one.
+
+#include "agent/lane/lane_sources.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "tests/fakes/tail_reader.h"
+
+namespace longshore::agent {
+namespace {
+
+namespace fs = std::filesystem;
+using fakes::Lines;
+
+class LaneSourcesTest : public testing::Test, protected fakes::TailReader {
+ protected:
+  LaneSourcesTest() {
+    auto store = checkpoint::open_store(path("."));
+    EXPECT_TRUE(store);
+    store_ = std::move(store).value();
+    spec_->id = {7};
+    spec_->declaration = std::make_shared<const Declaration>();
+    spec_->host_path = path("x");
+  }
+
+  SourceOpened opened(const std::string& name, uint64_t start_offset = 0) {
+    return {spec_, open(name), start_offset};
+  }
+
+  // All that is ready is read, as in an open transaction.
+  Lines read(LaneSources& sources) {
+    Lines lines;
+    while (LaneSource* source = sources.next()) {
+      for (std::string& line : drain(source->tail)) lines.push_back(std::move(line));
+      sources.mark_moved(*source);
+    }
+    return lines;
+  }
+
+  // That transaction is confirmed.
+  void confirm(LaneSources& sources) {
+    std::vector<checkpoint::PreparedSource> states;
+    for (const LaneSource* source : sources.moved()) {
+      states.push_back({source->spec->id, source->tail.state()});
+    }
+    ASSERT_TRUE(sources.store_new({0}));
+    ASSERT_TRUE(store_->advance({0}, states));
+    sources.confirmed(states);
+  }
+
+  // What is drained and released is let go, and the store learns of it.
+  void let_go(LaneSources& sources) {
+    while (LaneSource* source = sources.next()) {
+      EXPECT_EQ(drain(source->tail), Lines{});
+      sources.wait_for_recheck(*source);
+    }
+    EXPECT_EQ(sources.size(), 0u);
+    ASSERT_TRUE(sources.store_new({0}));
+    EXPECT_NE(stored().row.gone_ns, 0);
+  }
+
+  checkpoint::StoredSource stored() { return store_->source({7}).value().value(); }
+
+  SystemClock clock_;
+  std::unique_ptr<checkpoint::Store> store_;
+  std::shared_ptr<SourceSpec> spec_ = std::make_shared<SourceSpec>();
+};
+
+TEST_F(LaneSourcesTest, what_was_read_before_it_was_known_where_it_begins_is_not_confirmed) {
+  LaneSources sources({}, *store_, clock_);
+  append("x", "old\n");
+  ASSERT_TRUE(sources.opened(opened("x", 8)));  // Shorter than that, for now.
+  EXPECT_EQ(read(sources), Lines{});
+  append("x", "old\nnew\n");
+  at_ = 8;
+  sources.touched({{{7}}});
+  EXPECT_EQ(read(sources), Lines{"new"});
+  fs::rename(path("x"), path("x.1"));
+  append("x", "next\n");
+  ASSERT_TRUE(sources.opened(opened("x")));
+  ASSERT_TRUE(sources.store_new({0}));
+  EXPECT_EQ(stored().state.offset, 8u);
+  // The open transaction is aborted.
+  sources.rewind();
+  at_ = 8;
+  EXPECT_EQ(read(sources), (Lines{"new", "next"}));
+}
+
+TEST_F(LaneSourcesTest, a_log_that_was_read_whole_and_deleted_and_is_made_anew_lost_nothing) {
+  LaneSources sources({}, *store_, clock_);
+  append("x", "first\n");
+  ASSERT_TRUE(sources.opened(opened("x")));
+  EXPECT_EQ(read(sources), Lines{"first"});
+  confirm(sources);
+  for (int turn = 0; turn < 2; ++turn) {
+    const Fd busy(::open(path("x").c_str(), O_RDONLY | O_CLOEXEC));  // Its inode stays its own.
+    fs::remove(path("x"));
+    sources.released({7}, true);
+    EXPECT_EQ(read(sources), Lines{});
+    confirm(sources);
+    let_go(sources);
+    append("x", "again\n");
+    ASSERT_TRUE(sources.opened(opened("x")));
+    EXPECT_EQ(read(sources), Lines{"again"});
+    // Aborted, and read again.
+    sources.rewind();
+    at_ -= 6;
+    EXPECT_EQ(read(sources), Lines{"again"});
+    confirm(sources);
+  }
+  EXPECT_TRUE(events(LedgerEvent::kLost).empty());
+  EXPECT_EQ(stored().row.gone_ns, 0);
+}
+
+TEST_F(LaneSourcesTest, files_that_came_and_went_between_two_lives_may_have_been_lost) {
+  append("x", "first\n");
+  {
+    LaneSources sources({}, *store_, clock_);
+    ASSERT_TRUE(sources.opened(opened("x")));
+    sources.released({7}, true);
+    EXPECT_EQ(read(sources), Lines{"first"});
+    confirm(sources);
+    let_go(sources);
+  }
+  fs::rename(path("x"), path("y"));
+  append("x", "next\n");
+  LaneSources sources({}, *store_, clock_);
+  ASSERT_TRUE(sources.opened(opened("x")));
+  EXPECT_EQ(read(sources), Lines{"next"});
+  EXPECT_EQ(events(LedgerEvent::kLost).size(), 1u);
+}
+
+TEST_F(LaneSourcesTest, what_ended_and_went_while_nobody_looked_may_have_gone_on_before) {
+  append("x", "first\n");
+  {
+    LaneSources sources({}, *store_, clock_);
+    ASSERT_TRUE(sources.opened(opened("x")));
+    sources.ended({7});
+    EXPECT_EQ(read(sources), Lines{"first"});
+    confirm(sources);
+    EXPECT_TRUE(stored().state.ended);
+  }
+  fs::rename(path("x"), path("y"));
+  append("y", "unseen\n");
+  append("x", "next\n");
+  LaneSources sources({}, *store_, clock_);
+  ASSERT_TRUE(sources.opened(opened("x")));
+  EXPECT_EQ(read(sources), Lines{"next"});
+  ASSERT_EQ(events(LedgerEvent::kLost).size(), 1u);
+  EXPECT_EQ(events(LedgerEvent::kLost)[0].reason, "generation unseen");
+}
+
+}  // namespace
+}  // namespace longshore::agent
