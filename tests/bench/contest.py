@@ -115,12 +115,13 @@ class Process:
 
 
 class Longshore:
-    """`settings`: delivery, format and codec."""
+    """`binary`: another build of longshore, raced beside this one."""
 
-    def __init__(self, delivery="exactly-once", form="raw", codec="none", flags=()):
+    def __init__(self, delivery="exactly-once", form="raw", codec="none", flags=(), binary=None):
         self.delivery, self.form, self.codec = delivery, form, codec
         self.flags = [*flags]
-        self.name = f"longshore {delivery} {form} {codec}"
+        self.binary = binary or harness.BINARY
+        self.name = f"longshore {delivery} {form} {codec}" + (f" ({binary})" if binary else "")
         self.once = True  # It can be told to end when all is shipped.
         self.own = True
 
@@ -142,7 +143,7 @@ class Longshore:
                  f"compression.codec={self.codec}", *self.flags]
         for source in sources:
             words += ["--source", source]
-        return Process([harness.BINARY, *words, *(["--once"] if once else [])],
+        return Process([self.binary, *words, *(["--once"] if once else [])],
                        contest.dir / "log")
 
 
