@@ -3,7 +3,7 @@
 #   packages.sh build | docker | kafka | opensearch | hdfs | kerberos | test | fuzz | valgrind
 #   packages.sh race DIR    unpacks other log agents into DIR and installs nothing: they exclude
 #                           each other, and either would take the place of this host's own logger
-# This is the only list of packages; README.md points here.
+# This is the only list of packages for building and testing; docs/deploy.md points here.
 set -euo pipefail
 
 build=(g++ cmake ninja-build ccache pkg-config librdkafka-dev libuv1-dev libsimdjson-dev
@@ -14,8 +14,8 @@ kafka=(default-jre-headless maven ca-certificates python3)
 opensearch=(default-jdk-headless maven ca-certificates python3 curl)
 hdfs=(default-jre-headless maven ca-certificates curl python3)
 kerberos=(krb5-kdc krb5-admin-server krb5-user)
-checks=(clang llvm libclang-rt-14-dev clang-format nginx-light openssl procps pyflakes3 python3
-  strace zstd)
+checks=(binutils clang llvm libclang-rt-14-dev clang-format nginx-light openssl procps pyflakes3
+  python3 python3-yaml strace systemd zstd)
 valgrind=(valgrind libc6-dbg)
 fuzz=(clang llvm libclang-rt-14-dev libfuzzer-14-dev)
 race=(kcat libyajl2 librdkafka1 rsyslog rsyslog-kafka libestr0 libfastjson4 liblognorm5
