@@ -1,6 +1,6 @@
 #include "config/glob.h"
 
-#include <vector>
+#include "config/path.h"
 
 namespace longshore {
 namespace {
@@ -55,17 +55,6 @@ size_t match_one(std::string_view pattern, size_t at, char c, size_t& sets_end) 
   return pattern[at] == c ? at + 1 : kNone;
 }
 
-std::vector<std::string_view> components(std::string_view path) {
-  std::vector<std::string_view> parts;
-  while (!path.empty()) {
-    const size_t slash = path.find('/');
-    const std::string_view part = path.substr(0, slash);
-    if (!part.empty()) parts.push_back(part);
-    path.remove_prefix(slash == kNone ? path.size() : slash + 1);
-  }
-  return parts;
-}
-
 }  // namespace
 
 bool has_wildcards(std::string_view pattern) { return pattern.find_first_of("*?[\\") != kNone; }
@@ -98,11 +87,8 @@ bool glob_match(std::string_view pattern, std::string_view text) {
 }
 
 bool path_matches(std::string_view pattern, std::string_view path) {
-  if (pattern.find('/') == kNone) {
-    const size_t slash = path.rfind('/');
-    return glob_match(pattern, slash == kNone ? path : path.substr(slash + 1));
-  }
-  const auto want = components(pattern), have = components(path);
+  if (pattern.find('/') == kNone) return glob_match(pattern, last_component(path));
+  const auto want = path_components(pattern), have = path_components(path);
   size_t at = 0, in = 0, star = kNone, star_in = 0;
   while (in < have.size()) {
     if (at < want.size() && want[at] == "**") {

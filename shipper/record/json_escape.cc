@@ -8,6 +8,8 @@
 #include <emmintrin.h>
 #endif
 
+#include "shipper/record/utf8.h"
+
 namespace longshore::shipper {
 
 namespace {
@@ -113,6 +115,14 @@ void append_escaped(std::string_view text, Buffer& out) {
     size = static_cast<size_t>(after - out.data());
   }
   out.resize(size);
+}
+
+std::string json_string(std::string_view text) {
+  std::string valid;
+  repair_utf8(text, valid);
+  Buffer escaped;
+  append_escaped(valid, escaped);
+  return '"' + std::string(escaped.data(), escaped.size()) + '"';
 }
 
 }  // namespace longshore::shipper

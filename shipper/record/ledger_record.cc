@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 
 #include <cstring>
-#include <ctime>
 
+#include "config/time_text.h"
 #include "shipper/record/printable.h"
 
 namespace longshore::shipper {
@@ -17,23 +17,13 @@ const char* word_of(LedgerEvent event) {
   return kWords[static_cast<size_t>(event)];
 }
 
-std::string timestamp(int64_t time_ns) {
-  constexpr int64_t kSecondNs = 1'000'000'000;
-  const int64_t rest_ns = (time_ns % kSecondNs + kSecondNs) % kSecondNs;
-  const auto seconds = static_cast<time_t>((time_ns - rest_ns) / kSecondNs);
-  tm parts{};
-  ::gmtime_r(&seconds, &parts);
-  char text[32];
-  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts);
-  return fmt::format("{}.{:03}Z", text, rest_ns / 1'000'000);
-}
-
 }  // namespace
 
 void append_ledger_record(const LedgerEntry& entry, const Envelope& about, const std::string& topic,
                           Chunk& chunk) {
-  std::string value = fmt::format(R"({{"@timestamp":"{}","host":{{"name":{}}})",
-                                  timestamp(entry.time_ns), json_string(about.host_name));
+  std::string value =
+      fmt::format(R"({{"@timestamp":"{}","host":{{"name":{}}})",
+                  utc_text_of_ms(entry.time_ns / 1'000'000), json_string(about.host_name));
   if (!about.container_id.empty()) {
     value += fmt::format(R"(,"container":{{"id":{},"name":{}}})", json_string(about.container_id),
                          json_string(about.container_name));

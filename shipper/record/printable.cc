@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <iterator>
 
-#include "shipper/record/json_escape.h"
 #include "shipper/record/utf8.h"
 
 namespace longshore::shipper {
@@ -69,14 +68,6 @@ std::string printable(std::string_view text) {
   std::string out;
   append_printable(text, out);
   return out;
-}
-
-std::string json_string(std::string_view text) {
-  std::string valid;
-  repair_utf8(text, valid);
-  Buffer escaped;
-  append_escaped(valid, escaped);
-  return '"' + std::string(escaped.data(), escaped.size()) + '"';
 }
 
 }  // namespace longshore::shipper

@@ -4,6 +4,8 @@
 #include <string>
 #include <string_view>
 
+#include "shipper/record/json_escape.h"
+
 namespace longshore::shipper {
 
 /// `text` with all that a terminal might obey made visible: control characters as \n, \x1b and
@@ -11,8 +13,5 @@ namespace longshore::shipper {
 /// Tabs stay.
 void append_printable(std::string_view text, std::string& out);
 std::string printable(std::string_view text);
-
-/// `text` as a JSON string, quotes included; bytes that are not UTF-8 become U+FFFD.
-std::string json_string(std::string_view text);
 
 }  // namespace longshore::shipper

@@ -3,9 +3,7 @@
 #include <algorithm>
 #include <cassert>
 #include <charconv>
-#include <cstdio>
 #include <cstring>
-#include <ctime>
 #include <limits>
 
 #include "shipper/record/json_escape.h"
@@ -31,7 +29,6 @@ constexpr std::array<std::string_view, 5> kFlagNames = {
     R"("replaced")", R"("not_json")", R"("gap_before")", R"("late")", R"("unterminated")"};
 
 constexpr size_t kNumberBytesMax = std::numeric_limits<uint64_t>::digits10 + 1;
-constexpr int64_t kSecondNs = 1'000'000'000;
 
 // A message whose value's place is not final yet says here, in fields that librdkafka sets only
 // for consumers, in which buffer it lies and where.
@@ -63,15 +60,6 @@ char* put_flags(uint32_t flags, char* out) {
   }
   out[-1] = ']';  // In place of the last comma.
   return out;
-}
-
-// A JSON string with its quotes, of any bytes.
-std::string json_string(std::string_view text) {
-  std::string valid;
-  repair_utf8(text, valid);
-  Buffer escaped;
-  append_escaped(valid, escaped);
-  return '"' + std::string(escaped.data(), escaped.size()) + '"';
 }
 
 std::string container_pieces(const Envelope& envelope) {
@@ -112,13 +100,11 @@ RecordEncoder::RecordEncoder(const Envelope& envelope)
   before_start_ = R"(},"host":{"name":)" + json_string(envelope.host_name) + "}," +
                   container_pieces(envelope) + R"("longshore":{"source":")" + key_ +
                   R"(","name":)" + json_string(envelope.name) + R"(,"start":)";
-  head_bytes_max_ = kBeforeTime.size() + time_.size() + before_offset_.size() +
+  head_bytes_max_ = kBeforeTime.size() + TimeText::kBytes + before_offset_.size() +
                     before_start_.size() + kBeforeEnd.size() + kBeforePart.size() +
                     4 * kNumberBytesMax + kLastPart.size() + flags_bytes_max() +
                     kBeforeMessage.size();
   if (format_ == RecordFormat::kJson) json_ = std::make_unique<JsonObject>();
-  time_ns_ = std::numeric_limits<int64_t>::min();
-  write_time(0);
 }
 
 RecordEncoder::RecordEncoder(RecordEncoder&&) noexcept = default;
@@ -169,12 +155,11 @@ void RecordEncoder::append_raw(std::string_view text, Chunk& chunk) const {
 }
 
 void RecordEncoder::append_head(const Line& line, uint32_t flags, bool embedded, Buffer& out) {
-  if (line.time_ns != time_ns_) write_time(line.time_ns);
   const size_t size = out.size();
   out.reserve(size + head_bytes_max_ + line.text.size() + 64);  // The usual line grows it once.
   char* to = out.data() + size;
   to = put(kBeforeTime, to);
-  to = put({time_.data(), time_.size()}, to);
+  to = put(time_.at(line.time_ns), to);
   to = put(before_offset_, to);
   to = put(line.offset, to);
   to = put(before_start_, to);
@@ -189,27 +174,6 @@ void RecordEncoder::append_head(const Line& line, uint32_t flags, bool embedded,
   if (flags != 0) to = put_flags(flags, to);
   to = put(embedded ? kBeforeJson : kBeforeMessage, to);
   out.resize(static_cast<size_t>(to - out.data()));
-}
-
-void RecordEncoder::write_time(int64_t time_ns) {
-  const auto second_of = [](int64_t ns) { return ns / kSecondNs - (ns % kSecondNs < 0 ? 1 : 0); };
-  const int64_t second = second_of(time_ns);
-  // Lines of one second differ in the digits behind the point only.
-  if (second != second_of(time_ns_)) {
-    const time_t seconds = second;
-    std::tm utc{};
-    gmtime_r(&seconds, &utc);
-    char text[32];
-    const size_t bytes = std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S.", &utc);
-    assert(bytes == 20);
-    std::memcpy(time_.data(), text, bytes);
-    time_.back() = 'Z';
-  }
-  auto rest = static_cast<uint64_t>(time_ns - second * kSecondNs);
-  for (size_t i = time_.size() - 2; i >= 20; --i, rest /= 10) {
-    time_[i] = static_cast<char>('0' + rest % 10);
-  }
-  time_ns_ = time_ns;
 }
 
 void RecordEncoder::finish(Chunk& chunk) {

@@ -12,7 +12,6 @@
 // U+FFFD and set a flag.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -22,6 +21,7 @@
 
 #include "config/declaration.h"
 #include "config/ids.h"
+#include "config/time_text.h"
 #include "shipper/record/chunk.h"
 
 namespace longshore::shipper {
@@ -90,17 +90,15 @@ class RecordEncoder {
  private:
   void append_raw(std::string_view text, Chunk& chunk) const;
   void append_head(const Line& line, uint32_t flags, bool embedded, Buffer& out);
-  void write_time(int64_t time_ns);
 
   SourceId source_;
   RecordFormat format_;
   std::string key_;
   std::string before_offset_, before_start_;  // The constant pieces.
   size_t head_bytes_max_ = 0;                 // Of all that stands before the text.
-  int64_t time_ns_ = 0;                       // What time_ says.
-  std::array<char, 30> time_{};               // 2026-11-21T04:50:00.123456789Z
-  std::string repaired_;                      // The line, where it was not UTF-8.
-  std::unique_ptr<JsonObject> json_;          // format=json only.
+  TimeText time_;
+  std::string repaired_;              // The line, where it was not UTF-8.
+  std::unique_ptr<JsonObject> json_;  // format=json only.
 };
 
 }  // namespace longshore::shipper
