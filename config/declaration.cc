@@ -8,6 +8,7 @@
 
 #include "config/limits.h"
 #include "config/nearest.h"
+#include "config/printable.h"
 
 namespace longshore {
 namespace {
@@ -33,11 +34,6 @@ bool contains(const std::vector<std::string>& words, std::string_view word) {
   return std::find(words.begin(), words.end(), word) != words.end();
 }
 
-bool printable(std::string_view text) {
-  return std::none_of(text.begin(), text.end(),
-                      [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
-}
-
 bool is_word(std::string_view text, size_t bytes_max) {
   return !text.empty() && text.size() <= bytes_max &&
          std::all_of(text.begin(), text.end(), [](char c) {
@@ -46,24 +42,12 @@ bool is_word(std::string_view text, size_t bytes_max) {
          });
 }
 
-// What a container wrote, as it may stand in a line of the agent's log and on a terminal.
-std::string shown(std::string_view text) {
-  constexpr char kHex[] = "0123456789abcdef";
-  std::string out;
-  for (const char c : text.substr(0, kShownBytesMax)) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte >= 0x20 && byte < 0x7f) {
-      out += c;
-    } else {
-      out.append("\\x").append({kHex[byte >> 4], kHex[byte & 15]});
-    }
-  }
-  return text.size() > kShownBytesMax ? out + "..." : out;
-}
+std::string shown(std::string_view text) { return printable(text, kShownBytesMax); }
 
 // "//" and "/./" folded; empty for a path that is not absolute, has "..", or is too long.
 std::string normalised(std::string_view path) {
-  if (path.empty() || path[0] != '/' || path.size() > limits::kPathBytesMax || !printable(path)) {
+  if (path.empty() || path[0] != '/' || path.size() > limits::kPathBytesMax ||
+      !is_printable(path)) {
     return {};
   }
   std::string out;
@@ -99,7 +83,8 @@ bool apply_tags(std::string_view value, Declaration& to) {
     if (tag.empty()) continue;
     const size_t equals = tag.find('=');
     if (equals == 0 || equals == std::string_view::npos || tag.size() > kTagBytesMax ||
-        !printable(tag) || !keys.insert(tag.substr(0, equals)).second || keys.size() > kTagsMax) {
+        !is_printable(tag) || !keys.insert(tag.substr(0, equals)).second ||
+        keys.size() > kTagsMax) {
       return false;
     }
     to.tags.emplace_back(tag.substr(0, equals), tag.substr(equals + 1));
@@ -118,7 +103,7 @@ bool apply_format(std::string_view value, Declaration& to) {
 bool apply_exclude(const std::string& value, Declaration& to) {
   const bool whole_path = value.find('/') != std::string::npos;
   to.exclude = whole_path ? normalised(value) : value;
-  return value.size() <= limits::kPathBytesMax && printable(value) &&
+  return value.size() <= limits::kPathBytesMax && is_printable(value) &&
          to.exclude.empty() == value.empty();
 }
 

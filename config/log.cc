@@ -4,6 +4,8 @@
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include "config/printable.h"
+
 namespace longshore {
 namespace {
 
@@ -11,10 +13,8 @@ class PlainMessage : public spdlog::custom_flag_formatter {
  public:
   void format(const spdlog::details::log_msg& message, const std::tm&,
               spdlog::memory_buf_t& to) override {
-    for (const char c : message.payload) {
-      const bool is_control = static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
-      to.push_back(is_control ? '?' : c);
-    }
+    const std::string text = printable({message.payload.data(), message.payload.size()});
+    to.append(text.data(), text.data() + text.size());
   }
   std::unique_ptr<custom_flag_formatter> clone() const override {
     return std::make_unique<PlainMessage>();

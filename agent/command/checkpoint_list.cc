@@ -4,14 +4,16 @@
 
 #include <algorithm>
 #include <array>
-#include <ctime>
+#include <nlohmann/json.hpp>
 
+#include "config/time_text.h"
+#include "shipper/record/json_text.h"
 #include "shipper/record/printable.h"
 
 namespace longshore::agent {
 namespace {
 
-using shipper::json_string;
+using Json = nlohmann::ordered_json;
 using shipper::printable;
 
 constexpr int64_t kSecondNs = 1'000'000'000;
@@ -31,39 +33,34 @@ std::string table(const std::vector<std::array<std::string, kColumns>>& rows) {
   return out;
 }
 
-std::string utc(int64_t time_ns) {
-  const time_t seconds = time_ns / kSecondNs;
-  tm parts{};
-  char text[32];
-  ::gmtime_r(&seconds, &parts);
-  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
-  return text;
-}
-
 std::string or_dash(const std::string& text) { return text.empty() ? "-" : printable(text); }
 
-std::string prepared_of(const CheckpointLane& lane, const char* none) {
-  return lane.record.prepared ? std::to_string(lane.record.prepared->value) : none;
+std::string prepared_of(const CheckpointLane& lane) {
+  return lane.record.prepared ? std::to_string(lane.record.prepared->value) : "-";
 }
 
 std::string path_of(const checkpoint::SourceRow& row) {
   return printable(row.host_path) + (row.stream.empty() ? "" : " (" + row.stream + ")");
 }
 
-std::string source_as_json(const checkpoint::StoredSource& source) {
+Json source_as_json(const checkpoint::StoredSource& source) {
   const auto& [row, state] = source;
-  return fmt::format(
-      "{{\"id\":\"{}\",\"lane\":{},\"name\":{},\"container_id\":{},\"container_name\":{},"
-      "\"path\":{},\"stream\":{},\"generation\":{},\"offset\":{},\"position\":{},\"topic\":{},"
-      "\"partition\":{},\"device\":{},\"inode\":{},\"first_seen_ns\":{},\"gone_ns\":{}}}",
-      to_string(row.id), row.lane.value, json_string(row.name), json_string(row.container_id),
-      json_string(row.container_name), json_string(row.host_path), json_string(row.stream),
-      state.generation, state.offset, state.covered.bytes, json_string(state.topic),
-      state.partition, state.file.device, state.file.inode, row.first_seen_ns, row.gone_ns);
-}
-
-std::string joined(const std::vector<std::string>& parts) {
-  return fmt::format("[{}]", fmt::join(parts, ","));
+  return {{"id", to_string(row.id)},
+          {"lane", row.lane.value},
+          {"name", row.name},
+          {"container_id", row.container_id},
+          {"container_name", row.container_name},
+          {"path", row.host_path},
+          {"stream", row.stream},
+          {"generation", state.generation},
+          {"offset", state.offset},
+          {"position", state.covered.bytes},
+          {"topic", state.topic},
+          {"partition", state.partition},
+          {"device", state.file.device},
+          {"inode", state.file.inode},
+          {"first_seen_ns", row.first_seen_ns},
+          {"gone_ns", row.gone_ns}};
 }
 
 }  // namespace
@@ -102,13 +99,15 @@ std::string sources_as_text(const CheckpointContents& contents) {
                                                       "PATH"}};
   for (const CheckpointLane& lane : contents.lanes) {
     lanes.push_back({std::to_string(lane.id.value), std::to_string(lane.record.confirmed.value),
-                     prepared_of(lane, "-"), std::to_string(lane.sources.size())});
+                     prepared_of(lane), std::to_string(lane.sources.size())});
     for (const auto& [row, state] : lane.sources) {
-      sources.push_back({to_string(row.id), or_dash(row.name), or_dash(row.container_name),
-                         std::to_string(state.generation), std::to_string(state.offset),
-                         std::to_string(state.covered.bytes), or_dash(state.topic),
-                         state.topic.empty() ? "-" : std::to_string(state.partition),
-                         path_of(row) + (row.gone_ns == 0 ? "" : ", gone " + utc(row.gone_ns))});
+      sources.push_back(
+          {to_string(row.id), or_dash(row.name), or_dash(row.container_name),
+           std::to_string(state.generation), std::to_string(state.offset),
+           std::to_string(state.covered.bytes), or_dash(state.topic),
+           state.topic.empty() ? "-" : std::to_string(state.partition),
+           path_of(row) +
+               (row.gone_ns == 0 ? "" : ", gone " + utc_text_of_seconds(row.gone_ns / kSecondNs))});
     }
   }
   out += table(lanes);
@@ -117,15 +116,19 @@ std::string sources_as_text(const CheckpointContents& contents) {
 }
 
 std::string sources_as_json(const CheckpointContents& contents) {
-  std::vector<std::string> lanes, sources;
+  Json lanes = Json::array(), sources = Json::array();
   for (const CheckpointLane& lane : contents.lanes) {
-    lanes.push_back(fmt::format("{{\"lane\":{},\"confirmed\":{},\"prepared\":{}}}", lane.id.value,
-                                lane.record.confirmed.value, prepared_of(lane, "null")));
+    const auto& prepared = lane.record.prepared;
+    lanes.push_back({{"lane", lane.id.value},
+                     {"confirmed", lane.record.confirmed.value},
+                     {"prepared", prepared ? Json(prepared->value) : Json()}});
     for (const auto& source : lane.sources) sources.push_back(source_as_json(source));
   }
-  return fmt::format("{{\"host_id\":{},\"cluster_id\":{},\"lanes\":{},\"sources\":{}}}\n",
-                     json_string(contents.host_id), json_string(contents.cluster_id), joined(lanes),
-                     joined(sources));
+  return shipper::json_text({{"host_id", contents.host_id},
+                             {"cluster_id", contents.cluster_id},
+                             {"lanes", std::move(lanes)},
+                             {"sources", std::move(sources)}}) +
+         '\n';
 }
 
 std::string ledger_as_text(const CheckpointContents& contents) {
@@ -134,7 +137,8 @@ std::string ledger_as_text(const CheckpointContents& contents) {
       {"TIME", "LANE", "SOURCE", "BYTES", "REASON", "DETAIL"}};
   for (const auto& entry : contents.ledger) {
     const bool known = entry.start != entry.end;
-    rows.push_back({utc(entry.time_ns), std::to_string(entry.lane.value),
+    rows.push_back({utc_text_of_seconds(entry.time_ns / kSecondNs),
+                    std::to_string(entry.lane.value),
                     entry.source == SourceId{} ? "(lane)" : to_string(entry.source),
                     known ? fmt::format("[{}, {})", entry.start.bytes, entry.end.bytes)
                           : fmt::format("from {}, unknown length", entry.start.bytes),
@@ -144,16 +148,17 @@ std::string ledger_as_text(const CheckpointContents& contents) {
 }
 
 std::string ledger_as_json(const CheckpointContents& contents) {
-  std::vector<std::string> rows;
+  Json rows = Json::array();
   for (const auto& entry : contents.ledger) {
-    rows.push_back(fmt::format(
-        "{{\"time_ns\":{},\"lane\":{},\"source\":{},\"start\":{},\"end\":{},"
-        "\"reason\":{},\"detail\":{}}}",
-        entry.time_ns, entry.lane.value,
-        entry.source == SourceId{} ? "null" : json_string(to_string(entry.source)),
-        entry.start.bytes, entry.end.bytes, json_string(entry.reason), json_string(entry.detail)));
+    rows.push_back({{"time_ns", entry.time_ns},
+                    {"lane", entry.lane.value},
+                    {"source", entry.source == SourceId{} ? Json() : Json(to_string(entry.source))},
+                    {"start", entry.start.bytes},
+                    {"end", entry.end.bytes},
+                    {"reason", entry.reason},
+                    {"detail", entry.detail}});
   }
-  return fmt::format("{{\"ledger\":{}}}\n", joined(rows));
+  return shipper::json_text({{"ledger", std::move(rows)}}) + '\n';
 }
 
 }  // namespace longshore::agent

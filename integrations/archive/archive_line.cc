@@ -3,9 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
-#include <chrono>
 
+#include "config/time_text.h"
 #include "shipper/record/json_escape.h"
 #include "shipper/record/utf8.h"
 
@@ -44,72 +43,7 @@ std::string from_base64(std::string_view text) {
   return bytes;
 }
 
-/// Takes a number of exactly `digits` digits off the front.
-bool take_number(std::string_view& text, size_t digits, int& number) {
-  if (text.size() < digits) return false;
-  const auto [end, failed] = std::from_chars(text.data(), text.data() + digits, number);
-  if (failed != std::errc() || end != text.data() + digits || number < 0) return false;
-  text.remove_prefix(digits);
-  return true;
-}
-
-bool take(std::string_view& text, char c) {
-  if (text.empty() || text[0] != c) return false;
-  text.remove_prefix(1);
-  return true;
-}
-
-// "14", "14:00", "14:00:00", "14:00:00.123456789" in nanoseconds of the day.
-std::optional<int64_t> take_clock(std::string_view& text) {
-  int hour = 0, minute = 0, second = 0;
-  int64_t ns = 0;
-  if (!take_number(text, 2, hour) || hour > 24) return std::nullopt;
-  if (take(text, ':') && (!take_number(text, 2, minute) || minute > 59)) return std::nullopt;
-  if (take(text, ':') && (!take_number(text, 2, second) || second > 60)) return std::nullopt;
-  if (take(text, '.')) {
-    int64_t unit = 100'000'000;
-    for (; !text.empty() && text[0] >= '0' && text[0] <= '9'; text.remove_prefix(1)) {
-      ns += (text[0] - '0') * unit;
-      unit /= 10;
-    }
-  }
-  return ((hour * 60 + minute) * 60 + second) * int64_t{1'000'000'000} + ns;
-}
-
 }  // namespace
-
-std::optional<int64_t> parse_time(std::string_view text) {
-  int year = 0, month = 0, day = 0;
-  if (!take_number(text, 4, year) || !take(text, '-') || !take_number(text, 2, month) ||
-      !take(text, '-') || !take_number(text, 2, day))
-    return std::nullopt;
-  const std::chrono::year_month_day date{std::chrono::year(year),
-                                         std::chrono::month(unsigned(month)),
-                                         std::chrono::day(unsigned(day))};
-  if (!date.ok()) return std::nullopt;
-  int64_t ms = std::chrono::sys_days(date).time_since_epoch().count() * int64_t{86'400'000};
-  if (text.empty()) return ms;
-  if (!take(text, 'T') && !take(text, ' ')) return std::nullopt;
-  const auto clock = take_clock(text);
-  if (!clock) return std::nullopt;
-  ms += *clock / 1'000'000;
-  if (text.empty() || text == "Z" || text == "z") return ms;
-  const int sign = text[0] == '+' ? 1 : text[0] == '-' ? -1 : 0;
-  text.remove_prefix(1);
-  const auto offset = sign != 0 ? take_clock(text) : std::nullopt;
-  if (!offset || !text.empty()) return std::nullopt;
-  return ms - sign * *offset / 1'000'000;
-}
-
-std::string time_text(int64_t ms) {
-  const std::chrono::sys_time<std::chrono::milliseconds> time{std::chrono::milliseconds(ms)};
-  const auto day = std::chrono::floor<std::chrono::days>(time);
-  const std::chrono::year_month_day date(day);
-  const int64_t rest = (time - day).count();
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", int(date.year()),
-                     unsigned(date.month()), unsigned(date.day()), rest / 3'600'000,
-                     rest / 60'000 % 60, rest / 1000 % 60, rest % 1000);
-}
 
 bool LineWriter::is_own(const kafka::ReadRecord& record) {
   return parser_.parse(record.value).has_value();
@@ -137,8 +71,8 @@ void LineWriter::append(const kafka::ReadRecord& record, bool own, std::string& 
     }
     out += '"';
   };
-  out +=
-      fmt::format("{{\"@timestamp\":\"{}\",", time_text(std::max<int64_t>(record.timestamp_ms, 0)));
+  out += fmt::format("{{\"@timestamp\":\"{}\",",
+                     utc_text_of_ms(std::max<int64_t>(record.timestamp_ms, 0)));
   append_text("message", record.value);
   out += fmt::format(",\"kafka\":{{\"topic\":\"{}\",\"partition\":{},\"offset\":{},", record.topic,
                      record.partition, record.offset);

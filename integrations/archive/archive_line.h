@@ -55,11 +55,4 @@ class LineReader {
   std::string padded_, decoded_;
 };
 
-/// "2026-11-21T14:00:00.123Z"
-std::string time_text(int64_t ms);
-
-/// Milliseconds since the Unix epoch of a time as RFC 3339 writes it, or of its beginning:
-/// "2026-11-21", "2026-11-21T14:00", with "Z", an offset "+01:00" or nothing (UTC).
-std::optional<int64_t> parse_time(std::string_view text);
-
 }  // namespace longshore::archive

@@ -6,9 +6,12 @@
 
 #include <algorithm>
 #include <charconv>
+#include <nlohmann/json.hpp>
 #include <random>
 
+#include "config/path.h"
 #include "integrations/archive/archive_files.h"
+#include "shipper/record/json_text.h"
 
 namespace longshore::archive {
 
@@ -123,7 +126,7 @@ Result<ChainEnd> Chain::settle() {
 
 // The data becomes the name, or is it already.
 Status Chain::finish(const Claim& claim) {
-  const std::string folder = claim.file.substr(0, claim.file.rfind('/'));
+  const std::string folder(parent_path(claim.file));
   if (folder != made_) {
     if (Status status = target_.make_folder(folder); !status) return status;
     made_ = folder;
@@ -150,10 +153,10 @@ Status Chain::check(const Claim& claim) {
                                                 claim.file, entry->bytes, claim.bytes)};
 }
 
-// Names of topics and of the layout need no escapes in JSON.
 std::string Chain::Claim::text() const {
-  return fmt::format("{{\"first\":{},\"last\":{},\"bytes\":{},\"data\":\"{}\",\"file\":\"{}\"}}\n",
-                     first, last, bytes, data, file);
+  return shipper::json_text(
+             {{"first", first}, {"last", last}, {"bytes", bytes}, {"data", data}, {"file", file}}) +
+         '\n';
 }
 
 // The draft of the claim, and the data.

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <iostream>
 
+#include "config/time_text.h"
 #include "integrations/archive/commands.h"
 #include "integrations/archive/history.h"
 #include "integrations/archive/target_flags.h"
@@ -69,7 +70,7 @@ Result<FetchOptions> fetch_options(const kafka::FlagValues& values) {
        {std::pair{"since", &options.range.since_ms}, std::pair{"until", &options.range.until_ms}}) {
     const std::string time = text_of(values, flag);
     if (time.empty()) continue;
-    *into = parse_time(time);
+    *into = parse_time_ms(time);
     if (!*into) {
       return invalid(
           fmt::format("--{} {}: write it as 2026-11-21 or 2026-11-21T14:00:00Z.", flag, time));
@@ -124,7 +125,7 @@ class Printer {
  private:
   bool wanted(const LineView& view, Hour hour) const {
     constexpr int64_t kMsPerHour = 3'600'000;
-    const auto time = parse_time(view.time);
+    const auto time = parse_time_ms(view.time);
     // A foreign line without a time of its own has that of its file.
     if (!options_.range.holds(time.value_or(hour.number * kMsPerHour))) return false;
     if (!options_.container.empty() &&

@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <array>
+#include <nlohmann/json.hpp>
 #include <numeric>
 
+#include "shipper/record/json_text.h"
 #include "shipper/record/printable.h"
 
 namespace longshore::audit {
@@ -16,6 +18,7 @@ constexpr size_t kColumns = 9;
 constexpr size_t kRowsMax = 50;
 constexpr size_t kDetailedMax = 50;  // Sources whose findings are shown.
 constexpr size_t kFirstNumber = 4;   // Numbers are aligned to the right, but for the range.
+using Json = nlohmann::ordered_json;
 using Row = std::array<std::string, kColumns>;
 constexpr std::string_view kRed = "\x1b[31m", kGreen = "\x1b[32m", kPlain = "\x1b[0m";
 
@@ -240,85 +243,89 @@ std::string as_table(const AuditReport& report, bool colours) {
 
 namespace {
 
-std::string list_json(const std::vector<std::string>& words) {
-  std::string out;
-  for (const std::string& word : words)
-    out += (out.empty() ? "" : ",") + shipper::json_string(word);
-  return '[' + out + ']';
-}
-
-std::string ranges_json(const std::vector<NamedRange>& ranges) {
-  std::string out;
+Json ranges_json(const std::vector<NamedRange>& ranges) {
+  Json out = Json::array();
   for (const NamedRange& range : ranges) {
-    out += fmt::format(R"({}{{"start":{},"end":{},"reason":{}}})", out.empty() ? "" : ",",
-                       range.start.bytes, range.end.bytes,
-                       range.reason.empty() ? "null" : shipper::json_string(range.reason));
+    out.push_back({{"start", range.start.bytes},
+                   {"end", range.end.bytes},
+                   {"reason", range.reason.empty() ? Json() : Json(range.reason)}});
   }
-  return '[' + out + ']';
+  return out;
 }
 
-std::string numbers_json(const AuditCounts& counts) {
-  return fmt::format(
-      R"("records":{},"gaps":{},"gap_bytes":{},"duplicates":{},"duplicate_bytes":{},)"
-      R"("reordered":{},"announced_gaps":{},"broken_parts":{})",
-      counts.records, counts.gaps, counts.gap_bytes, counts.duplicates, counts.duplicate_bytes,
-      counts.reordered, counts.announced_gaps, counts.broken_parts);
+void add_counts(const AuditCounts& counts, Json& to) {
+  to["records"] = counts.records;
+  to["gaps"] = counts.gaps;
+  to["gap_bytes"] = counts.gap_bytes;
+  to["duplicates"] = counts.duplicates;
+  to["duplicate_bytes"] = counts.duplicate_bytes;
+  to["reordered"] = counts.reordered;
+  to["announced_gaps"] = counts.announced_gaps;
+  to["broken_parts"] = counts.broken_parts;
 }
 
-std::string ledger_json(const LedgerFindings& ledger) {
-  std::string out = fmt::format(R"("verdict":"{}")", to_string(ledger.verdict));
-  if (ledger.total) out += fmt::format(R"(,"total":{})", ledger.total->bytes);
-  return out + fmt::format(R"(,"missing":{},"losses":{},"lost_bytes":{},"unexplained_bytes":{},)"
-                           R"("expired_bytes":{},"doubts":{})",
-                           ranges_json(ledger.missing), ledger.losses, ledger.lost_bytes,
-                           ledger.unexplained_bytes, ledger.expired_bytes,
-                           ranges_json(ledger.doubts));
+void add_ledger(const LedgerFindings& ledger, Json& to) {
+  to["verdict"] = to_string(ledger.verdict);
+  if (ledger.total) to["total"] = ledger.total->bytes;
+  to["missing"] = ranges_json(ledger.missing);
+  to["losses"] = ledger.losses;
+  to["lost_bytes"] = ledger.lost_bytes;
+  to["unexplained_bytes"] = ledger.unexplained_bytes;
+  to["expired_bytes"] = ledger.expired_bytes;
+  to["doubts"] = ranges_json(ledger.doubts);
 }
 
-std::string source_json(const SourceReport& source) {
-  std::string out =
-      fmt::format(R"({{"source":{},"name":{},"container":{},"path":{},"topic":{},)",
-                  shipper::json_string(source.source), shipper::json_string(source.name),
-                  shipper::json_string(source.container), shipper::json_string(source.path),
-                  shipper::json_string(source.topic));
-  out += fmt::format(R"("start":{},"end":{},{},"flags":{},"findings":{},"exact":{},{})",
-                     source.start.bytes, source.end.bytes, numbers_json(source.counts),
-                     list_json(source.flags), list_json(source.findings), source.exact,
-                     ledger_json(source.ledger));
-  if (source.compared) {
-    out +=
-        fmt::format(R"(,"equal":{},"difference":{},"bytes_compared":{})", source.difference.empty(),
-                    shipper::json_string(source.difference), source.bytes_compared);
+Json sources_json(const std::vector<SourceReport>& sources) {
+  Json out = Json::array();
+  for (const SourceReport& source : sources) {
+    Json one = {{"source", source.source}, {"name", source.name},   {"container", source.container},
+                {"path", source.path},     {"topic", source.topic}, {"start", source.start.bytes},
+                {"end", source.end.bytes}};
+    add_counts(source.counts, one);
+    one["flags"] = source.flags;
+    one["findings"] = source.findings;
+    one["exact"] = source.exact;
+    add_ledger(source.ledger, one);
+    if (source.compared) {
+      one["equal"] = source.difference.empty();
+      one["difference"] = source.difference;
+      one["bytes_compared"] = source.bytes_compared;
+    }
+    out.push_back(std::move(one));
   }
-  return out + '}';
+  return out;
+}
+
+Json totals_json(const AuditReport& report) {
+  Json totals = {{"sources", report.sources.size()}};
+  add_counts(total(report), totals);
+  totals["raw_records"] = raw_records(report);
+  const LedgerTotals ledger = ledger_total(report);
+  totals["complete"] = ledger.complete;
+  totals["open"] = ledger.open;
+  totals["incomplete"] = ledger.incomplete;
+  totals["losses"] = ledger.losses;
+  totals["lost_bytes"] = ledger.lost_bytes;
+  totals["unexplained_bytes"] = ledger.unexplained_bytes;
+  totals["doubts"] = ledger.doubts;
+  return totals;
 }
 
 }  // namespace
 
 std::string as_json(const AuditReport& report) {
-  const auto objects = [](const std::vector<SourceReport>& sources) {
-    std::string out;
-    for (const SourceReport& source : sources)
-      out += (out.empty() ? "" : ",") + source_json(source);
-    return '[' + out + ']';
-  };
-  std::string out = fmt::format(R"({{"sources":{},"unseen":{},"raw":[)", objects(report.sources),
-                                objects(report.unseen));
-  for (const RawReport& raw : report.raw) {
-    if (&raw != report.raw.data()) out += ',';
-    out += fmt::format(R"({{"topic":{},"key":{},"records":{}}})", shipper::json_string(raw.topic),
-                       shipper::json_string(raw.key), raw.records);
-  }
-  const LedgerTotals ledger = ledger_total(report);
-  out += fmt::format(R"(],"totals":{{"sources":{},{},"raw_records":{},"complete":{},"open":{},)"
-                     R"("incomplete":{},"losses":{},"lost_bytes":{},"unexplained_bytes":{},)"
-                     R"("doubts":{}}},)",
-                     report.sources.size(), numbers_json(total(report)), raw_records(report),
-                     ledger.complete, ledger.open, ledger.incomplete, ledger.losses,
-                     ledger.lost_bytes, ledger.unexplained_bytes, ledger.doubts);
-  out += fmt::format(R"("ledger":{},"notes":{},"problems":{},"clean":{}}})", report.has_ledger,
-                     list_json(report.notes), list_json(report.problems), report.clean());
-  return out + '\n';
+  Json raw = Json::array();
+  for (const RawReport& one : report.raw)
+    raw.push_back({{"topic", one.topic}, {"key", one.key}, {"records", one.records}});
+  return shipper::json_text({{"sources", sources_json(report.sources)},
+                             {"unseen", sources_json(report.unseen)},
+                             {"raw", std::move(raw)},
+                             {"totals", totals_json(report)},
+                             {"ledger", report.has_ledger},
+                             {"notes", report.notes},
+                             {"problems", report.problems},
+                             {"clean", report.clean()}}) +
+         '\n';
 }
 
 }  // namespace longshore::audit

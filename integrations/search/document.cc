@@ -5,7 +5,8 @@
 #include <algorithm>
 #include <optional>
 
-#include "shipper/record/printable.h"
+#include "config/time_text.h"
+#include "shipper/record/json_escape.h"
 
 namespace longshore::search {
 namespace {
@@ -13,16 +14,6 @@ namespace {
 // Servers put an event without a time nowhere: not even Kafka's clock was set.
 int64_t kafka_ms(const kafka::ReadRecord& record) {
   return std::max<int64_t>(record.timestamp_ms, 0);
-}
-
-std::string time_of_ms(int64_t ms) {
-  const Day day = day_of_ms(ms);
-  const std::chrono::year_month_day date(day);
-  const int64_t of_day =
-      ms - std::chrono::duration_cast<std::chrono::milliseconds>(day.time_since_epoch()).count();
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", static_cast<int>(date.year()),
-                     static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
-                     of_day / 3'600'000, of_day / 60'000 % 60, of_day / 1000 % 60, of_day % 1000);
 }
 
 }  // namespace
@@ -74,10 +65,11 @@ bool DocumentWriter::write_own(const kafka::ReadRecord& record, Bulk& bulk, Bulk
   id_.clear();
   fmt::format_to(std::back_inserter(id_), "{:016x}-{}", view->source.value, view->start.bytes);
   if (view->part) fmt::format_to(std::back_inserter(id_), "-{}", *view->part);
-  const int64_t time_ms = ms_of_time(view->time).value_or(kafka_ms(record));
+  const auto time_ns = parse_rfc3339(view->time);
+  const int64_t time_ms = time_ns ? *time_ns / 1'000'000 : kafka_ms(record);
   write_action(record, time_ms, id_, bulk, item);
   if (view->time.empty()) {
-    bulk.body += fmt::format(R"({{"@timestamp":"{}",)", time_of_ms(time_ms));
+    bulk.body += fmt::format(R"({{"@timestamp":"{}",)", utc_text_of_ms(time_ms));
     bulk.body += value.substr(value.find('{') + 1);
   } else if (as_text) {
     bulk.body += value.substr(0, value.size() - tail);
@@ -100,7 +92,7 @@ void DocumentWriter::write_foreign(const kafka::ReadRecord& record, Bulk& bulk, 
   fmt::format_to(std::back_inserter(id_), "{}+{}+{}", record.topic, record.partition,
                  record.offset);
   write_action(record, time_ms, id_, bulk, item);
-  bulk.body += fmt::format(R"({{"@timestamp":"{}","message":)", time_of_ms(time_ms));
+  bulk.body += fmt::format(R"({{"@timestamp":"{}","message":)", utc_text_of_ms(time_ms));
   bulk.body += shipper::json_string(record.value);
   bulk.body += fmt::format(R"(,"kafka":{{"topic":"{}","partition":{},"offset":{})", record.topic,
                            record.partition, record.offset);

@@ -17,12 +17,6 @@ constexpr std::string_view kForbidden = "\\/*?\"<>| ,#:";
 
 Error invalid(std::string message) { return {ErrorCode::kInvalid, std::move(message)}; }
 
-unsigned number(std::string_view digits) {
-  unsigned value = 0;
-  for (const char c : digits) value = value * 10 + static_cast<unsigned>(c - '0');
-  return value;
-}
-
 std::string lower(std::string_view text) {
   std::string out(text);
   std::transform(out.begin(), out.end(), out.begin(),
@@ -31,34 +25,6 @@ std::string lower(std::string_view text) {
 }
 
 }  // namespace
-
-std::optional<int64_t> ms_of_time(std::string_view time) {
-  constexpr std::string_view kShape = "0000-00-00T00:00:00";
-  if (time.size() <= kShape.size() || time.back() != 'Z') return std::nullopt;
-  for (size_t i = 0; i < kShape.size(); ++i) {
-    if (kShape[i] == '0' ? std::isdigit(static_cast<unsigned char>(time[i])) == 0
-                         : time[i] != kShape[i])
-      return std::nullopt;
-  }
-  const auto at = [time](size_t from, size_t digits) { return number(time.substr(from, digits)); };
-  const year_month_day date{std::chrono::year(static_cast<int>(at(0, 4))),
-                            std::chrono::month(at(5, 2)), std::chrono::day(at(8, 2))};
-  if (!date.ok() || at(11, 2) > 23 || at(14, 2) > 59 || at(17, 2) > 60) return std::nullopt;
-  const auto since = Day(date).time_since_epoch() + std::chrono::hours(at(11, 2)) +
-                     std::chrono::minutes(at(14, 2)) + std::chrono::seconds(at(17, 2));
-  int64_t ms = std::chrono::duration_cast<std::chrono::milliseconds>(since).count();
-  std::string_view rest = time.substr(kShape.size(), time.size() - kShape.size() - 1);
-  if (rest.empty()) return ms;
-  if (rest.front() != '.' || rest.size() == 1) return std::nullopt;
-  rest.remove_prefix(1);
-  int64_t unit = 100;
-  for (const char c : rest) {
-    if (std::isdigit(static_cast<unsigned char>(c)) == 0) return std::nullopt;
-    ms += (c - '0') * unit;
-    unit /= 10;
-  }
-  return ms;
-}
 
 Day day_of_ms(int64_t since_epoch_ms) {
   return std::chrono::floor<days>(

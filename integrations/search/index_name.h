@@ -15,10 +15,6 @@ namespace longshore::search {
 
 using Day = std::chrono::sys_days;
 
-/// Milliseconds since the epoch of an `@timestamp`, "2026-11-21T04:50:00.123456789Z"; empty when it
-/// is written otherwise.
-std::optional<int64_t> ms_of_time(std::string_view time);
-
 Day day_of_ms(int64_t since_epoch_ms);
 
 /// The record's own day where it lies from `days_back` before `kafka_day` to one behind it, else

@@ -2,20 +2,22 @@
 
 #include <fmt/format.h>
 
-#include "shipper/record/printable.h"
+#include <nlohmann/json.hpp>
+
+#include "shipper/record/json_text.h"
 #include "shipper/record/utf8.h"
 
 namespace longshore::search {
 namespace {
 
-using shipper::json_string;
+using Json = nlohmann::ordered_json;
 
 // Above the built-in templates of Elasticsearch, which would make data streams of logs-*-*.
 constexpr size_t kPriority = 200;
 
-// %-marks are filled in below. A long name or value is kept, and not indexed.
-constexpr std::string_view kAnalysis = R"("analysis":{
-"tokenizer":{"longshore_wholes":{"type":"char_group","tokenize_on_chars":[%separators]}},
+// The tokenizer's separators are filled in below.
+constexpr std::string_view kAnalysis = R"({
+"tokenizer":{"longshore_wholes":{"type":"char_group","tokenize_on_chars":["whitespace"]}},
 "filter":{
 "longshore_parts":{"type":"word_delimiter_graph","preserve_original":true,
 "split_on_case_change":false,"split_on_numerics":false,"stem_english_possessive":false},
@@ -27,13 +29,14 @@ constexpr std::string_view kAnalysis = R"("analysis":{
 "longshore_query":{"type":"custom","tokenizer":"longshore_wholes",
 "filter":["longshore_query_parts","lowercase"]}}})";
 
+// "json" is filled in below. A name or value that is too long is kept, and not indexed.
 constexpr std::string_view kMappings = R"({"dynamic":false,
 "dynamic_templates":[{"labels":{"path_match":"labels.*",
 "mapping":{"type":"keyword","ignore_above":1024}}}],
 "properties":{
 "@timestamp":{"type":"date_nanos"},
 "message":{"type":"text","analyzer":"longshore","search_analyzer":"longshore_query"},
-"json":%json,
+"json":{},
 "log":{"properties":{"offset":{"type":"long"},
 "file":{"properties":{"path":{"type":"keyword","ignore_above":4096}}}}},
 "host":{"properties":{"name":{"type":"keyword","ignore_above":1024}}},
@@ -48,35 +51,29 @@ constexpr std::string_view kMappings = R"({"dynamic":false,
 "kafka":{"properties":{"topic":{"type":"keyword"},"partition":{"type":"integer"},
 "offset":{"type":"long"},"key":{"type":"keyword","ignore_above":1024}}}}})";
 
-void fill(std::string& text, std::string_view mark, std::string_view with) {
-  text.replace(text.find(mark), mark.size(), with);
-}
-
 // A character of two UTF-16 units is none to the tokenizer.
 constexpr size_t kUtf8BytesMax = 3;
 
-std::string separator_list(std::string_view separators) {
-  std::string list = "\"whitespace\"";
+void add_separators(std::string_view separators, Json& list) {
   while (!separators.empty()) {
     const size_t bytes = shipper::utf8_unit(separators).bytes;
-    // There a backslash begins an escape.
     const std::string one(separators.substr(0, bytes));
-    list += "," + json_string(one == "\\" ? "\\\\" : one);
+    // The tokenizer reads a backslash as the beginning of an escape.
+    list.push_back(one == "\\" ? "\\\\" : one);
     separators.remove_prefix(bytes);
   }
-  return list;
 }
 
-std::string_view flat_mapping(FlatType flat) {
+Json flat_mapping(FlatType flat) {
   switch (flat) {
     case FlatType::kFlatObject:
-      return R"({"type":"flat_object"})";
+      return {{"type", "flat_object"}};
     case FlatType::kFlattened:
-      return R"({"type":"flattened","ignore_above":8191,"depth_limit":1000})";
+      return {{"type", "flattened"}, {"ignore_above", 8191}, {"depth_limit", 1000}};
     case FlatType::kNone:
       break;
   }
-  return R"({"type":"object","enabled":false})";
+  return {{"type", "object"}, {"enabled", false}};
 }
 
 }  // namespace
@@ -106,18 +103,19 @@ std::string template_name(const IndexName& index, std::string_view topic) {
 std::string template_body(const IndexName& index, std::string_view topic,
                           const TemplateOptions& options) {
   const std::string pattern = index.wildcard(topic);
-  std::string analysis(kAnalysis);
-  fill(analysis, "%separators", separator_list(options.separators));
-  std::string mappings(kMappings);
-  fill(mappings, "%json", flat_mapping(options.flat));
-  std::string settings;
-  for (const auto& [name, value] : options.index_settings)
-    settings += json_string(name) + ":" + json_string(value) + ",";
-  // Where the patterns of two topics overlap, app and app-web, the longer one is the right one; two
-  // of one priority would be refused.
-  return fmt::format(
-      R"({{"index_patterns":[{}],"priority":{},"template":{{"settings":{{{}{}}},"mappings":{}}}}})",
-      json_string(pattern), kPriority + pattern.size(), settings, analysis, mappings);
+  Json settings = Json::object();
+  for (const auto& [name, value] : options.index_settings) settings[name] = value;
+  Json& analysis = settings["analysis"] = Json::parse(kAnalysis);
+  add_separators(options.separators,
+                 analysis["tokenizer"]["longshore_wholes"]["tokenize_on_chars"]);
+  Json mappings = Json::parse(kMappings);
+  mappings["properties"]["json"] = flat_mapping(options.flat);
+  // Where the patterns of two topics overlap, as those of app and app-web do, the longer one must
+  // win: servers refuse two templates of one priority.
+  return shipper::json_text(
+      {{"index_patterns", Json::array({pattern})},
+       {"priority", kPriority + pattern.size()},
+       {"template", {{"settings", std::move(settings)}, {"mappings", std::move(mappings)}}}});
 }
 
 }  // namespace longshore::search

@@ -8,7 +8,7 @@
 #include <emmintrin.h>
 #endif
 
-#include "shipper/record/utf8.h"
+#include "config/utf8.h"
 
 namespace longshore::shipper {
 

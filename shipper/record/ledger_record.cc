@@ -1,11 +1,10 @@
 #include "shipper/record/ledger_record.h"
 
-#include <fmt/format.h>
-
 #include <cstring>
+#include <nlohmann/json.hpp>
 
 #include "config/time_text.h"
-#include "shipper/record/printable.h"
+#include "shipper/record/json_text.h"
 
 namespace longshore::shipper {
 namespace {
@@ -21,25 +20,26 @@ const char* word_of(LedgerEvent event) {
 
 void append_ledger_record(const LedgerEntry& entry, const Envelope& about, const std::string& topic,
                           Chunk& chunk) {
-  std::string value =
-      fmt::format(R"({{"@timestamp":"{}","host":{{"name":{}}})",
-                  utc_text_of_ms(entry.time_ns / 1'000'000), json_string(about.host_name));
-  if (!about.container_id.empty()) {
-    value += fmt::format(R"(,"container":{{"id":{},"name":{}}})", json_string(about.container_id),
-                         json_string(about.container_name));
-  }
-  if (!about.path.empty()) {
-    value += fmt::format(R"(,"log":{{"file":{{"path":{}}}}})", json_string(about.path));
-  }
+  using Json = nlohmann::ordered_json;
   const std::string key = to_string(entry.source);
-  value += fmt::format(R"(,"longshore":{{"source":"{}","name":{})", key, json_string(about.name));
-  if (!topic.empty()) value += ",\"topic\":" + json_string(topic);
-  value += fmt::format(R"(,"lane":{},"event":"{}")", entry.lane.value, word_of(entry.event));
-  if (!entry.reason.empty()) value += ",\"reason\":" + json_string(entry.reason);
-  value += fmt::format(R"(,"generation":{},"start":{},"end":{})", entry.generation,
-                       entry.start.bytes, entry.end.bytes);
-  if (!entry.detail.empty()) value += ",\"detail\":" + json_string(entry.detail);
-  value += "}}";
+  Json record;
+  record["@timestamp"] = utc_text_of_ms(entry.time_ns / 1'000'000);
+  record["host"]["name"] = about.host_name;
+  if (!about.container_id.empty())
+    record["container"] = {{"id", about.container_id}, {"name", about.container_name}};
+  if (!about.path.empty()) record["log"]["file"]["path"] = about.path;
+  Json& own = record["longshore"];
+  own["source"] = key;
+  own["name"] = about.name;
+  if (!topic.empty()) own["topic"] = topic;
+  own["lane"] = entry.lane.value;
+  own["event"] = word_of(entry.event);
+  if (!entry.reason.empty()) own["reason"] = entry.reason;
+  own["generation"] = entry.generation;
+  own["start"] = entry.start.bytes;
+  own["end"] = entry.end.bytes;
+  if (!entry.detail.empty()) own["detail"] = entry.detail;
+  const std::string value = json_text(record);
 
   rd_kafka_message_t message{};
   message.offset = static_cast<int64_t>(chunk.encoded.size());

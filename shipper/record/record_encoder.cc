@@ -6,9 +6,9 @@
 #include <cstring>
 #include <limits>
 
+#include "config/utf8.h"
 #include "shipper/record/json_escape.h"
 #include "shipper/record/json_object.h"
-#include "shipper/record/utf8.h"
 
 namespace longshore::shipper {
 

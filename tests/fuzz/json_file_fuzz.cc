@@ -6,7 +6,7 @@
 
 #include <fmt/format.h>
 
-#include "shipper/record/printable.h"
+#include "shipper/record/json_escape.h"
 #include "shipper/record/utf8.h"
 #include "tests/fuzz/feeding.h"
 

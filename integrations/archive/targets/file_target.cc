@@ -1,6 +1,5 @@
 #include "integrations/archive/targets/file_target.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/sendfile.h>
@@ -10,7 +9,11 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <optional>
 #include <vector>
+
+#include "config/directory.h"
+#include "config/path.h"
 
 namespace longshore::archive {
 
@@ -27,12 +30,8 @@ Error system_error(std::string_view what, const std::string& path, int code) {
   return {kind, fmt::format("could not {} {}: {}", what, path, std::strerror(code))};
 }
 
-std::string parent_of(const std::string& path) {
-  const size_t slash = path.rfind('/');
-  return slash == 0 || slash == std::string::npos ? "/" : path.substr(0, slash);
-}
-
-Status sync_folder(const std::string& path) {
+Status sync_folder(std::string_view folder) {
+  const std::string path(folder);
   const Fd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!fd || ::fsync(fd.get()) != 0) return system_error("sync", path, errno);
   return ok();
@@ -57,7 +56,7 @@ Status write_all(int fd, std::string_view bytes, const std::string& path) {
 
 Status finish(const Fd& fd, const std::string& path) {
   if (::fsync(fd.get()) != 0) return system_error("sync", path, errno);
-  return sync_folder(parent_of(path));
+  return sync_folder(parent_path(path));
 }
 
 }  // namespace
@@ -70,30 +69,29 @@ std::string FileTarget::full(const std::string& path) const {
 
 Result<std::vector<Entry>> FileTarget::list(const std::string& folder) {
   const std::string path = full(folder);
-  const std::unique_ptr<DIR, int (*)(DIR*)> dir(::opendir(path.c_str()), ::closedir);
-  if (!dir) return system_error("list", path, errno);
+  Fd open(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!open) return system_error("list", path, errno);
+  const int directory = open.get();
   std::vector<Entry> entries;
-  for (;;) {
-    errno = 0;
-    const dirent* next = ::readdir(dir.get());
-    if (!next) break;
-    const std::string name = next->d_name;
-    if (name == "." || name == "..") continue;
+  std::optional<Error> failed;
+  const int code = for_each_name(std::move(open), [&](const char* name, unsigned char) {
     struct stat found {};
-    if (::fstatat(::dirfd(dir.get()), name.c_str(), &found, AT_SYMLINK_NOFOLLOW) != 0) {
-      if (errno == ENOENT) continue;  // It went while we looked.
-      return system_error("look at", path + "/" + name, errno);
+    if (::fstatat(directory, name, &found, AT_SYMLINK_NOFOLLOW) == 0) {
+      entries.push_back(entry_of(name, found));
+    } else if (errno != ENOENT) {  // Else it was removed meanwhile.
+      failed = system_error("look at", join_path(path, name), errno);
     }
-    entries.push_back(entry_of(name, found));
-  }
-  if (errno != 0) return system_error("list", path, errno);
+    return !failed;
+  });
+  if (failed) return *failed;
+  if (code != 0) return system_error("list", path, code);
   return entries;
 }
 
 Result<Entry> FileTarget::stat(const std::string& path) {
   struct stat found {};
   if (::lstat(full(path).c_str(), &found) != 0) return system_error("look at", full(path), errno);
-  return entry_of(path.substr(path.rfind('/') + 1), found);
+  return entry_of(std::string(last_component(path)), found);
 }
 
 Status FileTarget::make_folder(const std::string& folder) {
@@ -108,7 +106,7 @@ Status FileTarget::make_folder(const std::string& folder) {
     at = path.find('/', at + 1);
     const std::string part = path.substr(0, at);
     if (::mkdir(part.c_str(), 0777) == 0) {
-      if (Status status = sync_folder(parent_of(part)); !status) return status;
+      if (Status status = sync_folder(parent_path(part)); !status) return status;
     } else if (errno != EEXIST) {
       const bool read_only = errno == EROFS && ::access(part.c_str(), F_OK) == 0;
       if (!read_only) return system_error("make the folder", part, errno);
@@ -162,7 +160,7 @@ Result<Renamed> FileTarget::rename_new(const std::string& from, const std::strin
     if (::lstat(source.c_str(), &found) != 0 && errno == ENOENT) return Renamed::kGone;
   }
   if (code != 0) return system_error("rename " + source + " to", target, code);
-  for (const std::string& folder : {parent_of(target), parent_of(source)}) {
+  for (const std::string_view folder : {parent_path(target), parent_path(source)}) {
     if (Status status = sync_folder(folder); !status) return status.error();
   }
   return Renamed::kDone;

@@ -9,6 +9,8 @@
 #include <cstring>
 #include <optional>
 
+#include "config/path.h"
+
 namespace longshore::archive {
 
 namespace {
@@ -208,7 +210,7 @@ Result<Entry> WebHdfsTarget::stat(const std::string& path) {
   try {
     simdjson::dom::parser parser;
     return entry_of(parser.parse(reply->body)["FileStatus"].get_object(),
-                    path.substr(path.rfind('/') + 1));
+                    std::string(last_component(path)));
   } catch (const simdjson::simdjson_error&) {
     return nonsense(path);
   }

@@ -9,7 +9,6 @@
 #include <filesystem>
 #include <fstream>
 
-#include "shipper/record/printable.h"
 #include "shipper/record/record_encoder.h"
 
 namespace longshore::audit {
@@ -100,12 +99,6 @@ TEST_F(StreamCompareTest, blanks_around_an_embedded_object_are_passed_over) {
   record.text = "{}";
   compared.add(record);
   EXPECT_EQ(compared.finish(), "");
-}
-
-TEST(Printable, nothing_that_a_terminal_obeys_stays) {
-  EXPECT_EQ(shipper::printable("a\x1b[2J\n\r\t\x7f \xc2\x9b"
-                               "1m \xe2\x80\xae \xff \u00e4\U0001f6a2"),
-            "a\\x1b[2J\\n\\r\t\\x7f \\u009b1m \\u202e \\xff \u00e4\U0001f6a2");
 }
 
 }  // namespace

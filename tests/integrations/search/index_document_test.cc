@@ -112,17 +112,6 @@ TEST(Document, foreign_records_can_be_put_aside_unsent) {
   EXPECT_EQ(bulk.next_offsets().at({"App", 3}), 42);
 }
 
-TEST(Document, times_are_read_as_the_encoder_writes_them) {
-  EXPECT_EQ(ms_of_time("1970-01-01T00:00:00Z"), 0);
-  EXPECT_EQ(ms_of_time("2026-11-21T12:00:00.123456789Z"), kNoon + 123);
-  EXPECT_EQ(ms_of_time("2026-11-21T12:00:00.5Z"), kNoon + 500);
-  for (const std::string wrong :
-       {"", "Z", "2026-11-21", "2026-13-21T12:00:00Z", "2026-02-30T12:00:00Z",
-        "2026-11-21T24:00:00Z", "2026-11-21T12:00:00", "2026-11-21T12:00:00.Z",
-        "2026-11-21T12:00:00+01:00", "2026-11-21 12:00:00Z", "2026-11-21T12:00:00.1x2Z"})
-    EXPECT_FALSE(ms_of_time(wrong)) << wrong;
-}
-
 TEST(IndexName, patterns_are_checked_before_a_server_sees_them) {
   const auto render = [](std::string_view pattern) {
     return IndexName::parse(pattern).value().render("A.b_c", day_of_ms(kNoon));

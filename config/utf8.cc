@@ -1,11 +1,11 @@
-#include "shipper/record/utf8.h"
+#include "config/utf8.h"
 
 #include <simdjson.h>
 
 #include <cassert>
 #include <cstdint>
 
-namespace longshore::shipper {
+namespace longshore {
 
 namespace {
 
@@ -55,4 +55,4 @@ void repair_utf8(std::string_view text, std::string& out) {
   }
 }
 
-}  // namespace longshore::shipper
+}  // namespace longshore

@@ -1,13 +1,14 @@
-#include "shipper/record/printable.h"
+#include "config/printable.h"
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <iterator>
 
-#include "shipper/record/utf8.h"
+#include "config/utf8.h"
 
-namespace longshore::shipper {
+namespace longshore {
 
 namespace {
 
@@ -21,6 +22,7 @@ uint32_t code_point(std::string_view unit) {
   return 0x10000;
 }
 
+// Control characters of ISO 8859, line separators, and marks that change the direction of writing.
 bool is_obeyed(uint32_t point) {
   const auto within = [point](uint32_t first, uint32_t last) {
     return point >= first && point <= last;
@@ -70,4 +72,20 @@ std::string printable(std::string_view text) {
   return out;
 }
 
-}  // namespace longshore::shipper
+std::string printable(std::string_view text, size_t bytes_max) {
+  if (text.size() <= bytes_max) return printable(text);
+  size_t cut = 0;
+  for (;;) {
+    const size_t bytes = utf8_unit(text.substr(cut)).bytes;
+    if (cut + bytes > bytes_max) break;
+    cut += bytes;
+  }
+  return printable(text.substr(0, cut)) + "...";
+}
+
+bool is_printable(std::string_view text) {
+  return std::none_of(text.begin(), text.end(),
+                      [](char c) { return static_cast<uint8_t>(c) < 0x20 || c == 0x7f; });
+}
+
+}  // namespace longshore
