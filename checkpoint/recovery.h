@@ -7,6 +7,7 @@
 #include <string>
 
 #include "config/ids.h"
+#include "config/recovery_choice.h"
 
 namespace longshore::checkpoint {
 
@@ -26,8 +27,6 @@ struct CommittedOffset {
       number;          ///< Empty: Kafka knows none (never committed, or expired).
   std::string digest;  ///< The offset's metadata.
 };
-
-enum class InDoubt : uint8_t { kResend, kHalt, kSkip };
 
 enum class RecoveryAction : uint8_t {
   kCommitOffsetFirst,  ///< Commit an offset-only transaction of `confirmed` before any data; go on.

@@ -23,6 +23,10 @@ std::string to_string(SourceId id) {
   return hex;
 }
 
+std::string lane_group(std::string_view host_id, LaneId lane) {
+  return "longshore-agent." + std::string(host_id) + "." + std::to_string(lane.value);
+}
+
 uint64_t this_boot() {
   std::string id;  // A UUID made at boot; random(4).
   std::ifstream("/proc/sys/kernel/random/boot_id") >> id;

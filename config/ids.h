@@ -32,6 +32,9 @@ struct LaneId {
   auto operator<=>(const LaneId&) const = default;
 };
 
+/// `longshore-agent.<host id>.<lane>`: the lane's transactional.id and group.id.
+std::string lane_group(std::string_view host_id, LaneId lane);
+
 /// N of the delivery protocol: 1, 2, 3, ... within one lane, stored; 0 is "nothing was ever sent".
 struct TransactionNumber {
   uint64_t value = 0;

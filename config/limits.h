@@ -56,6 +56,56 @@ inline constexpr size_t kSmallChunkBytes = 64 << 10;  ///< Of a file that grows 
 inline constexpr size_t kLentChunksMax = 2048;        ///< As many sources with a line each.
 inline constexpr size_t kReadSlackBytes = 64;         ///< Read beyond what a file was seen to hold.
 
+inline constexpr int64_t kMs = 1'000'000;  ///< In the clocks' unit, ns.
+
+// A lane's calls to Kafka. Between two of them it applies the messages of the watch loop.
+inline constexpr int kKafkaCallMs = 1'000;    ///< Of a session.
+inline constexpr int kSendOffsetMs = 30'000;  ///< Not repeatable, so it gets longer.
+inline constexpr int kKafkaQueryMs = 2'000;   ///< About the group or the cluster.
+inline constexpr int kMetadataMs = 5'000;     ///< About a topic.
+inline constexpr int kCreateTopicMs = 6'000;
+inline constexpr int64_t kCallAgainNs = 50 * kMs;           ///< Before such a call is repeated.
+inline constexpr int64_t kGiveUpNs = 60'000 * kMs;          ///< Of flushing, of committing.
+inline constexpr int64_t kUnstableOffsetNs = 60'000 * kMs;  ///< Before it is reported.
+
+// A lane's sessions: the pause after a failed one, batches that a topic found too large, and how
+// long transactions hold one topic each after Kafka barred one that it did not name.
+inline constexpr int64_t kRetryNsMin = 100 * kMs;
+inline constexpr int64_t kRetryNsMax = 5'000 * kMs;
+inline constexpr size_t kBatchShrink = 8;
+inline constexpr size_t kBatchBytesMin = 2'000;  ///< Below this one record is tried at a time.
+inline constexpr int64_t kBatchGrowthNsMin = 60'000 * kMs;  ///< Before larger ones are tried.
+inline constexpr int64_t kBatchGrowthNsMax = 3'600'000 * kMs;
+inline constexpr int64_t kIsolateNs = 30'000 * kMs;
+static_assert(kBatchBytesMin * kBatchShrink < kBatchBytes);
+
+// A topic or partition that takes nothing: how long its sources wait before it is tried again.
+inline constexpr int64_t kParkNsMin = 5'000 * kMs;
+inline constexpr int64_t kParkNsMax = 120'000 * kMs;
+inline constexpr int64_t kAskAgainNs = 500 * kMs;  ///< No broker answered.
+inline constexpr int kPartitionFailuresMax = 2;    ///< In a row, then it is parked.
+static_assert(kIsolateNs > kParkNsMin);
+
+// A lane's turns.
+inline constexpr int64_t kLookAgainNsMax = 100 * kMs;  ///< While a transaction gathers.
+inline constexpr int64_t kStallNs = 20 * kMs;          ///< Memory full, and Kafka is silent.
+inline constexpr int64_t kRoomWaitNs = 200 * kMs;      ///< For a report that makes room.
+inline constexpr int64_t kIdleWaitNs = 60'000 * kMs;
+inline constexpr int64_t kSettleEveryNs = 2'000 * kMs;          ///< States without a record.
+inline constexpr int64_t kKeepOffsetNs = 12 * 3'600'000 * kMs;  ///< Kafka forgets after 7 days.
+inline constexpr int64_t kAliveEveryNs = 60'000 * kMs;
+inline constexpr int64_t kForgetEveryNs = 600'000 * kMs;
+inline constexpr size_t kReadWholeMax = 10'000;  ///< Deleted logs that are remembered.
+inline constexpr size_t kLedgerRecordBytesUsual = 400;
+
+// Stopping. README promises 5 s. A lane has the grace; the last part of it is for the commit. The
+// process waits a little longer, for a call into librdkafka that outlives its time-out.
+inline constexpr int64_t kStopGraceMs = 3'500;
+inline constexpr int64_t kStopCommitMs = 1'500;
+inline constexpr int64_t kStopOverrunMs = 800;
+inline constexpr int64_t kStopWaitMs = kStopGraceMs + kStopOverrunMs;
+static_assert(kStopCommitMs < kStopGraceMs && kStopWaitMs < 5'000);
+
 // Marks: see checkpoint/marks.h.
 inline constexpr size_t kMarkSpanBytes = 64 << 10;
 inline constexpr size_t kMarksMax = 256;  ///< 16 MiB behind the position.

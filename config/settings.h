@@ -9,13 +9,12 @@
 
 #include "config/declaration.h"
 #include "config/options.h"
+#include "config/recovery_choice.h"
 #include "config/result.h"
 
 namespace longshore {
 
 enum class Delivery : uint8_t { kExactlyOnce, kAtLeastOnce };
-enum class DoubtChoice : uint8_t { kResend, kHalt, kSkip };
-enum class ClusterChoice : uint8_t { kRefuse, kContinue, kRestart };
 
 /// Immutable once parsed. Durations and sizes as their names say.
 struct AgentSettings {
@@ -38,8 +37,8 @@ struct AgentSettings {
   int32_t topic_replicas = 1;
   int32_t partitions_per_host = 4;
   bool once = false;
-  DoubtChoice in_doubt = DoubtChoice::kResend;
-  ClusterChoice new_cluster = ClusterChoice::kRefuse;
+  InDoubt in_doubt = InDoubt::kResend;
+  NewCluster new_cluster = NewCluster::kRefuse;
   bool ephemeral_state = false;
   std::vector<std::string> allow_fs;
   int64_t rotate_wait_ms = 5000;

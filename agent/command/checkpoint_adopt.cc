@@ -40,7 +40,7 @@ Result<checkpoint::CommittedOffset> ask_kafka(LaneId lane, checkpoint::Store& st
                    ": give the right --brokers, or start the agent with --new-cluster=continue or "
                    "--new-cluster=restart. Nothing was changed.");
   }
-  const std::string group = "longshore-agent." + host.value() + "." + std::to_string(lane.value);
+  const std::string group = lane_group(host.value(), lane);
   const auto offset = ask_patiently([&] { return kafka.committed(group, true, kCallTimeoutMs); });
   if (!offset) return invalid("Kafka gives no answer: " + offset.error().message);
   checkpoint::CommittedOffset committed;
@@ -85,8 +85,7 @@ Result<std::string> adopt_lane(LaneId lane, checkpoint::Store& store, shipper::K
   if (!record) return record.error();
   const auto committed = ask_kafka(lane, store, kafka);
   if (!committed) return committed.error();
-  const auto recovery =
-      checkpoint::recover(record.value(), committed.value(), checkpoint::InDoubt::kResend);
+  const auto recovery = checkpoint::recover(record.value(), committed.value(), InDoubt::kResend);
   if (recovery.action != checkpoint::RecoveryAction::kRefuse) {
     return fmt::format("Lane {} needs no adoption: {} Start the agent. Nothing was changed.\n",
                        lane.value, recovery.reason);

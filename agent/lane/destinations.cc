@@ -10,13 +10,9 @@
 namespace longshore::agent {
 namespace {
 
-constexpr int64_t kParkMinNs = 5'000'000'000;
-constexpr int64_t kParkMaxNs = 120'000'000'000;
-constexpr int64_t kAskAgainNs = 500'000'000;  // No broker answered.
-constexpr int kMetadataTimeoutMs = 5000;
-constexpr int kFailuresMax = 2;
-
-int64_t longer_park(int64_t park_ns) { return std::clamp(park_ns * 2, kParkMinNs, kParkMaxNs); }
+int64_t longer_park(int64_t park_ns) {
+  return std::clamp(park_ns * 2, limits::kParkNsMin, limits::kParkNsMax);
+}
 
 }  // namespace
 
@@ -28,13 +24,13 @@ Destinations::Destinations(DestinationOptions options, shipper::Kafka& kafka)
     : options_(std::move(options)), kafka_(kafka) {}
 
 Status Destinations::look_up(const std::string& name, Topic& topic, int64_t now_ns) {
-  auto count = kafka_.topic_partitions(name, kMetadataTimeoutMs);
+  auto count = kafka_.topic_partitions(name, limits::kMetadataMs);
   if (!count && count.error().code == ErrorCode::kNotFound && options_.create_topics) {
     const Status created = kafka_.create_topic(name, options_.topic_partitions,
-                                               options_.topic_replicas, kMetadataTimeoutMs);
+                                               options_.topic_replicas, limits::kMetadataMs);
     if (created) {
       spdlog::info("created topic {} with {} partitions", name, options_.topic_partitions);
-      count = kafka_.topic_partitions(name, kMetadataTimeoutMs);
+      count = kafka_.topic_partitions(name, limits::kMetadataMs);
     } else {
       count = created.error();
     }
@@ -45,7 +41,7 @@ Status Destinations::look_up(const std::string& name, Topic& topic, int64_t now_
     return ok();
   }
   if (count.error().code == ErrorCode::kRetryable) {
-    topic.parked_until_ns = now_ns + kAskAgainNs;
+    topic.parked_until_ns = now_ns + limits::kAskAgainNs;
     return count.error();
   }
   topic.park_ns = longer_park(topic.park_ns);
@@ -87,7 +83,7 @@ void Destinations::failed(const shipper::TopicPartition& where, const std::strin
   topic.partitions = 0;  // Deleted, made anew, or grown: ask again.
   for (const auto& known : topic.all) {
     if (known->where != where) continue;
-    if (++known->failures < kFailuresMax) return;
+    if (++known->failures < limits::kPartitionFailuresMax) return;
     known->failures = 0;
     known->park_ns = longer_park(known->park_ns);
     known->parked_until_ns = now_ns + known->park_ns;
@@ -127,17 +123,9 @@ void Destinations::forget_shapes() {
   for (auto& [name, topic] : topics_) topic.partitions = 0;
 }
 
-int64_t Destinations::next_retry_ns(const std::string& except) const {
-  int64_t next = 0;
-  const auto sooner = [&](int64_t at) {
-    if (at > 0 && (next == 0 || at < next)) next = at;
-  };
-  for (const auto& [name, topic] : topics_) {
-    if (name == except) continue;
-    sooner(topic.parked_until_ns);
-    for (const auto& known : topic.all) sooner(known->parked_until_ns);
-  }
-  return next;
+int64_t Destinations::parked_until_ns(const std::string& topic) const {
+  const auto known = topics_.find(topic);
+  return known == topics_.end() ? 0 : known->second.parked_until_ns;
 }
 
 }  // namespace longshore::agent

@@ -59,9 +59,8 @@ class Destinations {
   /// Topics may have been deleted or made anew: each is looked up again at its next use.
   void forget_shapes();
 
-  /// The next time a parked topic or partition is to be tried again, `except` that topic; 0: none
-  /// is parked.
-  int64_t next_retry_ns(const std::string& except = {}) const;
+  /// When a topic that find() refused is worth another call.
+  int64_t parked_until_ns(const std::string& topic) const;
 
  private:
   struct Topic {

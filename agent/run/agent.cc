@@ -12,13 +12,12 @@
 #include "agent/run/watch_loop.h"
 #include "checkpoint/state_dir.h"
 #include "checkpoint/store.h"
+#include "config/limits.h"
 #include "shipper/kafka/client.h"
 
 namespace longshore::agent {
 namespace {
 
-constexpr int64_t kMs = 1'000'000;
-constexpr int64_t kStopWaitMs = 4'300;
 constexpr int64_t kGatherMaxMs = 50;  // Of writes, before their lanes are told.
 
 // A lane with everything that its thread owns.
@@ -27,37 +26,13 @@ struct LaneRig {
   std::unique_ptr<checkpoint::Store> store;
   std::unique_ptr<shipper::Kafka> kafka;
   std::unique_ptr<Destinations> destinations;
-  std::unique_ptr<LaneSources> sources;
+  std::unique_ptr<Sources> sources;
   SystemWaiter waiter;
   Mailbox<ToLane> inbox;
   LaneProgress progress;
   std::unique_ptr<Lane> lane;
   std::thread thread;
 };
-
-checkpoint::InDoubt in_doubt_of(DoubtChoice choice) {
-  switch (choice) {
-    case DoubtChoice::kHalt:
-      return checkpoint::InDoubt::kHalt;
-    case DoubtChoice::kSkip:
-      return checkpoint::InDoubt::kSkip;
-    case DoubtChoice::kResend:
-      break;
-  }
-  return checkpoint::InDoubt::kResend;
-}
-
-NewCluster new_cluster_of(ClusterChoice choice) {
-  switch (choice) {
-    case ClusterChoice::kContinue:
-      return NewCluster::kContinue;
-    case ClusterChoice::kRestart:
-      return NewCluster::kRestart;
-    case ClusterChoice::kRefuse:
-      break;
-  }
-  return NewCluster::kRefuse;
-}
 
 // As many descriptors as the hard limit admits: a log file holds one until its end is confirmed.
 void raise_descriptor_limit() {
@@ -88,11 +63,11 @@ LaneOptions lane_options(const AgentSettings& settings, LaneId lane, const Known
           .once = settings.once,
           .create_topics = settings.create_topics,
           .topic_replicas = settings.topic_replicas,
-          .linger_ns = settings.linger_ms * kMs,
+          .linger_ns = settings.linger_ms * limits::kMs,
           .batch_bytes = settings.batch_bytes,
-          .in_doubt = in_doubt_of(settings.in_doubt),
-          .new_cluster = new_cluster_of(settings.new_cluster),
-          .retention_ns = settings.retention_hours * 3600 * 1000 * kMs};
+          .in_doubt = settings.in_doubt,
+          .new_cluster = settings.new_cluster,
+          .retention_ns = settings.retention_hours * 3600 * 1000 * limits::kMs};
 }
 
 Status wire_lane(LaneRig& rig, const AgentSettings& settings, const std::string& state_dir,
@@ -108,15 +83,21 @@ Status wire_lane(LaneRig& rig, const AgentSettings& settings, const std::string&
                          .topic_partitions = settings.topic_partitions,
                          .topic_replicas = settings.topic_replicas},
       *rig.kafka);
-  rig.sources = std::make_unique<LaneSources>(
-      LaneSourcesOptions{.host_name = settings.host_name,
-                         .rotate_wait_ns = settings.rotate_wait_ms * kMs,
-                         .boots = known.boots,
-                         .ledger = !settings.ledger_topic.empty()},
+  rig.sources = std::make_unique<Sources>(
+      SourcesOptions{.host_name = settings.host_name,
+                     .rotate_wait_ns = settings.rotate_wait_ms * limits::kMs,
+                     .boots = known.boots,
+                     .ledger = !settings.ledger_topic.empty()},
       *rig.store, clock);
-  rig.lane = std::make_unique<Lane>(lane_options(settings, lane, known), *rig.sources,
-                                    *rig.destinations, *rig.store, *rig.kafka, clock, rig.waiter,
-                                    rig.inbox, to_watch, rig.progress);
+  rig.lane = std::make_unique<Lane>(LaneSetup{.options = lane_options(settings, lane, known),
+                                              .store = *rig.store,
+                                              .kafka = *rig.kafka,
+                                              .clock = clock,
+                                              .waiter = rig.waiter,
+                                              .inbox = rig.inbox,
+                                              .outbox = to_watch,
+                                              .progress = rig.progress},
+                                    *rig.sources, *rig.destinations);
   return ok();
 }
 
@@ -167,7 +148,7 @@ WatchOptions watch_options(const AgentSettings& settings) {
 void stop_lanes(std::vector<std::unique_ptr<LaneRig>>& rigs, Mailbox<ToWatch>& from_lanes,
                 std::vector<LaneStopped>& stopped, const Clock& clock) {
   for (auto& rig : rigs) rig->inbox.post(StopLane{});
-  const int64_t until = clock.monotonic_ns() + kStopWaitMs * kMs;
+  const int64_t until = clock.monotonic_ns() + limits::kStopWaitMs * limits::kMs;
   while (stopped.size() < rigs.size() && clock.monotonic_ns() < until) {
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
     for (ToWatch& message : from_lanes.take()) {

@@ -48,7 +48,7 @@ class KafkaClient final : public Kafka {
   Status create_topic(const std::string& topic, int32_t partitions, int32_t replicas,
                       int timeout_ms) override;
   Result<std::string> cluster_id(int timeout_ms) override;
-  void rest() override { query_.reset(); }
+  void close_queries() override { query_.reset(); }
 
  private:
   Result<KafkaConf> make_conf();

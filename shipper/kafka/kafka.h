@@ -90,7 +90,7 @@ class Session {
 };
 
 struct SessionOptions {
-  std::string group;  ///< transactional.id = group.id = longshore-agent.<host id>.<lane>
+  std::string group;  ///< transactional.id and group.id: lane_group() of config/ids.h.
   bool transactional = true;
   size_t batch_bytes = 1'000'000;  ///< librdkafka's batch.size; lowered after kTooLarge.
 };
@@ -124,9 +124,9 @@ class Kafka {
 
   virtual Result<std::string> cluster_id(int timeout_ms) = 0;
 
-  /// Closes what only questions need; the next one opens it again. An open connection wakes up
-  /// every second.
-  virtual void rest() {}
+  /// Closes the handle that answers committed(), topic_partitions() and cluster_id(); the next
+  /// question opens it again. Call it when idle: an open connection wakes up every second.
+  virtual void close_queries() {}
 };
 
 inline constexpr char kCheckpointTopic[] = "longshore-checkpoint";

@@ -85,8 +85,8 @@ TEST_F(Settings, the_defaults_are_those_of_the_readme) {
   EXPECT_FALSE(usual.create_topics);
   EXPECT_EQ(usual.partitions_per_host, 4);
   EXPECT_FALSE(usual.once);
-  EXPECT_EQ(usual.in_doubt, DoubtChoice::kResend);
-  EXPECT_EQ(usual.new_cluster, ClusterChoice::kRefuse);
+  EXPECT_EQ(usual.in_doubt, InDoubt::kResend);
+  EXPECT_EQ(usual.new_cluster, NewCluster::kRefuse);
   EXPECT_FALSE(usual.ephemeral_state);
   EXPECT_EQ(usual.rotate_wait_ms, 5000);
   EXPECT_EQ(usual.first_start, StartAt::kBeginning);
@@ -154,8 +154,8 @@ TEST_F(Settings, every_flag_arrives_where_it_belongs) {
   EXPECT_EQ(all.topic_replicas, 3);
   EXPECT_EQ(all.partitions_per_host, 2);
   EXPECT_TRUE(all.once);
-  EXPECT_EQ(all.in_doubt, DoubtChoice::kSkip);
-  EXPECT_EQ(all.new_cluster, ClusterChoice::kRestart);
+  EXPECT_EQ(all.in_doubt, InDoubt::kSkip);
+  EXPECT_EQ(all.new_cluster, NewCluster::kRestart);
   EXPECT_TRUE(all.ephemeral_state);
   EXPECT_EQ(all.allow_fs, Strings({"nfs4", "fuse"}));
   EXPECT_EQ(all.rotate_wait_ms, 1);
@@ -241,7 +241,7 @@ TEST_F(Settings, every_option_is_a_variable_and_a_line_of_the_file) {
     EXPECT_TRUE(all.docker_socket.empty());
     EXPECT_EQ(all.batch_bytes, 1024u);
     EXPECT_TRUE(all.create_topics && all.once && all.ephemeral_state);
-    EXPECT_EQ(all.new_cluster, ClusterChoice::kContinue);
+    EXPECT_EQ(all.new_cluster, NewCluster::kContinue);
     EXPECT_EQ(all.log_level, "warn");
     EXPECT_EQ(all.sweep_ms, 500);
   }

@@ -92,7 +92,7 @@ class AgentKiller(Fault):
 
     def falls_behind(self):
         """Whether its lives have been too short to ship anything, while files are deleted."""
-        behind = re.findall(r"Going on behind transaction (\d+)", self.life_log())
+        behind = re.findall(r"Resuming after transaction (\d+)", self.life_log())
         now, reached = time.monotonic(), sum(map(int, behind))
         if reached > self.reached:
             self.reached, self.reached_at = reached, now
@@ -122,7 +122,7 @@ class AgentKiller(Fault):
         log = self.life_log()
         if " longshore " not in log:
             return "starting"
-        found = re.findall(r"lane \d+: (.*) Going on behind", log)
+        found = re.findall(r"lane \d+: (.*) Resuming after", log)
         for what in found:
             self.counts[f"in doubt: {what.split()[-1]}"] += what.startswith("Transaction")
         if not found:

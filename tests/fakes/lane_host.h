@@ -58,7 +58,7 @@ struct Host {
     auto store = checkpoint::open_store(directory_.path());
     EXPECT_TRUE(store);
     Destinations destinations({.host_id = "host"}, kafka_);
-    LaneSources sources(
+    Sources sources(
         {.host_name = "h", .rotate_wait_ns = 0, .ledger = !options.ledger_topic.empty()},
         *store.value(), clock_);
     options.host_id = "host";
@@ -68,8 +68,15 @@ struct Host {
     Mailbox<ToLane> inbox;
     Mailbox<ToWatch> outbox;
     LaneProgress progress;
-    Lane lane(options, sources, destinations, *store.value(), kafka_, clock_, waiter_, inbox,
-              outbox, progress);
+    Lane lane({.options = options,
+               .store = *store.value(),
+               .kafka = kafka_,
+               .clock = clock_,
+               .waiter = waiter_,
+               .inbox = inbox,
+               .outbox = outbox,
+               .progress = progress},
+              sources, destinations);
     for (const auto& [name, lines] : written_) {
       const SourceOpened message = opened(name, topics_[name]);
       inbox.post(message);
@@ -145,7 +152,7 @@ struct Host {
   bool ends_ = false;   // The sources' writers are gone.
   bool stops_ = false;  // A life is told to stop before it has read anything.
   // Happens when a lane was made and does not run yet.
-  std::function<void(LaneSources&, checkpoint::Store&)> first_;
+  std::function<void(Sources&, checkpoint::Store&)> first_;
   // Happens while a life stays.
   std::function<void(Mailbox<ToLane>&)> meanwhile_;
   std::string deleted_;  // This one goes when it was just opened.

@@ -86,7 +86,7 @@ class AgentLife final : private agent::Waiter {
   CrashingStore store_;
   Watcher watcher_;
   agent::Destinations destinations_;
-  agent::LaneSources sources_;
+  agent::Sources sources_;
   agent::Mailbox<agent::ToLane> inbox_;
   agent::Mailbox<agent::ToWatch> outbox_;
   agent::LaneProgress progress_;

@@ -24,14 +24,14 @@ BREAKAGES = [
     (
         "commit-first",
         "the transaction commits before PREPARE is durable",
-        "agent/lane/lane_transaction.cc",
+        "agent/lane/open_transaction.cc",
         """    std::string digest;
     if (Status prepared = prepare(states, std::move(ledger), digest); !prepared) return prepared;
-    const TransactionNumber number{confirmed_.value + 1};
+    const TransactionNumber number = delivered_.next();
     if (Status committed = commit_offset(number, digest); !committed) return committed;
 """,
         """    std::string digest;
-    const TransactionNumber number{confirmed_.value + 1};
+    const TransactionNumber number = delivered_.next();
     if (Status committed = commit_offset(number, digest); !committed) return committed;
     if (Status prepared = prepare(states, std::move(ledger), digest); !prepared) return prepared;
 """,
@@ -39,7 +39,7 @@ BREAKAGES = [
     (
         "no-rewind",
         "a failed session goes on where it stood, not at the confirmed positions",
-        "agent/lane/lane_sources.cc",
+        "agent/lane/sources.cc",
         "    source->tail.rewind(source->confirmed);\n",
         "    if (source->tail.state().file == checkpoint::FileIdentity{}) "
         "source->tail.rewind(source->confirmed);\n",

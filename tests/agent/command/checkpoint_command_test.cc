@@ -21,7 +21,6 @@
 namespace longshore::agent {
 namespace {
 
-using checkpoint::InDoubt;
 using checkpoint::RecoveryAction;
 using Words = std::vector<std::string>;
 

@@ -262,7 +262,7 @@ TEST_F(LaneTest, in_doubt_halt_stops_and_changes_nothing) {
     ASSERT_TRUE(store.value()->prepare({.lane = {0}, .number = {next}, .sources = {}}));
   }
   kafka_.set_offset(kGroup, {});
-  const LaneStopped stopped = live({.in_doubt = checkpoint::InDoubt::kHalt});
+  const LaneStopped stopped = live({.in_doubt = InDoubt::kHalt});
   EXPECT_EQ(stopped.exit_status, 2);
   EXPECT_NE(stopped.message.find("--in-doubt"), std::string::npos);
   EXPECT_TRUE(record().prepared);
@@ -316,9 +316,9 @@ TEST_F(LaneTest, another_cluster_gets_all_files_again_once_whichever_lane_sees_i
       kafka_.fail(
           {.call = Call::kClusterId, .nth = asked + 1, .times = 1, .code = ErrorCode::kRetryable});
     } else {
-      first_ = [&](LaneSources& sources, checkpoint::Store& store) {
+      first_ = [&](Sources& sources, checkpoint::Store& store) {
         ASSERT_TRUE(sources.opened(opened("a")));
-        ASSERT_TRUE(sources.store_new({0}));
+        ASSERT_TRUE(sources.unstored().store({0}));
         ASSERT_TRUE(store.start_over(fresh));
       };
     }

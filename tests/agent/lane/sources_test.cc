@@ -2,7 +2,7 @@
 // holds of it is what a later life needs.
 // Method: real files and a checkpoint database, and the calls of a lane one by one.
 
-#include "agent/lane/lane_sources.h"
+#include "agent/lane/sources.h"
 
 #include <gtest/gtest.h>
 
@@ -16,9 +16,9 @@ namespace {
 namespace fs = std::filesystem;
 using fakes::Lines;
 
-class LaneSourcesTest : public testing::Test, protected fakes::TailReader {
+class SourcesTest : public testing::Test, protected fakes::TailReader {
  protected:
-  LaneSourcesTest() {
+  SourcesTest() {
     auto store = checkpoint::open_store(path("."));
     EXPECT_TRUE(store);
     store_ = std::move(store).value();
@@ -32,34 +32,31 @@ class LaneSourcesTest : public testing::Test, protected fakes::TailReader {
   }
 
   // All that is ready is read, as in an open transaction.
-  Lines read(LaneSources& sources) {
+  Lines read(Sources& sources) {
     Lines lines;
     while (LaneSource* source = sources.next()) {
       for (std::string& line : drain(source->tail)) lines.push_back(std::move(line));
-      sources.mark_moved(*source);
+      sources.moved().move(*source);
     }
     return lines;
   }
 
   // That transaction is confirmed.
-  void confirm(LaneSources& sources) {
-    std::vector<checkpoint::PreparedSource> states;
-    for (const LaneSource* source : sources.moved()) {
-      states.push_back({source->spec->id, source->tail.state()});
-    }
-    ASSERT_TRUE(sources.store_new({0}));
+  void confirm(Sources& sources) {
+    const auto states = sources.moved().states();
+    ASSERT_TRUE(sources.unstored().store({0}));
     ASSERT_TRUE(store_->advance({0}, states));
     sources.confirmed(states);
   }
 
   // What is drained and released is let go, and the store learns of it.
-  void let_go(LaneSources& sources) {
+  void let_go(Sources& sources) {
     while (LaneSource* source = sources.next()) {
       EXPECT_EQ(drain(source->tail), Lines{});
-      sources.wait_for_recheck(*source);
+      sources.drained(*source);
     }
     EXPECT_EQ(sources.size(), 0u);
-    ASSERT_TRUE(sources.store_new({0}));
+    ASSERT_TRUE(sources.unstored().store({0}));
     EXPECT_NE(stored().row.gone_ns, 0);
   }
 
@@ -70,8 +67,8 @@ class LaneSourcesTest : public testing::Test, protected fakes::TailReader {
   std::shared_ptr<SourceSpec> spec_ = std::make_shared<SourceSpec>();
 };
 
-TEST_F(LaneSourcesTest, what_was_read_before_it_was_known_where_it_begins_is_not_confirmed) {
-  LaneSources sources({}, *store_, clock_);
+TEST_F(SourcesTest, what_was_read_before_it_was_known_where_it_begins_is_not_confirmed) {
+  Sources sources({}, *store_, clock_);
   append("x", "old\n");
   ASSERT_TRUE(sources.opened(opened("x", 8)));  // Shorter than that, for now.
   EXPECT_EQ(read(sources), Lines{});
@@ -82,7 +79,7 @@ TEST_F(LaneSourcesTest, what_was_read_before_it_was_known_where_it_begins_is_not
   fs::rename(path("x"), path("x.1"));
   append("x", "next\n");
   ASSERT_TRUE(sources.opened(opened("x")));
-  ASSERT_TRUE(sources.store_new({0}));
+  ASSERT_TRUE(sources.unstored().store({0}));
   EXPECT_EQ(stored().state.offset, 8u);
   // The open transaction is aborted.
   sources.rewind();
@@ -90,8 +87,8 @@ TEST_F(LaneSourcesTest, what_was_read_before_it_was_known_where_it_begins_is_not
   EXPECT_EQ(read(sources), (Lines{"new", "next"}));
 }
 
-TEST_F(LaneSourcesTest, a_log_that_was_read_whole_and_deleted_and_is_made_anew_lost_nothing) {
-  LaneSources sources({}, *store_, clock_);
+TEST_F(SourcesTest, a_log_that_was_read_whole_and_deleted_and_is_made_anew_lost_nothing) {
+  Sources sources({}, *store_, clock_);
   append("x", "first\n");
   ASSERT_TRUE(sources.opened(opened("x")));
   EXPECT_EQ(read(sources), Lines{"first"});
@@ -116,10 +113,10 @@ TEST_F(LaneSourcesTest, a_log_that_was_read_whole_and_deleted_and_is_made_anew_l
   EXPECT_EQ(stored().row.gone_ns, 0);
 }
 
-TEST_F(LaneSourcesTest, files_that_came_and_went_between_two_lives_may_have_been_lost) {
+TEST_F(SourcesTest, files_that_came_and_went_between_two_lives_may_have_been_lost) {
   append("x", "first\n");
   {
-    LaneSources sources({}, *store_, clock_);
+    Sources sources({}, *store_, clock_);
     ASSERT_TRUE(sources.opened(opened("x")));
     sources.released({7}, true);
     EXPECT_EQ(read(sources), Lines{"first"});
@@ -128,16 +125,16 @@ TEST_F(LaneSourcesTest, files_that_came_and_went_between_two_lives_may_have_been
   }
   fs::rename(path("x"), path("y"));
   append("x", "next\n");
-  LaneSources sources({}, *store_, clock_);
+  Sources sources({}, *store_, clock_);
   ASSERT_TRUE(sources.opened(opened("x")));
   EXPECT_EQ(read(sources), Lines{"next"});
   EXPECT_EQ(events(LedgerEvent::kLost).size(), 1u);
 }
 
-TEST_F(LaneSourcesTest, what_ended_and_went_while_nobody_looked_may_have_gone_on_before) {
+TEST_F(SourcesTest, what_ended_and_went_while_nobody_looked_may_have_gone_on_before) {
   append("x", "first\n");
   {
-    LaneSources sources({}, *store_, clock_);
+    Sources sources({}, *store_, clock_);
     ASSERT_TRUE(sources.opened(opened("x")));
     sources.ended({7});
     EXPECT_EQ(read(sources), Lines{"first"});
@@ -147,7 +144,7 @@ TEST_F(LaneSourcesTest, what_ended_and_went_while_nobody_looked_may_have_gone_on
   fs::rename(path("x"), path("y"));
   append("y", "unseen\n");
   append("x", "next\n");
-  LaneSources sources({}, *store_, clock_);
+  Sources sources({}, *store_, clock_);
   ASSERT_TRUE(sources.opened(opened("x")));
   EXPECT_EQ(read(sources), Lines{"next"});
   ASSERT_EQ(events(LedgerEvent::kLost).size(), 1u);

@@ -1,0 +1,42 @@
+// What made a session fail, as far as the next one can heed it: a batch that is too large for a
+// topic, a partition that takes nothing, a topic that no transaction may include.
+#pragma once
+
+#include <cstdint>
+#include <set>
+#include <string>
+
+#include "agent/lane/batch_policy.h"
+#include "agent/lane/destinations.h"
+#include "config/clock.h"
+#include "shipper/kafka/kafka.h"
+
+namespace longshore::agent {
+
+/// Thread: its lane's.
+class Blame {
+ public:
+  Blame(const Clock& clock, BatchPolicy& batches, Destinations& destinations);
+
+  /// A delivery failed, the first one of its session: that is its cause. Gives the error with which
+  /// the session ends.
+  Error delivery_failed(const shipper::Report& report, const Destination& to);
+
+  /// The session is over: makes batches smaller or parks the topic that is to blame. `last_call`:
+  /// the trouble of its last failed call; `topics`: those of the open transaction. True: the next
+  /// session can be tried at once.
+  bool heed(shipper::Trouble last_call, const std::set<std::string>& topics);
+
+  /// For a while after Kafka barred a topic that it did not name, a transaction holds one topic
+  /// only. Whether a transaction that holds `topics` may include this one.
+  bool may_join(const std::string& topic, const std::set<std::string>& topics) const;
+
+ private:
+  const Clock& clock_;
+  BatchPolicy& batches_;
+  Destinations& destinations_;
+  shipper::Trouble delivery_trouble_ = shipper::Trouble::kNone;  // The session's first.
+  int64_t isolate_until_ns_ = 0;
+};
+
+}  // namespace longshore::agent

@@ -1,0 +1,48 @@
+// What a lane does between its transactions: stores what waits for none, keeps its offset alive in
+// Kafka, notes that the agent lives, and forgets sources that have been gone for long.
+#pragma once
+
+#include <cstdint>
+
+#include "agent/lane/lane_setup.h"
+#include "agent/lane/last_delivered.h"
+#include "agent/lane/open_transaction.h"
+#include "agent/lane/sources.h"
+
+namespace longshore::agent {
+
+/// Thread: its lane's.
+class Housekeeping {
+ public:
+  Housekeeping(const LaneSetup& setup, Sources& sources, OpenTransaction& transaction,
+               LastDelivered& delivered);
+
+  /// Stores what waits for no further transaction: the last CONFIRM, and the states of sources that
+  /// drifted (rotations of a log that writes nothing), so that their files can be let go.
+  /// REQUIRES: no transaction is open. Errors: the store's.
+  Status settle();
+  /// When settle() stores drifted states at the earliest.
+  int64_t next_settle_ns() const { return next_settle_ns_; }
+
+  /// Whatever is due now. Does nothing while a transaction is open. Errors: those of the store and
+  /// of OpenTransaction.
+  Status tend();
+  /// An offset was committed: it lives for another while.
+  void offset_committed() { offset_committed_ns_ = setup_.clock.monotonic_ns(); }
+
+ private:
+  Status keep_offset(int64_t now_ns);
+  Status note_alive(int64_t now_ns);
+  void forget_gone(int64_t now_ns);
+
+  const LaneSetup& setup_;
+  Sources& sources_;
+  OpenTransaction& transaction_;
+  LastDelivered& delivered_;
+  int64_t next_settle_ns_ = 0;
+  int64_t offset_committed_ns_ = 0;
+  int64_t next_alive_ns_ = 0;
+  int64_t next_forget_ns_ = 0;
+};
+
+}  // namespace longshore::agent

@@ -1,0 +1,78 @@
+#include "agent/lane/inbox.h"
+
+#include <spdlog/spdlog.h>
+
+#include <iterator>
+
+namespace longshore::agent {
+
+Inbox::Inbox(const LaneSetup& setup, Sources& sources, LastDelivered& delivered)
+    : setup_(setup), sources_(sources), delivered_(delivered) {}
+
+bool Inbox::stop_reading() const {
+  return stopping_ &&
+         setup_.clock.monotonic_ns() >= stop_by_ns_ - limits::kStopCommitMs * limits::kMs;
+}
+
+bool Inbox::out_of_time() const { return stopping_ && setup_.clock.monotonic_ns() >= stop_by_ns_; }
+
+void Inbox::apply() {
+  std::vector<ToLane> messages = setup_.inbox.take();
+  if (!unapplied_.empty()) {
+    messages.insert(messages.begin(), std::make_move_iterator(unapplied_.begin()),
+                    std::make_move_iterator(unapplied_.end()));
+    unapplied_.clear();
+  }
+  for (auto message = messages.begin(); message != messages.end(); ++message) {
+    if (Status applied = apply(*message); !applied) {
+      spdlog::error(
+          "lane {}: cannot read the checkpoint, so new logs are not collected yet: {} Trying "
+          "again.",
+          setup_.options.lane.value, applied.error().message);
+      unapplied_.assign(std::make_move_iterator(message), std::make_move_iterator(messages.end()));
+      return;
+    }
+  }
+  // If this fails it is repeated, and reported, before any of their records is produced.
+  static_cast<void>(sources_.unstored().store(setup_.options.lane));
+  setup_.progress.sources = sources_.size();
+  setup_.progress.bytes_total = sources_.bytes_seen();
+}
+
+Status Inbox::apply(const ToLane& message) {
+  if (const auto* opened = std::get_if<SourceOpened>(&message)) {
+    const Status confirmed = confirm_for(opened->spec->id);
+    return confirmed ? sources_.opened(*opened) : confirmed;
+  }
+  if (const auto* vanished = std::get_if<SourceVanished>(&message)) {
+    const Status confirmed = confirm_for(vanished->spec->id);
+    return confirmed ? sources_.vanished(*vanished) : confirmed;
+  }
+  if (const auto* touched = std::get_if<SourcesTouched>(&message)) {
+    sources_.touched(*touched);
+  } else if (const auto* ended = std::get_if<SourceEnded>(&message)) {
+    sources_.ended(ended->source);
+  } else if (const auto* released = std::get_if<SourceReleased>(&message)) {
+    sources_.released(released->source, released->deleted);
+  } else if (const auto* given_up = std::get_if<FileGivenUp>(&message)) {
+    sources_.given_up(*given_up);
+  } else if (const auto* copy = std::get_if<CopyFound>(&message)) {
+    sources_.copy_found(*copy);
+  } else if (std::holds_alternative<StartScanned>(message)) {
+    start_scanned_ = true;
+  } else {
+    stopping_ = true;
+    stop_by_ns_ = setup_.clock.monotonic_ns() + limits::kStopGraceMs * limits::kMs;
+    sources_.ready_deleted();
+  }
+  return ok();
+}
+
+// A source that was let go and comes back resumes at what the store holds, so the store must hold
+// what was delivered.
+Status Inbox::confirm_for(SourceId source) {
+  if (sources_.find(source) != nullptr) return ok();
+  return delivered_.confirm(setup_.store, setup_.options.lane);
+}
+
+}  // namespace longshore::agent

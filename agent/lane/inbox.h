@@ -1,0 +1,45 @@
+// Takes what the watch loop tells a lane, applies it to the sources, and knows when to stop.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "agent/lane/lane_setup.h"
+#include "agent/lane/last_delivered.h"
+#include "agent/lane/sources.h"
+#include "agent/link/messages.h"
+
+namespace longshore::agent {
+
+/// Thread: its lane's.
+class Inbox {
+ public:
+  Inbox(const LaneSetup& setup, Sources& sources, LastDelivered& delivered);
+
+  /// Applies every message that has come. Those that need the store while it fails wait, in order,
+  /// for the next call.
+  void apply();
+  bool all_applied() const { return unapplied_.empty(); }
+
+  /// Everything that was there at the start has been announced.
+  bool start_scanned() const { return start_scanned_; }
+  bool stopping() const { return stopping_; }
+  /// While stopping, the last part of the grace is for the commit.
+  bool stop_reading() const;
+  /// The grace of stopping is over: the open transaction is given up.
+  bool out_of_time() const;
+
+ private:
+  Status apply(const ToLane& message);
+  Status confirm_for(SourceId source);
+
+  const LaneSetup& setup_;
+  Sources& sources_;
+  LastDelivered& delivered_;
+  std::vector<ToLane> unapplied_;
+  bool start_scanned_ = false;
+  bool stopping_ = false;
+  int64_t stop_by_ns_ = 0;
+};
+
+}  // namespace longshore::agent

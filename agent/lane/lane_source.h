@@ -1,0 +1,56 @@
+// One source in the hands of a lane.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agent/lane/destinations.h"
+#include "agent/link/messages.h"
+#include "agent/tail/tail.h"
+#include "checkpoint/source_state.h"
+#include "config/ledger.h"
+#include "shipper/record/record_encoder.h"
+
+namespace longshore::agent {
+
+/// When a source is looked at next. The Scheduler's.
+struct Turn {
+  bool is_ready = false;   ///< Stands in the ring.
+  int64_t wake_at_ns = 0;  ///< Comes back into the ring then; 0: when something happens to it.
+  uint64_t wake_order = 0;
+};
+
+/// Where its state stands beside the confirmed one. MovedSources' to change.
+enum class Ahead : uint8_t {
+  kNo,
+  kDrifted,  ///< Its state advanced outside a transaction; there is nothing to ship.
+  kMoved,    ///< It belongs to the open transaction.
+};
+
+/// Thread: its lane's.
+struct LaneSource {
+  LaneSource(std::shared_ptr<const SourceSpec> source_spec, checkpoint::SourceState state,
+             const shipper::Envelope& envelope, int64_t rotate_wait_ns, Boots boots)
+      : spec(std::move(source_spec)),
+        confirmed(std::move(state)),
+        tail(spec->declaration->stream, confirmed, rotate_wait_ns, boots),
+        encoder(envelope) {}
+
+  std::shared_ptr<const SourceSpec> spec;
+  checkpoint::SourceState confirmed;
+  Tail tail;
+  shipper::RecordEncoder encoder;
+  Destination* destination = nullptr;  ///< Null: to be found.
+  Turn turn;
+  Ahead ahead = Ahead::kNo;
+  bool released = false;  ///< Nobody declares it: let go once everything is confirmed.
+  bool deleted = false;
+  std::vector<LedgerEntry> ledger;  ///< Since its confirmed state.
+};
+
+/// "log access of container web-1 (/path, 0123456789abcdef)", for log lines.
+std::string described(const SourceSpec& spec);
+
+}  // namespace longshore::agent

@@ -1,0 +1,45 @@
+// What the store does not know yet about the sources of a lane: that they exist, and where they
+// begin.
+#pragma once
+
+#include <utility>
+#include <vector>
+
+#include "checkpoint/store.h"
+#include "config/ledger.h"
+#include "config/result.h"
+
+namespace longshore::agent {
+
+/// Thread: its lane's.
+class NewSources {
+ public:
+  explicit NewSources(checkpoint::Store& store) : store_(store) {}
+
+  void add(checkpoint::SourceRow row) { rows_.push_back(std::move(row)); }
+  /// It begins there, and `entries` say so in the ledger.
+  void begins(checkpoint::PreparedSource at, std::vector<LedgerEntry> entries) {
+    begun_.push_back({std::move(at), std::move(entries)});
+  }
+  void forget_begun() { begun_.clear(); }
+
+  /// Writes it to the store: soon after the sources were opened, so that a source which is rotated
+  /// before its first transaction resumes with the file that was seen first, and at the latest
+  /// before any of their records is produced. Errors: the store's; call again.
+  Status store(LaneId lane);
+  /// Whether store() has written ledger entries since it was asked last.
+  bool take_wrote_ledger() { return std::exchange(wrote_ledger_, false); }
+
+ private:
+  struct Begun {
+    checkpoint::PreparedSource at;
+    std::vector<LedgerEntry> entries;
+  };
+
+  checkpoint::Store& store_;
+  std::vector<checkpoint::SourceRow> rows_;
+  std::vector<Begun> begun_;
+  bool wrote_ledger_ = false;
+};
+
+}  // namespace longshore::agent

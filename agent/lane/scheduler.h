@@ -1,0 +1,62 @@
+// Decides which source of a lane is looked at next, and when.
+//
+//   something happened --make_ready()--> [ ring ] --next()--> a turn
+//                                           ^                  |-- make_ready(): there may be more
+//                                           |                  |-- wait_for_...(): not in this
+//                                           round
+//                                           +--- wake_due() <--+-- wake_at(): at that time
+//                                                              +-- otherwise it is idle
+//
+// A source is in the ring, or waits for its time, or is idle; idle sources cost nothing.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "agent/lane/lane_source.h"
+
+namespace longshore::agent {
+
+/// Thread: its lane's.
+class Scheduler {
+ public:
+  /// To the end of the ring; no effect when it is in there. It no longer waits for a time.
+  void make_ready(LaneSource& source);
+  bool has_ready() const { return !ring_.empty(); }
+  /// The first of the ring, taken out of it; null: none is ready.
+  LaneSource* next();
+
+  /// Not in this round: its destination or the memory is full.
+  void wait_for_room(LaneSource& source) { without_room_.push_back(&source); }
+  /// Not in this round: the open transaction may not include it.
+  void wait_for_next_transaction(LaneSource& source) { excluded_.push_back(&source); }
+  struct Round {
+    bool room_missing = false;
+    bool transaction_missing = false;
+  };
+  /// Puts back the sources that waited in this round, and tells whether there were any: to the end
+  /// those without room, to the front those that the next transaction begins with.
+  Round end_round();
+
+  /// Makes it ready at `at_ns`.
+  /// REQUIRES: it is not in the ring.
+  void wake_at(LaneSource& source, int64_t at_ns);
+  void wake_due(int64_t now_ns);
+  /// The earliest time that a source waits for; 0: none does.
+  int64_t next_wake_ns() const { return wakes_.empty() ? 0 : wakes_.begin()->first.first; }
+
+ private:
+  void cancel_wake(LaneSource& source);
+
+  std::deque<LaneSource*> ring_;
+  std::vector<LaneSource*> without_room_, excluded_;  // In this round.
+  // By time, then in the order of the calls.
+  std::map<std::pair<int64_t, uint64_t>, LaneSource*> wakes_;
+  uint64_t wake_order_ = 0;
+};
+
+}  // namespace longshore::agent

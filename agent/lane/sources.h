@@ -1,0 +1,92 @@
+// The sources of one lane: what the watch loop has told about them, and what is confirmed of them.
+//
+//   Inbox --messages--> Sources --Scheduler--> SourceReader
+//                          ^-- confirmed(), rewind(), reload() -- OpenTransaction, TakeOver
+#pragma once
+
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "agent/lane/lane_source.h"
+#include "agent/lane/moved_sources.h"
+#include "agent/lane/new_sources.h"
+#include "agent/lane/scheduler.h"
+#include "agent/link/messages.h"
+#include "checkpoint/store.h"
+#include "config/clock.h"
+
+namespace longshore::agent {
+
+struct SourcesOptions {
+  std::string host_name;
+  int64_t rotate_wait_ns = 5'000'000'000;
+  Boots boots = {};    ///< Of Tail.
+  bool ledger = true;  ///< Whether somebody wants to know where sources begin.
+};
+
+/// Thread: its lane's.
+class Sources {
+ public:
+  Sources(SourcesOptions options, checkpoint::Store& store, const Clock& clock);
+
+  /// Errors: those of the store; the message was not applied, apply it again.
+  Status opened(const SourceOpened& message);
+  void touched(const SourcesTouched& message);
+  void ended(SourceId source);
+  void released(SourceId source, bool deleted);
+  /// The checkpoint knows it, but its file is gone. Errors as in opened().
+  Status vanished(const SourceVanished& message);
+  void given_up(const FileGivenUp& message);
+  void copy_found(const CopyFound& message);
+  /// Every source that still reads a deleted file becomes ready, whatever was told about it.
+  void ready_deleted();
+
+  /// The next source that is ready, taken out of the scheduler; null: none.
+  LaneSource* next();
+  /// There is nothing more to read of it for now: it waits until its tail wants to look again, or
+  /// is let go if it was released.
+  void drained(LaneSource& source);
+
+  /// The open transaction is confirmed with these states, in the order of moved().all().
+  void confirmed(const std::vector<checkpoint::PreparedSource>& states);
+  /// Everything since the last confirmation never happened.
+  void rewind();
+  /// Back to what the store holds (after a step back).
+  Status reload();
+
+  Scheduler& scheduler() { return scheduler_; }
+  const Scheduler& scheduler() const { return scheduler_; }
+  MovedSources& moved() { return moved_; }
+  NewSources& unstored() { return unstored_; }
+
+  /// Null: not ours.
+  LaneSource* find(SourceId source) const;
+  const std::string& host_name() const { return options_.host_name; }
+  /// What every record of the source says.
+  shipper::Envelope envelope_of(const SourceSpec& spec) const;
+  size_t size() const { return sources_.size(); }
+  /// How many bytes the files that were opened held beyond their positions: for the progress line.
+  uint64_t bytes_seen() const { return bytes_seen_; }
+
+ private:
+  Result<LaneSource*> find_or_make(const std::shared_ptr<const SourceSpec>& spec);
+  void begin(LaneSource& source);
+  void let_go(LaneSource& source);
+
+  const SourcesOptions options_;
+  checkpoint::Store& store_;
+  const Clock& clock_;
+  std::unordered_map<SourceId, std::unique_ptr<LaneSource>> sources_;
+  Scheduler scheduler_;
+  MovedSources moved_;
+  NewSources unstored_;
+  // Let go in this life, after their deleted files were read to the end: a log that is made anew
+  // has lost nothing then. Not stored: nobody knows what comes and goes while no agent runs.
+  std::unordered_set<SourceId> read_whole_;
+  uint64_t bytes_seen_ = 0;
+};
+
+}  // namespace longshore::agent

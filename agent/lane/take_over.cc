@@ -1,0 +1,243 @@
+#include "agent/lane/take_over.h"
+
+#include <spdlog/spdlog.h>
+
+#include "config/limits.h"
+
+namespace longshore::agent {
+namespace {
+
+Error stopped() { return {ErrorCode::kRetryable, "The agent is stopping."}; }
+
+}  // namespace
+
+TakeOver::TakeOver(const LaneSetup& setup, Sources& sources, Inbox& inbox, Feed& feed,
+                   OpenTransaction& transaction, LastDelivered& delivered)
+    : setup_(setup),
+      sources_(sources),
+      inbox_(inbox),
+      feed_(feed),
+      transaction_(transaction),
+      delivered_(delivered),
+      group_(lane_group(setup.options.host_id, setup.options.lane)) {}
+
+Status TakeOver::run(size_t batch_bytes) {
+  const LaneOptions& options = setup_.options;
+  if (Status cluster = check_cluster(); !cluster) return cluster;
+  if (Status topic = check_checkpoint_topic(); !topic) return topic;
+  const auto before = committed_offset(false);
+  if (!before) return before.error();
+  const auto record = setup_.store.lane(options.lane);
+  if (!record) return record.error();
+  const auto first = checkpoint::recover(record.value(), before.value(), options.in_doubt);
+  if (first.action == checkpoint::RecoveryAction::kRefuse) {
+    return Error{ErrorCode::kInvalid, first.reason};
+  }
+  auto session = setup_.kafka.open(
+      {.group = group_, .transactional = options.exactly_once, .batch_bytes = batch_bytes});
+  if (!session) return session.error();
+  feed_.start(std::move(session).value());
+  if (options.exactly_once) {
+    if (Status fenced = fence_predecessor(); !fenced) return fenced;
+  }
+  const auto kafka = committed_offset(true);
+  if (!kafka) return kafka.error();
+  const auto recovery = checkpoint::recover(record.value(), kafka.value(), options.in_doubt);
+  if (Status applied = apply(recovery); !applied) return applied;
+  const auto now = setup_.store.lane(options.lane);
+  if (!now) return now.error();
+  delivered_ = {.number = now.value().confirmed, .is_unconfirmed = false};
+  noted_doubt_.clear();
+  spdlog::info("lane {}: {} Resuming after transaction {}.", options.lane.value, recovery.reason,
+               delivered_.number.value);
+  return ok();
+}
+
+Status TakeOver::check_cluster() {
+  const auto id = setup_.kafka.cluster_id(limits::kKafkaQueryMs);
+  if (!id) return id.error();
+  const auto stored = setup_.store.value("cluster_id");
+  if (!stored) return stored.error();
+  const LaneOptions& options = setup_.options;
+  const bool restart = options.new_cluster == NewCluster::kRestart;
+  if (stored.value().empty()) return setup_.store.set_value("cluster_id", id.value());
+  if (stored.value() == id.value()) {
+    // Another lane saw the new cluster first and forgot our sources with its own, or we did before.
+    const bool is_new = !options.cluster_id.empty() && options.cluster_id != id.value();
+    if (!restart || !is_new || started_over_) return ok();
+    if (Status reloaded = sources_.reload(); !reloaded) return reloaded;
+    started_over_ = true;
+    return ok();
+  }
+  if (options.new_cluster == NewCluster::kRefuse) {
+    return Error{ErrorCode::kInvalid,
+                 "This state directory belongs to the Kafka cluster " + stored.value() +
+                     ", but the brokers are of cluster " + id.value() +
+                     ". If that is meant, start once with --new-cluster=continue (resume at the "
+                     "stored positions) or --new-cluster=restart (send all files again)."};
+  }
+  spdlog::warn("lane {}: the Kafka cluster is {} now, it was {}: {}, as --new-cluster says",
+               options.lane.value, id.value(), stored.value(),
+               restart ? "sending all files again" : "resuming at the stored positions");
+  if (!restart) return setup_.store.set_value("cluster_id", id.value());
+  if (Status forgotten = setup_.store.start_over(id.value()); !forgotten) return forgotten;
+  if (Status reloaded = sources_.reload(); !reloaded) return reloaded;
+  started_over_ = true;
+  return ok();
+}
+
+Status TakeOver::check_checkpoint_topic() {
+  const auto there =
+      setup_.kafka.topic_partitions(shipper::kCheckpointTopic, limits::kKafkaQueryMs);
+  if (there) return ok();
+  // Whatever is missing or forbidden today may be there tomorrow: the lane waits, it does not end.
+  if (there.error().code != ErrorCode::kNotFound) {
+    return Error{ErrorCode::kRetryable, there.error().message};
+  }
+  if (setup_.options.create_topics) {
+    const Status created = setup_.kafka.create_topic(
+        shipper::kCheckpointTopic, 1, setup_.options.topic_replicas, limits::kCreateTopicMs);
+    return created ? created : Error{ErrorCode::kRetryable, created.error().message};
+  }
+  return Error{ErrorCode::kRetryable,
+               "Topic longshore-checkpoint does not exist, so nothing can be shipped: create it "
+               "with 1 partition (nothing is ever written to it), or start with --create-topics. "
+               "Trying again."};
+}
+
+// The group's offset. `stable`: while a transaction of our predecessor is still pending, it is
+// asked for again and again.
+Result<checkpoint::CommittedOffset> TakeOver::committed_offset(bool stable) {
+  const int64_t began_ns = setup_.clock.monotonic_ns();
+  bool logged = false;
+  for (;;) {
+    const auto offset = setup_.kafka.committed(group_, stable, limits::kKafkaQueryMs);
+    if (offset) {
+      checkpoint::CommittedOffset committed;
+      if (offset.value().known) committed.number = offset.value().number;
+      committed.digest = offset.value().digest;
+      return committed;
+    }
+    if (!stable || offset.error().code != ErrorCode::kRetryable) return offset.error();
+    inbox_.apply();
+    if (inbox_.stopping()) return stopped();
+    if (!logged && setup_.clock.monotonic_ns() - began_ns > limits::kUnstableOffsetNs) {
+      logged = true;
+      spdlog::error(
+          "lane {}: the committed offset of group {} has been unstable for 60 s, so nothing is "
+          "shipped: {} If a transaction hangs, kafka-transactions.sh --find-hanging finds it: "
+          "abort it. Waiting.",
+          setup_.options.lane.value, group_, offset.error().message);
+    }
+    setup_.pause();
+  }
+}
+
+// Takes the transactional id over: a predecessor that still runs can commit nothing any more.
+Status TakeOver::fence_predecessor() {
+  for (;;) {
+    const Status initialised = feed_.session().init_transactions(limits::kKafkaQueryMs);
+    if (initialised || initialised.error().code != ErrorCode::kRetryable) return initialised;
+    inbox_.apply();
+    if (inbox_.stopping()) return stopped();
+    setup_.pause();
+  }
+}
+
+// One ledger entry for each source that the prepared transaction moved, from its confirmed position
+// on.
+Status TakeOver::ledger_prepared(const std::string& reason, const std::string& detail) {
+  const auto prepared = setup_.store.prepared(setup_.options.lane);
+  if (!prepared) return prepared.error();
+  const auto event = reason == "possible duplicates" ? LedgerEvent::kDoubt : LedgerEvent::kLost;
+  std::vector<LedgerEntry> entries;
+  for (const auto& moved : prepared.value()) {
+    const auto stored = setup_.store.source(moved.source);
+    if (!stored) return stored.error();
+    const Position start = stored.value() ? stored.value()->state.covered : Position{};
+    entries.push_back({.time_ns = setup_.clock.wall_ns(),
+                       .source = moved.source,
+                       .lane = setup_.options.lane,
+                       .start = start,
+                       .end = moved.state.covered,
+                       .reason = reason,
+                       .detail = detail,
+                       .event = event});
+  }
+  return entries.empty() ? ledger_lane(event, reason, detail) : setup_.store.append_ledger(entries);
+}
+
+// An entry about the whole lane: nobody knows which sources are concerned.
+Status TakeOver::ledger_lane(LedgerEvent event, const std::string& reason,
+                             const std::string& detail) {
+  return setup_.store.append_ledger({{.time_ns = setup_.clock.wall_ns(),
+                                      .source = {},
+                                      .lane = setup_.options.lane,
+                                      .start = {},
+                                      .end = {},
+                                      .reason = reason,
+                                      .detail = detail,
+                                      .event = event}});
+}
+
+// Kafka acknowledged a transaction and lost it before the store was told: our sources are ahead.
+Status TakeOver::reload_unconfirmed() {
+  return delivered_.is_unconfirmed ? sources_.reload() : ok();
+}
+
+// Logged and entered once, however often the rest of the recovery has to be tried.
+Status TakeOver::note_doubt(const checkpoint::Recovery& recovery, const char* reason) {
+  if (noted_doubt_ == recovery.reason) return ok();
+  spdlog::error("lane {}: {}: {}", setup_.options.lane.value, reason, recovery.reason);
+  Status noted = ledger_prepared(reason, recovery.reason);
+  if (noted && recovery.went_back) {
+    noted = ledger_lane(LedgerEvent::kLost, "broker went back", recovery.reason);
+  }
+  if (noted) noted_doubt_ = recovery.reason;
+  return noted;
+}
+
+Status TakeOver::apply(const checkpoint::Recovery& recovery) {
+  using Action = checkpoint::RecoveryAction;
+  const LaneId lane = setup_.options.lane;
+  checkpoint::Store& store = setup_.store;
+  Status status = ok();
+  switch (recovery.action) {
+    case Action::kContinue:
+      return ok();
+    case Action::kCommitOffsetFirst:
+      return transaction_.commit_offset_only();
+    case Action::kConfirmPrepared:
+      status = store.confirm(lane);
+      return status ? sources_.reload() : status;
+    case Action::kDropPrepared:
+      status = store.drop_prepared(lane);
+      return status ? reload_unconfirmed() : status;
+    case Action::kResendPrepared:
+      status = note_doubt(recovery, "possible duplicates");
+      if (status) status = store.drop_prepared(lane);
+      if (status) status = reload_unconfirmed();
+      return status ? transaction_.commit_offset_only() : status;
+    case Action::kSkipPrepared:
+      status = note_doubt(recovery, "possibly lost");
+      if (status) status = store.confirm(lane);
+      if (status) status = sources_.reload();
+      return status ? transaction_.commit_offset_only() : status;
+    case Action::kResendConfirmed:
+      status = note_doubt(recovery, "possible duplicates");
+      if (status) status = store.step_back(lane);
+      return status ? sources_.reload() : status;
+    case Action::kSkipConfirmed:
+      status = note_doubt(recovery, "possibly lost");
+      return status ? transaction_.commit_offset_only() : status;
+    case Action::kRestoreOffset:
+      status = note_doubt(recovery, "broker went back");
+      return status ? transaction_.commit_offset_only() : status;
+    case Action::kHalt:
+    case Action::kRefuse:
+      return Error{ErrorCode::kInvalid, recovery.reason};
+  }
+  return ok();
+}
+
+}  // namespace longshore::agent

@@ -1,0 +1,55 @@
+// The start of every session, the first one and each after a failure: the checkpoint and Kafka are
+// compared before anybody is fenced, and nothing is shipped before the recovery table was applied.
+//
+//   cluster -> checkpoint topic -> offset -> take the transactional id over -> stable offset
+//           -> recovery table (checkpoint/recovery.h) -> resume
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+#include "agent/lane/feed.h"
+#include "agent/lane/inbox.h"
+#include "agent/lane/lane_setup.h"
+#include "agent/lane/last_delivered.h"
+#include "agent/lane/open_transaction.h"
+#include "agent/lane/sources.h"
+#include "checkpoint/recovery.h"
+
+namespace longshore::agent {
+
+/// Thread: its lane's.
+class TakeOver {
+ public:
+  TakeOver(const LaneSetup& setup, Sources& sources, Inbox& inbox, Feed& feed,
+           OpenTransaction& transaction, LastDelivered& delivered);
+
+  /// Starts the feed with a session whose batches hold `batch_bytes`.
+  /// Errors: kInvalid: refused, the sentence tells what to do; kFatal: the store's; all others:
+  /// give the session up and try again.
+  Status run(size_t batch_bytes);
+
+ private:
+  Status check_cluster();
+  Status check_checkpoint_topic();
+  Result<checkpoint::CommittedOffset> committed_offset(bool stable);
+  Status fence_predecessor();
+
+  Status apply(const checkpoint::Recovery& recovery);
+  Status note_doubt(const checkpoint::Recovery& recovery, const char* reason);
+  Status ledger_prepared(const std::string& reason, const std::string& detail);
+  Status ledger_lane(LedgerEvent event, const std::string& reason, const std::string& detail);
+  Status reload_unconfirmed();
+
+  const LaneSetup& setup_;
+  Sources& sources_;
+  Inbox& inbox_;
+  Feed& feed_;
+  OpenTransaction& transaction_;
+  LastDelivered& delivered_;
+  const std::string group_;
+  std::string noted_doubt_;    // A recovery that stands in the ledger and has to be tried again.
+  bool started_over_ = false;  // The sources are what --new-cluster=restart left of them.
+};
+
+}  // namespace longshore::agent
