@@ -28,10 +28,27 @@ inline constexpr size_t kScanDirectoriesMax = 1'024;    ///< Watched, and held o
 inline constexpr size_t kScanDepthMax = 16;             ///< Directories below a `**`.
 inline constexpr size_t kScanProblemsMax = 20;          ///< Sentences kept.
 inline constexpr size_t kImageCompareBytes = 32 << 10;  ///< At each end of an image's part.
+inline constexpr size_t kCompareSteps = 16;             ///< What that costs of kScanStepsMax.
+inline constexpr size_t kPrintableBytesMax = 300;       ///< Of a name in a message.
+inline constexpr int kOpenAttemptsMax = 8;              ///< While renames race with openat2.
+inline constexpr size_t kProcFileBytesMax = 16 << 20;   ///< A mount table, for one.
+inline constexpr size_t kInotifyBufferBytes = 256 << 10;
 
 // Files that nobody follows any more and that the checkpoint knows: whether they are still there.
 inline constexpr int64_t kVanishedLookNs = 3'600'000'000'000;  ///< Between two looks for one file.
 inline constexpr size_t kVanishedLooksMax = 256;               ///< In one sweep.
+inline constexpr size_t kVanishedDirectoriesOpenMax = 64;      ///< At a time.
+
+// Discovery: declared logs, directories and open files.
+inline constexpr size_t kWarnedOnceMax = 10'000;   ///< Then repeated messages may appear again.
+inline constexpr size_t kProblemsPerLogMax = 100;  ///< Reported for one declared log.
+inline constexpr int64_t kScanPauseFactor = 4;  ///< A log is scanned a fifth of the time at most.
+inline constexpr size_t kDirectoryEntriesMax = 200'000;  ///< Read in one listing of a directory.
+inline constexpr int kListingsMax = 10;     ///< Until two agree on the rotated files of a log.
+inline constexpr int kFindListingsMax = 2;  ///< A file may be missed by one while it is renamed.
+inline constexpr size_t kNamesKnown = 64;   ///< In one directory, before names are checked.
+inline constexpr int64_t kLivelyNs = 10'000'000'000;  ///< A file is swept each time, once written.
+inline constexpr size_t kSweepTurns = 6;  ///< Sweeps until each quiet file had its turn.
 
 // A chunk: what one turn of the scheduler hands to one partition, a quarter of a batch. What is
 // read, split and encoded at once fits a core's second cache, and when a batch is acknowledged one
@@ -110,5 +127,6 @@ static_assert(kStopCommitMs < kStopGraceMs && kStopWaitMs < 5'000);
 inline constexpr size_t kMarkSpanBytes = 64 << 10;
 inline constexpr size_t kMarksMax = 256;  ///< 16 MiB behind the position.
 inline constexpr size_t kClosedGenerationsMax = 64;
+inline constexpr size_t kGenerationsKnown = kClosedGenerationsMax + 1;  ///< By discovery.
 
 }  // namespace longshore::limits

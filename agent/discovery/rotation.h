@@ -1,64 +1,82 @@
-// Which files of a directory a rotated log was renamed to. Names say which files to look at;
-// device, inode and birth time say which one it is.
+// Decides which file is which generation of which source: here a file is found to have been
+// rotated, and here the order is decided in which a source's files are read. Changes nothing; the
+// caller opens what it is told to.
+//
+//   FoundFile, DirectoryLook, KnownSources --> Rotation --> NextGeneration, oldest first
+//
+// Identity decides, names only find candidates, and the birth of a file tells what came after what.
 #pragma once
 
-#include <map>
+#include <cstdint>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <vector>
 
-#include "checkpoint/file_identity.h"
-#include "config/fd.h"
-#include "config/result.h"
+#include "agent/discovery/directory_look.h"
+#include "agent/discovery/known_sources.h"
+#include "agent/files/container_fs.h"
 
 namespace longshore::agent {
 
-/// The name that `file_name` had before it was rotated: "x.log" for "x.log.1", "x.log-20261121",
-/// "x.log.2026-11-21-03"; empty for other names. Compressed files ("x.log.1.gz") are named too:
-/// they are generations, never sources.
-std::optional<std::string> rotated_base(std::string_view file_name);
-
-bool is_compressed(std::string_view file_name);
-
-struct Sibling {
-  std::string file_name;
-  checkpoint::FileFacts facts;
+/// A file to be opened as the next generation of a source.
+struct NextGeneration {
+  NamedFile file;
+  uint64_t start_offset = 0;  ///< Where to begin if the source has never been read.
+  bool gap_before = false;    ///< Other generations may have come and gone unseen before it.
 };
 
-/// The uncompressed files in `directory` that `base` was rotated to, oldest first: those
-/// without a rotation number by birth, then by falling number. Empty: so much is being renamed
-/// there that no two lists agree, and one may have missed a file; look again later.
-std::optional<std::vector<Sibling>> rotated_siblings(const Fd& directory, const std::string& base);
+/// In the order in which they are to be read. Empty: the directory changes so fast that the order
+/// is not certain; look again later.
+using NextGenerations = std::optional<std::vector<NextGeneration>>;
 
-/// The names that uncompressed rotated files in `directory` had before.
-std::set<std::string> rotated_bases(const Fd& directory);
-
-/// The regular file in `directory` that is `identity`, under whatever name.
-std::optional<Sibling> find_identity(const Fd& directory, const checkpoint::FileIdentity& identity);
-
-/// Every regular file in `directory`, also if it is renamed meanwhile. Errors: kRetryable: some may
-/// be missing.
-Result<std::set<checkpoint::FileIdentity>> identities_in(const Fd& directory);
-
-/// The same answers for many questions about one directory, from one look at it: a directory of N
-/// logs is not listed N times. What is found may have been renamed since: whoever opens it by name
-/// compares its identity. Short-lived. Thread: its owner's.
-class DirectoryLook {
+/// Thread: the watch loop.
+class Rotation {
  public:
-  /// As rotated_siblings() and find_identity().
-  std::optional<std::vector<Sibling>> rotated(const Fd& directory, const std::string& base);
-  std::optional<Sibling> find(const Fd& directory, const checkpoint::FileIdentity& identity);
+  /// What was written before `alive_ns` had been seen by an agent, or is history.
+  Rotation(const KnownSources& sources, int64_t alive_ns)
+      : sources_(sources), alive_ns_(alive_ns) {}
+
+  /// The source that `file` belongs to, which may be its own. Empty: it is compressed, or a rotated
+  /// file of a log that is known or stands in `found_paths`, and is read as part of that one.
+  std::optional<SourceId> source_of(const FoundFile& file, Stream stream,
+                                    const std::unordered_set<std::string_view>& found_paths) const;
+
+  /// What follows the newest known generation of `source`; `file`, which has the log's name now,
+  /// comes last. If nobody follows the source, that newest generation is the checkpoint's and not
+  /// open yet, so it comes first.
+  NextGenerations after_newest(const KnownSource& source, const FoundFile& file,
+                               DirectoryLook& look) const;
+
+  /// All of a source that was never read and begins at `offset` of `file`.
+  NextGenerations of_new_source(const Declaration& declaration, const FoundFile& file,
+                                uint64_t offset, DirectoryLook& look) const;
+
+  /// What `file` was rotated to and nobody has read, oldest first; see of_new_source().
+  std::optional<std::vector<NamedFile>> unread(const Declaration& declaration,
+                                               const FoundFile& file, DirectoryLook& look) const;
+
+  /// The file in `directory` in which `source`, whose log no longer has its name, goes on: the
+  /// newest generation under another name, or else the newest one that it was rotated to since.
+  std::optional<NamedFile> renamed_to(const KnownSource& source, const Fd& directory,
+                                      DirectoryLook& look) const;
+
+  /// The newest of `rotated` if it came after all that is known of `source`; else nullptr.
+  const NamedFile* successor(const KnownSource& source,
+                             const std::vector<NamedFile>& rotated) const;
+
+  /// The copy that logrotate's copytruncate left of `source` in `directory`: the youngest of its
+  /// rotated files that belongs to no source.
+  std::optional<NamedFile> copy_of(const KnownSource& source, const Fd& directory) const;
 
  private:
-  using ByBase = std::map<std::string, std::vector<Sibling>, std::less<>>;
-  static ByBase list_all(const Fd& directory);
+  bool is_known(const checkpoint::FileIdentity& file, Stream stream) const {
+    return sources_.source_of(file, stream).has_value();
+  }
 
-  size_t rotated_asked_ = 0, find_asked_ = 0;
-  int lists_ = 0;          // That files_ was made of.
-  ByBase before_, after_;  // Two lists: where they agree, nothing was passed over.
-  std::map<checkpoint::FileIdentity, Sibling> files_;
+  const KnownSources& sources_;
+  const int64_t alive_ns_;
 };
 
 }  // namespace longshore::agent

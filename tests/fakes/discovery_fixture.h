@@ -1,4 +1,4 @@
-// A Discovery over a real directory and real inotify, with what it tells the lanes.
+// A Discovery over a real directory and real inotify, and what it tells the lanes.
 #pragma once
 
 #include <fcntl.h>
@@ -25,7 +25,7 @@ namespace longshore::agent {
 namespace fs = std::filesystem;
 using Inodes = std::vector<uint64_t>;
 
-/// inotify with room for so many directories.
+/// inotify with room for `room` directories.
 class FewWatches final : public DirectoryWatcher {
  public:
   explicit FewWatches(Inotify& inotify) : inotify_(inotify) {}
@@ -35,7 +35,7 @@ class FewWatches final : public DirectoryWatcher {
     if (!watch || watches_.contains(*watch)) return watch;
     if (watches_.size() >= room) {
       inotify_.unwatch(*watch);
-      return Error{ErrorCode::kFull, "There is no room for another watch."};
+      return Error{ErrorCode::kFull, "no room for another watch"};
     }
     watches_.insert(*watch);
     return watch;
@@ -52,7 +52,7 @@ class FewWatches final : public DirectoryWatcher {
   std::set<int> watches_;
 };
 
-/// The system's clock, put forward by the test.
+/// The system's clock, moved forward by the test.
 class ForwardClock final : public Clock {
  public:
   int64_t wall_ns() const override { return system_.wall_ns() + ahead_ns; }
@@ -138,7 +138,7 @@ class DiscoveryTest : public testing::Test {
     return inodes;
   }
 
-  // Who collects what, in the order in which files were opened: declarations and their files.
+  // "<declaration> <file>" for each file, in the order in which they were opened.
   std::vector<std::string> collected() const {
     std::vector<std::string> all;
     for (const ToLane& message : messages_) {

@@ -2,7 +2,7 @@
 // never another file's.
 // Method: names of any bytes, and names that are built as those programs build them.
 
-#include "agent/discovery/rotation.h"
+#include "agent/discovery/rotated_name.h"
 #include "tests/fuzz/input.h"
 
 namespace longshore::fuzz {

@@ -1,7 +1,7 @@
-// Goal: an agent that starts anew goes on with each source where its file is by now, for who
-// declares it, and says what is gone.
-// Method: the real Discovery over real directories, told what a checkpoint remembers; between the
-// lives of two agents files are renamed, made anew and removed.
+// Goal: after a restart the agent resumes each source wherever its file is now, under the log that
+// declares it, and reports the sources whose file is gone.
+// Method: the real Discovery over real directories, given what a checkpoint remembers. Between two
+// runs of the agent, files are renamed, replaced and removed.
 
 #include <sys/resource.h>
 
@@ -149,7 +149,7 @@ TEST_F(DiscoveryTest, what_cannot_be_looked_for_has_not_vanished) {
   fs::rename(path("x.log"), path("x.log.1"));
   rlimit limit{};
   ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &limit), 0);
-  // UBSan needs descriptors for what it sees for the first time: so the first look has all.
+  // UBSan opens descriptors at code it meets for the first time, so the first look is not limited.
   restart({known});
   discovery_->look_for_vanished();
   EXPECT_TRUE(vanished().empty());

@@ -1,7 +1,7 @@
-// Goal: every file of a lineage is opened once, oldest first, whatever happens while it is looked
-// for; no file is opened as two sources.
-// Method: the real Discovery over real directories and inotify, its messages recorded; then a
-// thread that rotates as fast as it can against the list of what it made.
+// Goal: every generation of a source is opened once, oldest first, whatever happens during a scan;
+// no file is opened as two sources.
+// Method: the real Discovery over real directories and inotify, its messages recorded. In the last
+// test a thread rotates as fast as it can, and what was opened is compared with what it made.
 
 #include "agent/discovery/discovery.h"
 
@@ -81,7 +81,7 @@ TEST_F(DiscoveryTest, deleted_files_beyond_their_budget_are_given_up_largest_fir
   ASSERT_EQ(held.size(), 3u);
   const auto given_up = [&] {
     discovery_->sweep();
-    discovery_->sweep();  // Once is enough to say it.
+    discovery_->sweep();  // Each file is given up once.
     std::vector<SourceId> sources;
     for (const ToLane& message : messages_) {
       if (const auto* file = std::get_if<FileGivenUp>(&message)) sources.push_back(file->source);
@@ -131,60 +131,6 @@ TEST_F(DiscoveryTest, two_declarers_of_one_file_give_one_source) {
   }
   discovery_->gone("c2");
   EXPECT_TRUE(std::holds_alternative<SourceReleased>(messages_.back()));
-}
-
-TEST_F(DiscoveryTest, dated_names_come_before_numbered_ones_whatever_their_birth) {
-  for (const char* name : {"x.log.2", "x.log-20261121", "x.log.1", "x.log-20261122", "x.log.3"}) {
-    write(name);
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
-  }
-  Fd directory(::open(directory_.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  std::vector<std::string> names;
-  const auto siblings = rotated_siblings(directory, "x.log");
-  ASSERT_TRUE(siblings);
-  for (const Sibling& each : *siblings) names.push_back(each.file_name);
-  EXPECT_EQ(names, (std::vector<std::string>{"x.log-20261121", "x.log-20261122", "x.log.3",
-                                             "x.log.2", "x.log.1"}));
-}
-
-// The first question is answered by itself, those behind it from one list of the directory.
-TEST_F(DiscoveryTest, many_questions_about_a_directory_are_answered_as_each_alone) {
-  std::vector<std::string> bases;
-  for (const char* base : {"a.log", "b.log", "c.log", "none.log"}) bases.push_back(base);
-  for (const char* name : {"a.log.2", "a.log.1", "a.log.3.gz", "b.log-20261121", "b.log.7",
-                           "c.log.1", "c.log", "a.log"}) {
-    write(name);
-  }
-  Fd directory(::open(directory_.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  DirectoryLook look;
-  size_t found = 0;
-  for (int round = 0; round < 2; ++round) {
-    for (const std::string& base : bases) {
-      const auto alone = rotated_siblings(directory, base),
-                 together = look.rotated(directory, base);
-      ASSERT_TRUE(alone && together);
-      ASSERT_EQ(alone->size(), together->size()) << base;
-      for (size_t i = 0; i < alone->size(); ++i, ++found) {
-        EXPECT_EQ((*alone)[i].file_name, (*together)[i].file_name);
-        const auto renamed = look.find(directory, (*alone)[i].facts.identity);
-        ASSERT_TRUE(renamed);
-        EXPECT_EQ(renamed->file_name, (*alone)[i].file_name);
-      }
-    }
-  }
-  EXPECT_EQ(found, 10u);
-  EXPECT_FALSE(look.find(directory, {}));
-}
-
-TEST_F(DiscoveryTest, a_file_that_one_list_passed_over_is_found_in_the_next) {
-  write("a.log");
-  const auto first = stored("a.log").state.file;
-  Fd directory(::open(directory_.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  DirectoryLook look;
-  for (int i = 0; i < 3; ++i) EXPECT_TRUE(look.find(directory, first));
-  write("b.log");
-  EXPECT_TRUE(look.find(directory, stored("b.log").state.file));
-  EXPECT_TRUE(look.find(directory, first));
 }
 
 TEST_F(DiscoveryTest, each_of_many_logs_of_one_directory_is_followed_through_its_rotations) {
@@ -272,7 +218,7 @@ TEST_F(DiscoveryTest, files_that_are_quiet_for_long_are_swept_in_turns) {
   const std::vector<ToLane> held = std::exchange(messages_, {});
   write("a.log");
   lose_events();
-  for (size_t turn = 0; turn < Discovery::kSweepTurns; ++turn) discovery_->sweep();
+  for (size_t turn = 0; turn < limits::kSweepTurns; ++turn) discovery_->sweep();
   look();
   EXPECT_TRUE(touched("a.log"));
 }

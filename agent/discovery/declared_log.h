@@ -1,0 +1,62 @@
+// A declared log: one declaration of one container, or of the host, and what became of it.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "agent/files/container_fs.h"
+#include "config/declaration.h"
+#include "config/ids.h"
+
+namespace longshore::agent {
+
+/// Who declared, as records name it. `container_id` is empty for the host.
+struct Declarer {
+  std::string container_id;
+  std::string container_name;
+  std::string image;
+};
+
+/// What the checkpoint keeps about the declarer of a source. All sources of a declared log share
+/// one.
+struct DeclaredBy {
+  std::string name;
+  std::string container_id;
+  std::string container_name;
+};
+
+/// Thread: the watch loop.
+struct DeclaredLog {
+  /// How messages name it: "container shop, log access" or "host, log app".
+  std::string title() const;
+
+  /// Whether `problem` has not been reported for this log yet; remembers it. False for the rest
+  /// once kProblemsPerLogMax have been.
+  bool is_new_problem(const std::string& problem);
+
+  /// Notes a scan that took from `began_ns` to `now_ns`, and puts off the next one, so that scans
+  /// of one log take a fifth of the time at most: a container cannot keep the watch loop busy.
+  void note_scan(int64_t began_ns, int64_t now_ns);
+
+  Declarer who;
+  std::shared_ptr<const Declaration> declaration;
+  std::shared_ptr<const DeclaredBy> by;
+  std::unique_ptr<ContainerFs> fs;
+  bool declared_before = false;  ///< The checkpoint knows a source of this declaration.
+
+  std::set<SourceId> sources;  ///< Those that it names.
+  std::set<SourceId> deleted;  ///< Those that it named; files they were rotated to may still exist.
+  bool is_watched = false;     ///< All its directories are: events tell what changes.
+  bool ended = false;          ///< Its container does not run.
+
+  bool scanned = false;
+  bool dirty = true;         ///< To be scanned.
+  int64_t next_scan_ns = 0;  ///< Not before (monotonic).
+
+ private:
+  std::set<std::string> problems_;
+};
+
+}  // namespace longshore::agent

@@ -1,0 +1,130 @@
+#include "agent/discovery/followed_sources.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
+#include "config/limits.h"
+
+namespace longshore::agent {
+
+void FollowedSources::join(DeclaredLog& log, const FoundFile& file, SourceId id) {
+  KnownSource& source = known_.at(id);
+  log.sources.insert(id);
+  const bool joins = source.logs.insert(&log).second;
+  if (!joins || source.logs.size() == 1 || !source.is_followed()) return;
+  const SourceSpec& spec = *source.spec;
+  spdlog::info("{}: {} is already collected as log {} of {}; one copy is shipped, under that name",
+               log.title(), file.host_path, spec.declaration->name,
+               spec.container_id.empty() ? "the host" : "container " + spec.container_name);
+}
+
+bool FollowedSources::open(DeclaredLog& log, const FoundFile& where, const NextGeneration& next,
+                           SourceId id) {
+  const NamedFile& found = next.file;
+  auto fd = open_found(*where.directory, found.file_name, found.facts.identity);
+  if (!fd && fd.error().code == ErrorCode::kFull) {
+    if (log.is_new_problem(fd.error().message)) {
+      spdlog::error("{}: cannot open {}: {}", log.title(), where.host_path, fd.error().message);
+    }
+    log.is_watched = false;  // Each sweep looks whether there is room again.
+    return false;
+  }
+  if (!fd) {
+    // Renamed or replaced since it was found: the directory has changed, so scan it again.
+    log.dirty = true;
+    return false;
+  }
+  KnownSource& source = known_.at(id);
+  auto file = std::make_shared<OpenFile>(OpenFile{std::move(fd).value(), found.facts.identity});
+  if (!source.is_followed()) begin(log, where, id);
+  spdlog::debug("{}: opened {} (inode {}) as the next generation of {}, source {}", log.title(),
+                found.file_name, found.facts.identity.inode, where.host_path, to_string(id));
+  known_.add_generation(id, found.facts.identity);
+  held_.hold(id, source.lane, file, found.facts.size_bytes);
+  held_.keep_lively(id, clock_.monotonic_ns() + limits::kLivelyNs);
+  post_(source.lane,
+        SourceOpened{source.spec, std::move(file), next.start_offset, next.gap_before});
+  if (log.ended) end_if_unwritten(id);
+  return true;
+}
+
+void FollowedSources::begin(const DeclaredLog& log, const FoundFile& where, SourceId id) {
+  KnownSource& source = known_.at(id);
+  auto spec = std::make_shared<SourceSpec>();
+  spec->id = id;
+  spec->lane = source.lane;
+  spec->declaration = log.declaration;
+  spec->host_path = source.host_path;
+  spec->container_path =
+      source.stream == Stream::kFile ? where.container_path : stream_name(source.stream);
+  spec->container_id = log.who.container_id;
+  spec->container_name = log.who.container_name;
+  spec->image = log.who.image;
+  source.spec = std::move(spec);
+  source.by = log.by;
+  source.gone = false;
+  spdlog::info("collecting {} ({}) as source {} in lane {}", where.host_path, log.title(),
+               to_string(id), source.lane.value);
+}
+
+void FollowedSources::rename(const DeclaredLog& log) {
+  for (const SourceId id : log.sources) {
+    KnownSource& source = known_.at(id);
+    if (!source.is_followed() || source.spec->container_id != log.who.container_id) continue;
+    auto spec = std::make_shared<SourceSpec>(*source.spec);
+    spec->container_name = log.who.container_name;
+    source.spec = spec;
+    source.by = log.by;
+    post_(source.lane, SourceOpened{source.spec, nullptr, 0, false});
+  }
+}
+
+void FollowedSources::end(const DeclaredLog& log) {
+  for (const SourceId id : log.sources) end_if_unwritten(id);
+}
+
+void FollowedSources::end_if_unwritten(SourceId id) {
+  const KnownSource& source = known_.at(id);
+  const auto ended = [](const DeclaredLog* log) { return log->ended; };
+  if (!std::ranges::all_of(source.logs, ended)) return;
+  post_(source.lane, SourceEnded{id});
+}
+
+void FollowedSources::revive(const DeclaredLog& log) {
+  for (const SourceId id : log.sources) {
+    const KnownSource& source = known_.at(id);
+    if (source.is_followed()) post_(source.lane, SourceOpened{source.spec, nullptr, 0, false});
+  }
+}
+
+void FollowedSources::leave(DeclaredLog& log) {
+  for (const SourceId id : log.sources) {
+    KnownSource& source = known_.at(id);
+    source.logs.erase(&log);
+    if (source.logs.empty()) release(id);
+  }
+  log.sources.clear();
+}
+
+void FollowedSources::lose(SourceId id) {
+  KnownSource& source = known_.at(id);
+  for (DeclaredLog* log : source.logs) {
+    log->sources.erase(id);
+    log->deleted.insert(id);
+  }
+  source.logs.clear();
+  release(id);
+}
+
+// The lane ships what is open of it and lets go. The source stays known while its file exists.
+void FollowedSources::release(SourceId id) {
+  KnownSource& source = known_.at(id);
+  const bool deleted = held_.release(id);
+  post_(source.lane, SourceReleased{id, deleted});
+  source.spec = nullptr;
+  source.next_look_ns = clock_.monotonic_ns() + limits::kVanishedLookNs;
+  if (deleted) known_.forget(id);
+}
+
+}  // namespace longshore::agent

@@ -1,0 +1,57 @@
+// Follows sources: opens their generations, tells their lanes, and lets go of those that no
+// declared log names any more.
+//
+//   LogScanner --open()--> FollowedSources --SourceOpened, SourceEnded, SourceReleased--> lanes
+//                             |
+//                             +--> KnownSources (which generation is the newest), HeldFiles
+#pragma once
+
+#include <functional>
+
+#include "agent/discovery/declared_log.h"
+#include "agent/discovery/held_files.h"
+#include "agent/discovery/known_sources.h"
+#include "agent/discovery/rotation.h"
+#include "agent/link/messages.h"
+#include "config/clock.h"
+
+namespace longshore::agent {
+
+/// Takes messages for a lane: a mailbox in the agent.
+using PostToLane = std::function<void(LaneId, ToLane)>;
+
+/// Thread: the watch loop.
+class FollowedSources {
+ public:
+  FollowedSources(KnownSources& known, HeldFiles& held, const PostToLane& post, const Clock& clock)
+      : known_(known), held_(held), post_(post), clock_(clock) {}
+
+  /// `log` names the source `id`, of which it found `file`.
+  void join(DeclaredLog& log, const FoundFile& file, SourceId id);
+  /// Opens `next`, which stands in the directory of `where`. false: it could not be opened under
+  /// that name; `log` will be scanned again.
+  bool open(DeclaredLog& log, const FoundFile& where, const NextGeneration& next, SourceId id);
+
+  /// The container of `log` has another name.
+  void rename(const DeclaredLog& log);
+  /// The container of `log` has ended, and so has each source that no other container writes.
+  void end(const DeclaredLog& log);
+  /// The container of `log` runs again.
+  void revive(const DeclaredLog& log);
+  /// Nobody declares `log` any more.
+  void leave(DeclaredLog& log);
+  /// The newest file of `id` is deleted, and nobody writes to it any more.
+  void lose(SourceId id);
+
+ private:
+  void begin(const DeclaredLog& log, const FoundFile& where, SourceId id);
+  void end_if_unwritten(SourceId id);
+  void release(SourceId id);
+
+  KnownSources& known_;
+  HeldFiles& held_;
+  const PostToLane& post_;
+  const Clock& clock_;
+};
+
+}  // namespace longshore::agent

@@ -1,0 +1,78 @@
+// Open log files as the watch loop sees them: lanes own them, and let go once they have shipped
+// them. Compares what they are with what was last seen, and bounds the space on disk that deleted
+// ones take.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "agent/files/log_file.h"
+#include "config/ids.h"
+
+namespace longshore::agent {
+
+/// What a sweep found.
+struct Swept {
+  std::vector<SourceId> resized;
+  std::vector<SourceId> dead;  ///< The newest file is deleted, and no process writes to it.
+};
+
+/// A deleted file whose space on disk is needed.
+struct OverBudget {
+  LaneId lane;
+  SourceId source;
+  checkpoint::FileIdentity file;
+};
+
+/// Thread: the watch loop.
+class HeldFiles {
+ public:
+  explicit HeldFiles(uint64_t deleted_bytes_max) : deleted_bytes_max_(deleted_bytes_max) {}
+
+  /// `file` is the newest of `source`, and had `size_bytes` when it was found.
+  void hold(SourceId source, LaneId lane, const std::shared_ptr<const OpenFile>& file,
+            uint64_t size_bytes);
+  bool holds(SourceId source, const checkpoint::FileIdentity& file) const;
+  /// Sweeps it each time until `until_ns` (monotonic).
+  void keep_lively(SourceId source, int64_t until_ns);
+  /// Lets go of the files of `source`. Returns whether the newest one is deleted; then they count
+  /// as deleted until their lane has let go too.
+  bool release(SourceId source);
+
+  /// Looks at lively files and deleted ones each time, at the others once in kSweepTurns times: ten
+  /// thousand of them are in no cache.
+  Swept sweep(int64_t now_ns);
+  /// Deleted files beyond the budget, each once, largest first. A deleted file takes space until
+  /// its descriptor is closed, which is not while Kafka is away.
+  std::vector<OverBudget> over_budget();
+
+ private:
+  struct File {
+    std::weak_ptr<const OpenFile> open;  // The lane's: gone once it let go.
+    uint64_t size_bytes = 0;
+    uint64_t deleted_bytes = 0;  // On disk, with no name left.
+    bool given_up = false;
+  };
+  struct Source {
+    LaneId lane;
+    std::vector<File> files;  // Oldest first.
+  };
+  // A file of a source that was released, while its lane may still have to read it.
+  struct Deleted {
+    SourceId source;
+    LaneId lane;
+    File file;
+  };
+
+  bool sweep_source(SourceId id, Source& source, Swept& swept);
+
+  const uint64_t deleted_bytes_max_;
+  std::unordered_map<SourceId, Source> sources_;
+  std::unordered_map<SourceId, int64_t> lively_until_;  // Monotonic. Deleted ones stay in it.
+  std::vector<Deleted> deleted_;
+  size_t turn_ = 0;
+};
+
+}  // namespace longshore::agent

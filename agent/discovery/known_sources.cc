@@ -1,0 +1,106 @@
+#include "agent/discovery/known_sources.h"
+
+#include <algorithm>
+
+namespace longshore::agent {
+namespace {
+
+std::string directory_of(const std::string& host_path) {
+  return host_path.substr(0, host_path.rfind('/'));
+}
+
+Stream stream_of(const std::string& name) {
+  if (name == "stdout") return Stream::kStdout;
+  return name == "stderr" ? Stream::kStderr : Stream::kFile;
+}
+
+}  // namespace
+
+void KnownSources::remember(const std::vector<checkpoint::StoredSource>& stored) {
+  for (const auto& [row, state] : stored) {
+    KnownSource& source = sources_[row.id];
+    source.lane = row.lane;
+    source.host_path = row.host_path;
+    source.stream = stream_of(row.stream);
+    source.by = std::make_shared<const DeclaredBy>(
+        DeclaredBy{row.name, row.container_id, row.container_name});
+    source.gone = row.gone_ns != 0;
+    source.newest = state.file;
+    source.generations = state.closed;
+    if (source.has_generation()) source.generations.push_back(state.file);
+    for (const auto& file : source.generations) by_identity_[{file, source.stream}] = row.id;
+    by_directory_[directory_of(row.host_path)].insert(row.id);
+  }
+}
+
+SourceId KnownSources::id_of(const std::string& host_path, Stream stream) const {
+  return make_source_id(host_id_, host_path, stream_name(stream));
+}
+
+KnownSource* KnownSources::find(SourceId id) {
+  const auto found = sources_.find(id);
+  return found == sources_.end() ? nullptr : &found->second;
+}
+
+const KnownSource* KnownSources::find(SourceId id) const {
+  const auto found = sources_.find(id);
+  return found == sources_.end() ? nullptr : &found->second;
+}
+
+KnownSource& KnownSources::learn(SourceId id, const std::string& host_path, Stream stream) {
+  const auto [at, is_new] = sources_.try_emplace(id);
+  KnownSource& source = at->second;
+  if (!is_new) return source;
+  source.host_path = host_path;
+  source.stream = stream;
+  source.lane = LaneId{static_cast<uint32_t>(id.value % lanes_)};
+  by_directory_[directory_of(host_path)].insert(id);
+  return source;
+}
+
+void KnownSources::forget(SourceId id) {
+  const auto found = sources_.find(id);
+  if (found == sources_.end()) return;
+  const KnownSource& source = found->second;
+  for (const auto& file : source.generations) by_identity_.erase({file, source.stream});
+  if (const auto in = by_directory_.find(directory_of(source.host_path));
+      in != by_directory_.end()) {
+    in->second.erase(id);
+    if (in->second.empty()) by_directory_.erase(in);
+  }
+  sources_.erase(found);
+}
+
+std::optional<SourceId> KnownSources::source_of(const checkpoint::FileIdentity& file,
+                                                Stream stream) const {
+  const auto found = by_identity_.find({file, stream});
+  return found == by_identity_.end() ? std::nullopt : std::optional(found->second);
+}
+
+std::set<SourceId> KnownSources::in_directory(const std::string& host_path) const {
+  const auto found = by_directory_.find(host_path);
+  return found == by_directory_.end() ? std::set<SourceId>() : found->second;
+}
+
+void KnownSources::add_generation(SourceId id, const checkpoint::FileIdentity& file) {
+  KnownSource& source = sources_.at(id);
+  source.newest = file;
+  if (by_identity_.emplace(std::pair(file, source.stream), id).second) {
+    source.generations.push_back(file);
+  }
+}
+
+void KnownSources::forget_generations(
+    KnownSource& source, const std::function<bool(const checkpoint::FileIdentity&)>& exists) {
+  auto& all = source.generations;
+  size_t excess = all.size() - std::min(all.size(), limits::kGenerationsKnown);
+  std::erase_if(all, [&](const checkpoint::FileIdentity& file) {
+    if (excess == 0 || file == source.newest || exists(file)) return false;
+    --excess;
+    by_identity_.erase({file, source.stream});
+    return true;
+  });
+  source.generations_max = 2 * std::max(all.size(), limits::kGenerationsKnown);
+}
+
+}  // namespace longshore::agent

@@ -1,0 +1,86 @@
+// Every source that this agent knows: those that a declared log names now (followed), and those
+// that the checkpoint remembers. Answers to which source a file belongs: identity -> source ->
+// generations.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "agent/discovery/declared_log.h"
+#include "agent/link/messages.h"
+#include "checkpoint/file_identity.h"
+#include "checkpoint/store.h"
+#include "config/limits.h"
+
+namespace longshore::agent {
+
+/// Thread: the watch loop.
+struct KnownSource {
+  bool is_followed() const { return spec != nullptr; }
+  /// A file of it has been read, or is to be.
+  bool has_generation() const { return newest != checkpoint::FileIdentity{}; }
+  std::string file_name() const { return host_path.substr(host_path.rfind('/') + 1); }
+
+  LaneId lane;
+  std::string host_path;
+  Stream stream = Stream::kFile;
+  checkpoint::FileIdentity newest;
+  std::vector<checkpoint::FileIdentity> generations;       ///< Oldest first.
+  size_t generations_max = 2 * limits::kGenerationsKnown;  ///< Beyond it, forget some.
+
+  std::shared_ptr<const SourceSpec> spec;  ///< Null: only remembered.
+  std::set<DeclaredLog*> logs;             ///< Those that name it.
+  std::shared_ptr<const DeclaredBy> by;    ///< The declaration that it was collected for last.
+  bool gone = false;                       ///< The checkpoint says that its file no longer exists.
+  int64_t next_look_ns = 0;                ///< For its file, while nobody follows it (monotonic).
+};
+
+/// Thread: the watch loop.
+class KnownSources {
+ public:
+  KnownSources(std::string host_id, uint32_t lanes) : host_id_(std::move(host_id)), lanes_(lanes) {}
+
+  /// What the checkpoint knows. REQUIRES: called first.
+  void remember(const std::vector<checkpoint::StoredSource>& stored);
+
+  SourceId id_of(const std::string& host_path, Stream stream) const;
+  bool contains(SourceId id) const { return sources_.contains(id); }
+  /// nullptr: not known.
+  KnownSource* find(SourceId id);
+  const KnownSource* find(SourceId id) const;
+  KnownSource& at(SourceId id) { return sources_.at(id); }
+  /// The source at `host_path`; knows it from now on.
+  KnownSource& learn(SourceId id, const std::string& host_path, Stream stream);
+  void forget(SourceId id);
+  std::unordered_map<SourceId, KnownSource>& all() { return sources_; }
+  const std::unordered_map<SourceId, KnownSource>& all() const { return sources_; }
+
+  /// The source that `file` is a generation of.
+  std::optional<SourceId> source_of(const checkpoint::FileIdentity& file, Stream stream) const;
+  /// Those whose log stands in the directory `host_path`.
+  std::set<SourceId> in_directory(const std::string& host_path) const;
+
+  /// `file` is the newest generation of `id`.
+  void add_generation(SourceId id, const checkpoint::FileIdentity& file);
+  /// Forgets the oldest generations that do not exist any more, down to as many as a restart knows:
+  /// a log that is rotated each minute for years must not take memory for each of its files.
+  void forget_generations(KnownSource& source,
+                          const std::function<bool(const checkpoint::FileIdentity&)>& exists);
+
+ private:
+  const std::string host_id_;
+  const uint32_t lanes_;
+  std::unordered_map<SourceId, KnownSource> sources_;
+  std::map<std::pair<checkpoint::FileIdentity, Stream>, SourceId> by_identity_;
+  std::unordered_map<std::string, std::set<SourceId>> by_directory_;  // Its path on the host.
+};
+
+}  // namespace longshore::agent
