@@ -23,10 +23,10 @@ const char* name_of_kind(uint32_t mode) {
   if (S_ISFIFO(mode)) return "a FIFO";
   if (S_ISSOCK(mode)) return "a socket";
   if (S_ISBLK(mode) || S_ISCHR(mode)) return "a device";
-  return "no regular file";
+  return "not a regular file";
 }
 
-// "/a/**/**/b" -> a, **, b; a `**` at the end takes the files of all depths.
+// "/a/**/**/b" -> a, **, b; a `**` at the end matches files at any depth.
 std::vector<std::string> components_of(const std::string& pattern) {
   std::vector<std::string> components;
   for (std::string& part : split_path(pattern)) {
@@ -94,8 +94,8 @@ bool Scan::watch(const Place& place) {
   return note(*place.watch) != nullptr;
 }
 
-// The directory as the result holds it, each once. nullptr: there are too many, or it cannot be
-// looked at.
+// The directory's entry in the result, made once. nullptr: there are too many, or its facts cannot
+// be read.
 WatchDir* Scan::note(const HostDir& directory) {
   const auto facts = checkpoint::file_facts(directory.fd->get());
   if (!facts) {
@@ -106,8 +106,8 @@ WatchDir* Scan::note(const HostDir& directory) {
       directories_seen_.try_emplace(facts->identity, result_.directories.size());
   if (!is_new) return &result_.directories[seen->second];
   if (result_.directories.size() == limits::kScanDirectoriesMax) {
-    problem("The pattern is about more than " + std::to_string(limits::kScanDirectoriesMax) +
-            " directories: the rest is not looked at.");
+    problem("The pattern leads through more than " + std::to_string(limits::kScanDirectoriesMax) +
+            " directories; logs in the others are not collected. Declare a narrower pattern.");
     result_.truncated = true;
     directories_seen_.erase(seen);
     return nullptr;
@@ -119,7 +119,7 @@ WatchDir* Scan::note(const HostDir& directory) {
   return &result_.directories.back();
 }
 
-// The last component of the pattern is looked for here.
+// Files that match the last component of the pattern may appear in `place`.
 void Scan::note_holder(const Place& place) {
   if (!place.upper || !watch(place)) return;
   if (WatchDir* directory = note(*place.upper)) directory->container_path = place.path;
@@ -171,10 +171,10 @@ void Scan::visit(const PlacePtr& at, const std::string& name, size_t index, size
 void Scan::collect(const Entry& entry) {
   if (entry.kind == Entry::Kind::kNothing || !entry.is_collected) return;
   if (entry.kind == Entry::Kind::kDirectory) {
-    // `*` takes what is there; a directory is a mistake only where it was asked for by name.
+    // `*` matches whatever is there; a directory is a mistake only if it was declared by name.
     if (components_.back() != "*") {
       problem(printable(entry.path) + " is a directory, not a file: declare " +
-              printable(entry.path) + "/* for the files in it.");
+              printable(entry.path) + "/* to collect the files in it.");
     }
     return;
   }
@@ -191,7 +191,7 @@ void Scan::collect(const Entry& entry) {
     result_.truncated = true;
     return;
   }
-  // Behind a symlink it is rotated where it is, not where the link stands.
+  // A file reached through a symlink is rotated where it is, not where the link is.
   const WatchDir* holder = note(entry.holder);
   if (holder == nullptr) return;
   files_seen_.insert(host_path);
@@ -203,8 +203,8 @@ void Scan::collect(const Entry& entry) {
                            .image_bytes = entry.image_bytes});
 }
 
-// Kafka's connections, the checkpoint and the watch loop need descriptors as well: without them
-// what the logs hold could never be let go.
+// Kafka's connections, the checkpoint and the watch loop need descriptors too: without them the log
+// files could never be shipped and closed.
 bool is_reserved(int fd) {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return false;
@@ -214,8 +214,8 @@ bool is_reserved(int fd) {
 
 Error no_descriptor() {
   return {ErrorCode::kFull,
-          "as many files are open as the limit of descriptors admits (LimitNOFILE, ulimit -n): "
-          "raise it, or declare fewer files"};
+          "the limit on open files is reached. The file waits until others are closed; raise "
+          "LimitNOFILE (ulimit -n) or declare fewer files"};
 }
 
 }  // namespace
@@ -235,7 +235,7 @@ ScanResult ContainerFs::scan(const std::string& pattern, const std::string& excl
 
 Result<Fd> open_found(const Fd& directory, const std::string& name,
                       const checkpoint::FileIdentity& expected) {
-  // First without touching it: a device that took its place would do something when opened.
+  // Held without opening it: opening a device that took its place could have an effect.
   const Fd held(::openat(directory.get(), name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
   if (!held) {
     if (errno == EMFILE || errno == ENFILE) return no_descriptor();
@@ -246,7 +246,7 @@ Result<Fd> open_found(const Fd& directory, const std::string& name,
   const auto facts = checkpoint::file_facts(held.get());
   if (!facts) return facts.error();
   if (!S_ISREG(facts->mode) || facts->identity != expected) {
-    return Error{ErrorCode::kNotFound, printable(name) + " is another file by now."};
+    return Error{ErrorCode::kNotFound, printable(name) + " has been replaced by another file."};
   }
   auto file = reopen_for_reading(held);
   if (file && is_reserved(file->get())) return no_descriptor();

@@ -39,7 +39,7 @@ struct FsSpec {
   int pid = 0;  ///< Of its init; 0 when it does not run.
 };
 
-/// A regular file that matches, or a match that cannot be collected.
+/// A regular file that matches.
 struct FoundFile {
   std::string container_path;     ///< As the container names it, after symlinks of its directories.
   std::string host_path;          ///< Canonical on the host: the source id is made of it.
@@ -47,17 +47,18 @@ struct FoundFile {
   std::string file_name;          ///< Its name in there.
   checkpoint::FileFacts facts;
   /// Size of the same file in the image's layers, if the file still begins with those bytes: that
-  /// part is not a log. 0 for a file that was emptied or made anew in its place.
+  /// part is not a log. 0 if the file was emptied or replaced.
   uint64_t image_bytes = 0;
 };
 
-/// A directory whose changes may change what a pattern finds (deepest existing ones included where
-/// the rest of the path does not exist yet).
+/// A directory in which a change may change what the pattern finds. Where the rest of a path does
+/// not exist yet, its deepest existing directory.
 struct WatchDir {
   std::string host_path;
   std::shared_ptr<Fd> directory;  ///< O_PATH|O_DIRECTORY.
   checkpoint::FileIdentity identity;
-  std::string container_path;  ///< Where files stand that match; empty for those on the way there.
+  std::string
+      container_path;  ///< Of one that may hold matching files; empty for one on the way there.
 };
 
 struct ScanResult {
@@ -77,8 +78,8 @@ class ContainerFs {
   /// Expands `pattern` (absolute; `*`, `?`, `[...]` within a component, `**` as a whole component
   /// for any depth up to 16) and leaves out what `exclude` matches. Blocks on nothing but local
   /// directories, and visits at most kScanStepsMax names: about half a second at worst, which a
-  /// hostile container can cause at each scan. `mounts` should be fresh: a mount that it does not
-  /// know yet is not entered.
+  /// hostile container can cause at each scan. Refresh `mounts` first: a mount that it does not
+  /// list is not entered.
   ScanResult scan(const std::string& pattern, const std::string& exclude) const;
 
   const FsSpec& spec() const { return spec_; }
@@ -92,7 +93,7 @@ class ContainerFs {
 /// Opens `name` in `directory` for reading: O_NONBLOCK|O_NOCTTY|O_CLOEXEC, O_NOATIME where allowed.
 /// It is held by O_PATH|O_NOFOLLOW first and opened through that descriptor only if it is still the
 /// regular file `expected`: a FIFO or device that took its place is never opened.
-/// Errors: kNotFound (gone or another file now), kFull (of descriptors), kRetryable.
+/// Errors: kNotFound (gone or replaced), kFull (no descriptor left), kRetryable.
 Result<Fd> open_found(const Fd& directory, const std::string& name,
                       const checkpoint::FileIdentity& expected);
 

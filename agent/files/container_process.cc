@@ -39,7 +39,7 @@ bool names_container(const std::string& proc_path, const HostMounts& mounts,
   const auto cgroup = read_proc_file(proc_path + "/cgroup");
   if (cgroup && cgroup->find(container_id) != std::string::npos) return true;
   for (const MountEntry& entry : mounts.entries()) {
-    // Of a mount's fields only the root is the host's word: the point is the container's.
+    // Of a mount's fields only the root is set by the host; the container chooses the mount point.
     if (entry.root.find(container_id) != std::string::npos) return true;
   }
   return false;
@@ -65,7 +65,7 @@ std::vector<std::string> parse_overlay_layers(const std::string& super_options) 
     }
   }
   if (!upper.starts_with('/')) return {};
-  // A long list is mounted relative to the directory of all snapshots: <it>/<number>/fs.
+  // A long list of layers is relative to the snapshots' directory: <directory>/<number>/fs.
   const std::string snapshots = parent_of(parent_of(upper));
   std::vector<std::string> layers = {upper};
   for (std::string& lower : lowers) {
@@ -88,8 +88,8 @@ Result<std::vector<std::string>> overlay_layers_of(int pid, const std::string& h
     if (!layers.empty()) return layers;
   }
   return Error{ErrorCode::kNotFound, "The overlay of " + of_process +
-                                         " was not mounted by the host, so that its "
-                                         "options prove nothing."};
+                                         " was not mounted by the host, so its options are not "
+                                         "trusted."};
 }
 
 Result<ContainerProcess> ContainerProcess::open(int pid, const std::string& container_id,
@@ -101,7 +101,8 @@ Result<ContainerProcess> ContainerProcess::open(int pid, const std::string& cont
   const std::string held = "/proc/self/fd/" + std::to_string(process.get());
   ContainerProcess opened(HostMounts(host.tree->mounts->allowed(), held + "/mountinfo"));
   if (!names_container(held, *opened.mounts_, container_id)) {
-    return Error{ErrorCode::kNotFound, name + " is none of container " + container_id + "."};
+    return Error{ErrorCode::kNotFound,
+                 name + " does not belong to container " + container_id + "."};
   }
   if (auto admitted = opened.mounts_->admits("/"); !admitted) return admitted.error();
   Fd root(::openat(process.get(), "root", O_PATH | O_DIRECTORY | O_CLOEXEC));
@@ -110,7 +111,7 @@ Result<ContainerProcess> ContainerProcess::open(int pid, const std::string& cont
   const auto ours = checkpoint::file_facts(host.tree->root->get());
   // A process on its way into the container, or one that left it, still sees the host.
   if (!theirs || !ours || theirs->identity == ours->identity) {
-    return Error{ErrorCode::kNotFound, name + " has the root of the host."};
+    return Error{ErrorCode::kNotFound, name + " has the host's root."};
   }
   opened.process_ = std::move(process);
   opened.tree_ = std::make_shared<HostTree>();

@@ -1,10 +1,10 @@
-// What the live init of a container tells that nothing else does: its tmpfs mounts, and the layers
-// of its overlay where Docker's API is silent (containerd's image store).
+// What only the running init process of a container can tell: its tmpfs mounts, and the layers of
+// its overlay where Docker's API does not name them (containerd's image store).
 //
-// A pid is only a number: it is used through one descriptor of /proc/<pid>, and only if its control
-// group or a mount's root names the container. The mount table of a container is hostile as well (a
-// container with CAP_SYS_ADMIN can mount an overlay with any option string): layers are believed
-// only if the same overlay stands in a mount table of the host.
+// A pid may be reused, so the process is used through one descriptor of /proc/<pid>, and only if
+// its control group or the root of a mount names the container. A container's mount table is
+// hostile too (with CAP_SYS_ADMIN it can mount an overlay with any option string): layers are
+// trusted only if the host's mount table lists the same overlay.
 #pragma once
 
 #include <string>
@@ -18,7 +18,7 @@
 namespace longshore::agent {
 
 /// Host directories of the overlay that is the root of `pid`, upper first, with the overlay's own
-/// relative names made absolute. `host_table` has to know the same overlay.
+/// relative names made absolute. `host_table` must list the same overlay.
 /// Errors: kNotFound: no such process, not an overlay, or not mounted by the host.
 Result<std::vector<std::string>> overlay_layers_of(
     int pid, const std::string& host_table = "/proc/self/mountinfo");
@@ -31,13 +31,13 @@ std::vector<std::string> parse_overlay_layers(const std::string& super_options);
 /// Thread: the watch loop.
 class ContainerProcess {
  public:
-  /// `host` is the host's own root: a process that has that root is none of a container.
+  /// `host` is the host's own root: a process with that root belongs to no container.
   /// Errors: kNotFound: gone, or the pid belongs to something else.
   static Result<ContainerProcess> open(int pid, const std::string& container_id,
                                        const HostDir& host);
 
-  /// What is mounted at `destination` in the container. Errors: kNotFound (nothing is), kInvalid
-  /// (its file system is not admitted), kRetryable.
+  /// What is mounted at `destination` in the container. Errors: kNotFound (nothing), kInvalid (its
+  /// file system is not admitted), kRetryable.
   Result<HostDir> open_mount(const std::string& destination) const;
 
  private:

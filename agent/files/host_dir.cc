@@ -23,7 +23,6 @@ namespace longshore::agent {
 namespace {
 
 constexpr uint64_t kContained = RESOLVE_NO_MAGICLINKS | RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS;
-constexpr int kAttemptsMax = 8;  // EAGAIN of openat2: a rename raced with it.
 
 std::string descriptor_path(const Fd& fd) { return "/proc/self/fd/" + std::to_string(fd.get()); }
 
@@ -34,7 +33,7 @@ Fd open_component(int directory, const std::string& name, uint64_t resolve) {
   for (int attempt = 1;; ++attempt) {
     const long fd = ::syscall(SYS_openat2, directory, name.c_str(), &how, sizeof(how));
     if (fd >= 0) return Fd(static_cast<int>(fd));
-    if ((errno != EAGAIN && errno != EINTR) || attempt == kAttemptsMax) return Fd();
+    if ((errno != EAGAIN && errno != EINTR) || attempt == limits::kOpenAttemptsMax) return Fd();
   }
 }
 
@@ -61,7 +60,7 @@ Result<Fd> cross_mount(const HostDir& directory, const std::string& name) {
   if (auto admitted = directory.tree->mounts->admits(seen); !admitted) return admitted.error();
   Fd fd = open_component(directory.fd->get(), name, kContained);
   if (!fd) return error_of(errno, path);
-  // The table may be older than the mount: what was reached must be what was admitted.
+  // The table may be older than the mount: the mount reached must be the one admitted.
   if (mount_id_of(fd) != directory.tree->mounts->mount_of(seen)->id) {
     return Error{ErrorCode::kRetryable, path + " was mounted just now; the next scan enters it."};
   }
@@ -131,12 +130,12 @@ Result<HostDir> open_below(const HostDir& directory, const std::string& path) {
   }
   const auto facts = checkpoint::file_facts(at.fd->get());
   if (!facts) return facts.error();
-  if (!S_ISDIR(facts->mode)) return Error{ErrorCode::kNotFound, path + " is no directory."};
+  if (!S_ISDIR(facts->mode)) return Error{ErrorCode::kNotFound, path + " is not a directory."};
   return at;
 }
 
 Result<Fd> reopen_for_reading(const Fd& path_fd) {
-  // The link in /proc leads to the very inode that is held, so nothing can be swapped in between.
+  // The link in /proc leads to the very inode that is held: nothing can take its place meanwhile.
   const std::string path = descriptor_path(path_fd);
   const int flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
   Fd fd(::open(path.c_str(), flags | O_NOATIME));

@@ -15,12 +15,13 @@
 
 namespace longshore::agent {
 
-/// How paths below one root are named: for the mount table, and in what we report.
+/// How paths below one root are written: for the mount table, and in reports.
 struct HostTree {
   const HostMounts* mounts = nullptr;
-  std::string seen_prefix;      ///< "" or "/host": before a path for the table's owner.
-  std::string reported_prefix;  ///< "" or "tmpfs:<container id>:": before a path for the source id.
-  std::shared_ptr<Fd> root;     ///< O_PATH.
+  std::string seen_prefix;  ///< "" or "/host": before a path, for the mount table.
+  std::string
+      reported_prefix;       ///< "" or "tmpfs:<container id>:": before a path, for the source id.
+  std::shared_ptr<Fd> root;  ///< O_PATH.
 };
 
 struct HostDir {
@@ -40,31 +41,32 @@ struct OpenedName {
 /// "/a" + "b" = "/a/b"; "/" + "b" = "/b".
 std::string join_path(const std::string& directory, const std::string& name);
 
-/// The components of a path; empty ones and "." left out.
+/// The components of a path, without empty ones and ".".
 std::vector<std::string> split_path(const std::string& path);
 
-/// Absolute, without ".." and NUL bytes, not longer than a path may be: fit for being walked.
+/// Whether a path can be walked: absolute, without ".." and NUL bytes, not too long.
 bool is_plain_path(const std::string& path);
 
 /// Opens the host's root as it is seen at `host_root`. Errors: kInvalid (its file system),
 /// kRetryable.
 Result<HostDir> open_tree(std::string host_root, const HostMounts& mounts);
 
-/// Errors: kNotFound; kInvalid: it is a mount that may not be touched; kRetryable: anything else.
+/// Opens one name. Errors: kNotFound; kInvalid: a mount that may not be touched; kRetryable:
+/// anything else.
 Result<OpenedName> open_name(const HostDir& directory, const std::string& name);
 
-/// The same without looking at what was opened: for walking through.
+/// The same without its facts: for directories on the way.
 Result<Fd> open_name_only(const HostDir& directory, const std::string& name);
 
 /// The directory `path` below `directory`, entered component by component. REQUIRES: is_plain_path.
 /// Errors: as open_name(); a symlink on the way is kNotFound.
 Result<HostDir> open_below(const HostDir& directory, const std::string& path);
 
-/// O_RDONLY on the same inode that an O_PATH descriptor holds, never blocking, access time kept
-/// where that is allowed. REQUIRES: a regular file or a directory. Errors: kRetryable.
+/// Opens for reading the inode that an O_PATH descriptor holds. Never blocks, and keeps the access
+/// time where that is allowed. REQUIRES: a regular file or a directory. Errors: kRetryable.
 Result<Fd> reopen_for_reading(const Fd& path_fd);
 
-/// A name in a directory, and what readdir says that it is (DT_UNKNOWN where it does not know).
+/// A name in a directory, and its type as readdir reports it, which may be DT_UNKNOWN.
 struct ListedName {
   std::string name;
   unsigned char type = 0;
@@ -73,7 +75,7 @@ struct ListedName {
 /// At most `names_max` names, unsorted, without "." and "..". Errors: kRetryable.
 Result<std::vector<ListedName>> list_names(const HostDir& directory, size_t names_max);
 
-/// What overlayfs noted at an entry of a layer, as trusted.overlay.* or user.overlay.*
+/// The marks of overlayfs on an entry of a layer: trusted.overlay.* or user.overlay.*.
 struct OverlayMarks {
   bool is_opaque = false;      ///< A directory that hides those of the layers below.
   bool is_redirected = false;  ///< A directory whose lower part has another name.
@@ -81,7 +83,7 @@ struct OverlayMarks {
 };
 OverlayMarks overlay_marks(const Fd& path_fd);
 
-/// Whether a character device is overlayfs's sign for a deleted name: device 0/0.
+/// Whether it is overlayfs's mark for a deleted name: the character device 0/0.
 bool is_whiteout(const OpenedName& opened);
 
 }  // namespace longshore::agent

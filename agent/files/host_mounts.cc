@@ -11,13 +11,13 @@
 #include <utility>
 
 #include "config/fd.h"
+#include "config/limits.h"
 
 namespace longshore::agent {
 namespace {
 
 constexpr std::array<std::string_view, 9> kLocalTypes = {"ext2", "ext3", "ext4",    "xfs",  "btrfs",
                                                          "zfs",  "f2fs", "overlay", "tmpfs"};
-constexpr size_t kProcFileBytesMax = 16 << 20;
 
 bool is_octal(char c) { return c >= '0' && c <= '7'; }
 
@@ -43,7 +43,7 @@ bool parse_line(std::string_view line, MountEntry& entry) {
   while (!line.empty() && next_field(line) != "-") {
   }
   entry.type = next_field(line);
-  next_field(line);  // The source: a word of whoever mounted it.
+  next_field(line);  // The source: any text, chosen by whoever mounted it.
   entry.super_options = next_field(line);
   return !entry.type.empty() && entry.point.starts_with('/');
 }
@@ -82,14 +82,14 @@ Result<std::string> read_proc_file(const std::string& path) {
   if (!file) return Error{ErrorCode::kNotFound, path + ": " + std::strerror(errno)};
   std::string text;
   std::array<char, 65536> part;
-  while (text.size() < kProcFileBytesMax) {
+  while (text.size() < limits::kProcFileBytesMax) {
     const ssize_t got = ::read(file.get(), part.data(), part.size());
     if (got == 0) return text;
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return Error{ErrorCode::kNotFound, path + ": " + std::strerror(errno)};
     text.append(part.data(), static_cast<size_t>(got));
   }
-  return Error{ErrorCode::kNotFound, path + " is longer than 16 MiB."};
+  return Error{ErrorCode::kNotFound, path + " is too long."};
 }
 
 bool lies_within(std::string_view path, std::string_view prefix) {
@@ -115,7 +115,7 @@ const MountEntry* HostMounts::nearest_child(const MountEntry& mount,
   for (const MountEntry& entry : entries_) {
     if (entry.parent != mount.id || entry.id == mount.id) continue;
     if (!lies_within(path, entry.point) || !lies_within(entry.point, mount.point)) continue;
-    // Two children on one point cannot be; in a table that was caught changing the later one wins.
+    // No two children share a point. If the table changed while it was read, the later one wins.
     if (nearest == nullptr || entry.point.size() <= nearest->point.size()) nearest = &entry;
   }
   return nearest;
@@ -130,7 +130,7 @@ const MountEntry* HostMounts::mount_of(const std::string& path) const {
     });
     if (!has_parent) mount = &entry;
   }
-  // A chain longer than the table would be a loop in it.
+  // A chain longer than the table would mean a loop.
   for (size_t steps = 0; mount != nullptr && steps < entries_.size(); ++steps) {
     const MountEntry* child = nearest_child(*mount, path);
     if (child == nullptr) break;
@@ -142,15 +142,17 @@ const MountEntry* HostMounts::mount_of(const std::string& path) const {
 Result<std::string> HostMounts::admits(const std::string& path) const {
   const MountEntry* mount = mount_of(path);
   if (mount == nullptr) {
-    return Error{ErrorCode::kInvalid, mountinfo_path_ + " does not say what " + path + " is on."};
+    return Error{ErrorCode::kInvalid,
+                 mountinfo_path_ + " does not list the mount that " + path + " is on."};
   }
   const bool known =
       std::find(kLocalTypes.begin(), kLocalTypes.end(), mount->type) != kLocalTypes.end() ||
       std::find(allowed_.begin(), allowed_.end(), mount->type) != allowed_.end();
   if (known) return mount->type;
-  return Error{ErrorCode::kInvalid, "The file system " + mount->type + " mounted at " +
-                                        mount->point + " is not touched: --allow-fs " +
-                                        mount->type + " admits it."};
+  return Error{ErrorCode::kInvalid, "The " + mount->type + " file system at " + mount->point +
+                                        " is not read, because it may hang. To read it all the "
+                                        "same, start the agent with --allow-fs " +
+                                        mount->type + "."};
 }
 
 }  // namespace longshore::agent

@@ -1,5 +1,5 @@
 // Which mounts may be touched. A path is judged by the mount table alone, before any system call
-// names it: one stat below a dead NFS server would hang the watch loop.
+// uses it: one stat on a mount whose NFS server is dead would hang the watch loop.
 //
 //   /proc/<pid>/mountinfo --> MountEntry list --> the mount that a path lies on --> admitted or not
 #pragma once
@@ -29,22 +29,22 @@ struct MountEntry {
 /// Undoes mountinfo's octal escapes (\040 and the like).
 std::string unescape_octal(std::string_view text);
 
-/// Lines that do not parse are passed over.
+/// Lines that do not parse are skipped.
 std::vector<MountEntry> parse_mountinfo(std::string_view text);
 
-/// Reads a file of /proc whole, at most 16 MiB. Errors: kNotFound.
+/// Reads a file of /proc whole, up to kProcFileBytesMax. Errors: kNotFound.
 Result<std::string> read_proc_file(const std::string& path);
 
 /// Which mounts of the host may be touched: /proc/self/mountinfo, read again when it changes.
 /// Thread: the watch loop.
 class HostMounts {
  public:
-  /// `allowed` are file system types beside the known local ones (ext*, xfs, btrfs, zfs, f2fs,
-  /// overlay, tmpfs). `mountinfo_path` is for tests and for a container's own table.
+  /// `allowed` are file system types in addition to the known local ones (ext*, xfs, btrfs, zfs,
+  /// f2fs, overlay, tmpfs). `mountinfo_path` is for tests and for a container's own table.
   explicit HostMounts(std::vector<std::string> allowed,
                       std::string mountinfo_path = "/proc/self/mountinfo");
 
-  /// Reads the table again; keeps the one it has where that fails.
+  /// Reads the table again; keeps the old one if that fails.
   void refresh();
 
   /// The type of the file system that `path` lies on, if it may be touched. Touches nothing.

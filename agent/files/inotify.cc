@@ -59,8 +59,8 @@ Result<int> Inotify::watch(const Fd& directory) {
   if (watch >= 0) unwatch(watch);
   if (cause == ENOSPC || cause == ENOMEM) {
     return Error{ErrorCode::kFull,
-                 "no more inotify watches; raise fs.inotify.max_user_watches. Until then changes "
-                 "there are found by the sweep."};
+                 "no inotify watch is left. Changes there are found by the sweep, seconds later; "
+                 "raise fs.inotify.max_user_watches."};
   }
   return Error{ErrorCode::kNotFound, std::string("inotify_add_watch: ") + std::strerror(cause)};
 }

@@ -1,6 +1,6 @@
-// Directory watches by raw inotify, for libuv's own swallows the queue's overflow. Writes come
-// through a second instance: what appears or is renamed must be looked at at once, what is written
-// can be gathered, and there is much more of it.
+// Watches directories through inotify itself, because libuv does not report that its queue
+// overflowed. Writes come through a second instance: a name that appears or is renamed must be
+// handled at once, while writes, of which there are many more, can be gathered.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "config/fd.h"
+#include "config/limits.h"
 #include "config/result.h"
 
 namespace longshore::agent {
@@ -20,21 +21,21 @@ struct DirectoryEvent {
     kGrown,      ///< `name` was written to or truncated.
     kChanged,    ///< `name` appeared, vanished or was renamed (`cookie` pairs the two halves).
     kUnwatched,  ///< The directory is gone, and so is the watch.
-    kOverflow,   ///< Events were lost: everything has to be looked at again.
+    kOverflow,   ///< Events were lost: everything must be scanned again.
   };
   Kind kind = Kind::kGrown;
   int watch = -1;
   std::string_view name;
   uint32_t cookie = 0;
-  bool arrived = false;  ///< kChanged: `name` is there now.
+  bool arrived = false;  ///< kChanged: `name` exists now.
 };
 
 /// The seam to inotify, replaced in tests. Thread: the watch loop.
 class DirectoryWatcher {
  public:
   virtual ~DirectoryWatcher() = default;
-  /// Watches the directory behind an O_PATH descriptor; one watch a directory, the same number when
-  /// asked again. Errors: kFull, naming the sysctl to raise; kNotFound.
+  /// Watches the directory that an O_PATH descriptor holds. Returns the number of the watch, the
+  /// same one when it is watched already. Errors: kFull, naming the sysctl to raise; kNotFound.
   virtual Result<int> watch(const Fd& directory) = 0;
   virtual void unwatch(int watch) = 0;
 };
@@ -48,23 +49,24 @@ class Inotify final : public DirectoryWatcher {
   Result<int> watch(const Fd& directory) override;
   void unwatch(int watch) override;
 
-  /// Everything but kGrown; kOverflow is of one instance, whichever lost events.
+  /// All kinds but kGrown. Each instance reports its own kOverflow.
   int changes_fd() const { return changes_.get(); }
   void read_changes(const Visit& visit);
-  /// kGrown. A name may have been renamed or have gone since.
+  /// kGrown and kOverflow. A name may have been renamed or removed since.
   int writes_fd() const { return writes_.get(); }
   void read_writes(const Visit& visit);
 
  private:
-  static constexpr size_t kBufferBytes = 256 << 10;
   Inotify(Fd changes, Fd writes)
-      : changes_(std::move(changes)), writes_(std::move(writes)), buffer_(kBufferBytes) {}
-  // What is queued, at most a few thousand events.
+      : changes_(std::move(changes)),
+        writes_(std::move(writes)),
+        buffer_(limits::kInotifyBufferBytes) {}
+  // Reads what is queued, at most a few thousand events.
   void read(const Fd& fd, const Visit& visit);
   void forget(int watch);
 
   Fd changes_, writes_;
-  std::unordered_map<int, int> of_changes_, of_writes_;  // A watch's number in the other instance.
+  std::unordered_map<int, int> of_changes_, of_writes_;  // A watch -> its number in the other one.
   std::vector<char> buffer_;  // operator new aligns it for inotify_event.
 };
 

@@ -6,7 +6,7 @@
 
 namespace longshore::agent {
 
-/// An open log file. Shared by the lane, which reads it, and the watch loop, which asks its size.
+/// An open log file. Shared by the lane, which reads it, and the watch loop, which checks its size.
 /// Immutable.
 struct OpenFile {
   Fd fd;

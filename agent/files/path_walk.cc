@@ -15,9 +15,6 @@
 namespace longshore::agent {
 namespace {
 
-constexpr size_t kPrintableBytesMax = 300;
-constexpr size_t kCompareSteps = 16;  // What comparing an image's part costs of the budget.
-
 Entry::Kind kind_of(uint32_t mode) {
   if (S_ISLNK(mode)) return Entry::Kind::kSymlink;
   if (S_ISREG(mode)) return Entry::Kind::kFile;
@@ -39,7 +36,7 @@ bool equal_at(const Fd& one, const Fd& other, uint64_t offset, size_t size) {
          left == right;
 }
 
-// Whether `file` begins with the bytes of `image`, as far as both ends of the part tell.
+// Whether `file` begins with the bytes of `image`, judged by both ends of that part.
 bool begins_with(const OpenedName& file, const OpenedName& image) {
   const uint64_t size = image.facts.size_bytes;
   const size_t part = std::min<uint64_t>(size, limits::kImageCompareBytes);
@@ -52,7 +49,7 @@ bool begins_with(const OpenedName& file, const OpenedName& image) {
 }  // namespace
 
 std::string printable(const std::string& text) {
-  std::string shown = text.substr(0, kPrintableBytesMax);
+  std::string shown = text.substr(0, limits::kPrintableBytesMax);
   for (char& c : shown) {
     if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
   }
@@ -74,7 +71,8 @@ bool PathWalk::spend(size_t steps) {
   }
   if (!is_exhausted_) {
     notes_.problem("The pattern makes a scan visit more than " +
-                   std::to_string(limits::kScanStepsMax) + " names: the rest is not looked at.");
+                   std::to_string(limits::kScanStepsMax) +
+                   " names; the rest is not collected. Declare a narrower pattern.");
   }
   is_exhausted_ = true;
   return false;
@@ -99,7 +97,7 @@ Entry PathWalk::look_up(const PlacePtr& place, const std::string& name) {
     Entry entry = mount->second->source.empty() ? enter_live_mount(place, path)
                                                 : enter_mount(place, path, *mount->second);
     if (entry.kind != Entry::Kind::kNothing) return entry;
-    // Before the container runs there is nothing but the mount point.
+    // Before the container runs, only the mount point is there.
     if (!mount->second->source.empty()) return entry;
   }
   Entry entry = merge(place, path, name);
@@ -132,7 +130,7 @@ Entry PathWalk::merge(const PlacePtr& place, const std::string& path, const std:
     if (!opened) {
       if (opened.error().code == ErrorCode::kNotFound) continue;
       report(opened.error());
-      break;  // What stands here is unknown, and so is what it hides.
+      break;  // It is unknown what is here, and what it hides.
     }
     if (entry.kind == Entry::Kind::kNothing) {
       entry.path = path;
@@ -148,7 +146,7 @@ Entry PathWalk::merge(const PlacePtr& place, const std::string& path, const std:
   return entry;
 }
 
-// One layer's word on a name, upper layers first. false: the layers below do not count.
+// Adds what one layer has under a name, upper layers first. false: lower layers do not count.
 bool PathWalk::take_layer(Entry& entry, Place& child, const HostDir& layer, bool is_upper,
                           OpenedName opened) {
   if (child.is_overlay && is_whiteout(opened)) return false;
@@ -186,8 +184,10 @@ bool PathWalk::take_directory(Place& child, const HostDir& layer, bool is_upper,
     const OverlayMarks marks = overlay_marks(*directory.fd);
     goes_on = !marks.is_opaque && !marks.is_redirected;
     if (marks.is_redirected) {
-      problem("The directory " + printable(child.path) +
-              " was renamed by overlay's redirect_dir: its image part is not followed.");
+      problem(
+          "The directory " + printable(child.path) +
+          " was renamed in the container (overlay's redirect_dir): what it has from the image is "
+          "not seen.");
     }
   }
   if (is_upper) {
@@ -198,11 +198,11 @@ bool PathWalk::take_directory(Place& child, const HostDir& layer, bool is_upper,
   return goes_on;
 }
 
-// A file that is in the upper layer as well was copied up, or made anew in place of the image's, or
-// emptied while it was copied: only where the image's bytes still stand they are no log.
+// A file in the upper layer that a lower one has too was copied up from the image, or emptied, or
+// replaced. Only if it still begins with the image's bytes are those not part of the log.
 void PathWalk::subtract_image(Entry& entry, const OpenedName& lower) {
   const uint64_t size = lower.facts.size_bytes;
-  if (size == 0 || entry.opened.facts.size_bytes < size || !spend(kCompareSteps)) return;
+  if (size == 0 || entry.opened.facts.size_bytes < size || !spend(limits::kCompareSteps)) return;
   if (begins_with(entry.opened, lower)) entry.image_bytes = size;
 }
 

@@ -1,10 +1,9 @@
 // Walks a container's file system as the container sees it: overlay layers merged, mounts on top,
 // symlinks resolved inside. Each step is one component in host directories that are held open.
 //
-//   virtual directory (Place) --look_up(name)--> Entry: directory | symlink | file | other |
-//   nothing
-//                                                  |
-//                         follow(): target walked from the container's root or the link's Place
+//   virtual directory (Place) --look_up(name)--> Entry: directory, symlink, file, other, nothing
+//                                                              |
+//              follow(): the target is walked from the container's root or the link's Place
 #pragma once
 
 #include <cstdint>
@@ -24,15 +23,15 @@ namespace longshore::agent {
 struct Place {
   std::string path;                     ///< Virtual: "/" or without a trailing slash.
   std::shared_ptr<const Place> parent;  ///< None at the root.
-  std::optional<HostDir> upper;         ///< Where what counts is written; none: lower layers only.
+  std::optional<HostDir> upper;         ///< The layer that is written to, if it is there.
   std::vector<HostDir> lowers;          ///< Of the image, nearest first.
-  std::optional<HostDir> watch;         ///< `upper`, or that of the nearest ancestor having one.
+  std::optional<HostDir> watch;         ///< `upper`, or that of the nearest ancestor with one.
   bool is_overlay = false;
   uint32_t owner = 0;
 };
 using PlacePtr = std::shared_ptr<const Place>;
 
-/// What stands at one name.
+/// What one name leads to.
 struct Entry {
   enum class Kind : uint8_t { kNothing, kDirectory, kSymlink, kFile, kOther };
 
@@ -48,16 +47,16 @@ struct Entry {
   uint32_t owner() const { return place ? place->owner : opened.facts.owner; }
 };
 
-/// What a walk notes on its way; the scan decides what becomes of it.
+/// Takes what a walk notes on its way; the scan is one.
 class WalkNotes {
  public:
   virtual ~WalkNotes() = default;
   virtual void problem(std::string sentence) = 0;
-  /// What a name in `place` leads to may change the result.
+  /// A change in `place` may change the result. false: it cannot be watched.
   virtual bool watch(const Place& place) = 0;
 };
 
-/// A name as it may stand in a sentence: no control bytes, not endless.
+/// A name made fit for a message: no control characters, not too long.
 std::string printable(const std::string& text);
 
 /// Thread: the watch loop. Lives for one scan.
@@ -69,7 +68,7 @@ class PathWalk {
   /// Opens the layers and finds where the mounts are. nullptr: the host's root cannot be opened.
   PlacePtr start();
 
-  /// Why files outside of mounts cannot be seen; empty when they can.
+  /// Why files outside of mounts cannot be seen; empty if they can.
   const std::string& rootless_reason() const { return rootless_reason_; }
 
   /// One component; a symlink is not followed.
@@ -79,15 +78,15 @@ class PathWalk {
   /// applied to each link on the way. Takes from `links_left`.
   Entry follow(const PlacePtr& place, const Entry& link, size_t& links_left);
 
-  /// The names that look_up may find in `place`, sorted, each once. `is_file` means that readdir
-  /// is sure that it is no directory and no symlink.
+  /// The names that look_up may find in `place`, sorted, each once. `is_file`: readdir reports a
+  /// regular file, so it is no directory and no symlink.
   struct Name {
     std::string name;
     bool is_file = false;
   };
   std::vector<Name> names_in(const Place& place);
 
-  /// Opens and names taken from the scan's budget are gone: nothing more is found.
+  /// The scan has used up its budget of names: nothing more is found.
   bool is_exhausted() const { return is_exhausted_; }
 
  private:
@@ -123,9 +122,9 @@ class PathWalk {
   WalkNotes& notes_;
   size_t steps_left_;
   bool is_exhausted_ = false;
-  bool is_placing_ = false;  // Mounts that the pattern may not be about: nothing is noted.
+  bool is_placing_ = false;  // Resolving all mounts, which may not concern the pattern: no notes.
   HostDir host_;
-  std::vector<HostDir> chain_;  // The directories down to the source that was opened last.
+  std::vector<HostDir> chain_;  // The directories down to the mount source opened last.
   PlacePtr root_;
   std::string rootless_reason_;
   std::map<std::string, const FsMount*> placed_;  // By canonical destination.

@@ -1,4 +1,4 @@
-// Where a walk starts: the layers, the mounts and where the container's symlinks put them.
+// How a walk starts: opens the layers and resolves where the mounts are.
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -27,7 +27,7 @@ void PathWalk::open_layers() {
   root->is_overlay = spec_.layers_are_overlay;
   std::vector<std::string> layers = spec_.layers;
   if (layers.empty() && spec_.pid > 0) {
-    // The pid may belong to something else by now, which ContainerProcess finds out.
+    // The pid may belong to another process by now; ContainerProcess checks.
     if (!process_) process_ = ContainerProcess::open(spec_.pid, spec_.container_id, host_);
     if (!*process_) {
       rootless_reason_ = process_->error().message;
@@ -39,8 +39,9 @@ void PathWalk::open_layers() {
   }
   if (layers.empty()) {
     rootless_reason_ =
-        "The storage driver does not tell where the container's files are: only its volumes and "
-        "bind mounts can be collected. " +
+        "The storage driver does not tell where the container's files are; only logs in its "
+        "volumes "
+        "and bind mounts can be collected. " +
         rootless_reason_;
   }
   for (size_t i = 0; i < layers.size() && (i == 0 || root->is_overlay); ++i) {
@@ -62,7 +63,7 @@ void PathWalk::open_layers() {
 }
 
 // The runtime resolves a destination in the image before it mounts: with /var/run -> /run a mount
-// at /var/run/app is one at /run/app. Shorter ones first, as they may lie on the way of others.
+// at /var/run/app is one at /run/app. Shorter ones come first: others may lie below them.
 void PathWalk::place_mounts() {
   std::vector<const FsMount*> mounts;
   for (const FsMount& mount : spec_.mounts) mounts.push_back(&mount);
@@ -89,7 +90,7 @@ std::string PathWalk::canonical_destination(const std::string& destination) {
       at = entry.place;
       continue;
     }
-    // Not there yet, or a file: the rest as it is written.
+    // It does not exist yet, or is a file: the rest is taken as written.
     std::string path = at->path;
     for (; i < parts.size(); ++i) path = join_path(path, parts[i]);
     return path;
@@ -98,7 +99,7 @@ std::string PathWalk::canonical_destination(const std::string& destination) {
 }
 
 Result<PathWalk::Source> PathWalk::open_source(const std::string& path) {
-  if (!is_plain_path(path)) return Error{ErrorCode::kInvalid, path + " is no usable path."};
+  if (!is_plain_path(path)) return Error{ErrorCode::kInvalid, path + " is not a usable path."};
   const std::vector<std::string> parts = split_path(path);
   if (auto admitted = mounts_.admits(host_.tree->seen_prefix + path); !admitted) {
     return admitted.error();
@@ -108,15 +109,15 @@ Result<PathWalk::Source> PathWalk::open_source(const std::string& path) {
   for (size_t i = 0; i < parts.size(); ++i) {
     source.name = parts[i];
     if (i + 1 == parts.size()) break;
-    // The layers of one container share most of their way: what the last one opened is kept.
+    // The layers of one container share most of their path: the directories opened last are kept.
     const std::string next = join_path(source.parent.path, parts[i]);
     if (chain_.size() > i + 1 && chain_[i + 1].path != next) chain_.resize(i + 1);
     if (chain_.size() == i + 1) {
       auto fd = open_name_only(source.parent, parts[i]);
       if (!fd) {
         return Error{fd.error().code, fd.error().message +
-                                          " (a symlink on the way to a layer or a mount's source "
-                                          "is not followed)"};
+                                          " (symlinks on the way to a layer or to a mount's source "
+                                          "are not followed)"};
       }
       chain_.push_back({std::make_shared<Fd>(std::move(*fd)), next, host_.tree});
     }

@@ -6,22 +6,27 @@
 #include <algorithm>
 
 #include "config/glob.h"
+#include "config/limits.h"
 
 namespace longshore::agent {
 namespace {
 
 constexpr uint64_t kTickMs = 500;
-constexpr size_t kSaidMax = 10'000;
 
 WatchLoop* self(const void* handle) {
   return static_cast<WatchLoop*>(uv_handle_get_data(static_cast<const uv_handle_t*>(handle)));
 }
 
-// The log file of the json-file driver. Before the first start inspect does not name it, but its
-// place is fixed; moby daemon/container.go, GetRootResourcePath.
+// The log file of the json-file driver. Before the first start Docker's inspect does not name it,
+// but its place is fixed; moby daemon/container.go, GetRootResourcePath.
 std::string json_log_path(const docker::Container& container, const std::string& docker_root) {
   if (!container.log_path.empty() || docker_root.empty()) return container.log_path;
   return docker_root + "/containers/" + container.id + "/" + container.id + "-json.log";
+}
+
+// Before a message about one log of a container.
+std::string title_of(const docker::Container& container, const std::string& log) {
+  return "container " + container.name + ", log " + log + ": ";
 }
 
 }  // namespace
@@ -112,7 +117,7 @@ void WatchLoop::start_handles() {
   uv_signal_start(&sigint_, on_signal, SIGINT);
 }
 
-// The first write after a pause is told at once; those behind it gather.
+// The first write after a pause is handled at once; those that follow it are gathered.
 void WatchLoop::await_writes() {
   uv_poll_start(&writes_poll_, UV_READABLE, [](uv_poll_t* poll, int, int) {
     WatchLoop* loop = self(poll);
@@ -142,8 +147,7 @@ void WatchLoop::close_handles() {
   }
 }
 
-// A mount that the table does not know is refused, so the table is read before anything is looked
-// at.
+// A mount that the table does not list is refused, so the table is read before any scan.
 void WatchLoop::refresh_mounts() {
   if (std::exchange(mounts_changed_, false)) mounts_.refresh();
 }
@@ -183,7 +187,7 @@ void WatchLoop::declare_host_sources() {
 FsSpec WatchLoop::fs_of(const docker::Container& container, const Declaration& declaration) {
   FsSpec fs;
   if (declaration.stream != Stream::kFile) {
-    // The log driver's file is the host's; nothing in its path is the container's to choose.
+    // The log driver's file is the host's; the container has no say in its path.
     fs.layers = {"/"};
     fs.layers_are_overlay = false;
     return fs;
@@ -202,32 +206,32 @@ FsSpec WatchLoop::fs_of(const docker::Container& container, const Declaration& d
 }
 
 bool WatchLoop::declare(const docker::Container& container, Declaration declaration) {
+  const std::string title = title_of(container, declaration.name);
   if (!declaration.topic.empty() && declaration.topic == options_.ledger_topic) {
-    say_once(container.id + declaration.name + "ledger",
-             "container " + container.name + ", " + declaration.name + ": topic " +
-                 declaration.topic + " is the ledger's; its logs are not collected.");
+    warn_once(container.id + declaration.name + "ledger",
+              title + "topic " + declaration.topic +
+                  " is reserved for the ledger; the log is not collected. Declare another topic.");
     return false;
   }
   if (!declaration.topic.empty() && declaration.topic != options_.default_topic &&
       std::none_of(options_.allowed_topics.begin(), options_.allowed_topics.end(),
                    [&](const auto& glob) { return glob_match(glob, declaration.topic); })) {
-    say_once(container.id + declaration.name + "topic",
-             "container " + container.name + ", " + declaration.name + ": topic " +
-                 declaration.topic +
-                 " is not admitted; its logs are not collected. Start the "
-                 "agent with --allow-topic=" +
-                 declaration.topic + ".");
+    warn_once(container.id + declaration.name + "topic",
+              title + "topic " + declaration.topic +
+                  " is not allowed; the log is not collected. To allow it, start the agent with "
+                  "--allow-topic=" +
+                  declaration.topic + ".");
     return false;
   }
   if (declaration.stream != Stream::kFile) {
     if (container.log_driver != "json-file") {
-      say_once(container.id + declaration.name + "driver",
-               "container " + container.name + ", " + declaration.name + ": its log driver is " +
-                   container.log_driver + ", whose logs cannot be collected; use json-file.");
+      warn_once(container.id + declaration.name + "driver",
+                title + "the container's log driver is " + container.log_driver +
+                    ", which cannot be read; the log is not collected. Use json-file.");
       return false;
     }
     declaration.path = json_log_path(container, docker_->docker_root());
-    if (declaration.path.empty()) return false;  // Told with its first start at the latest.
+    if (declaration.path.empty()) return false;  // Docker names it at the first start.
   }
   discovery_.declare({container.id, container.name, container.image}, declaration,
                      fs_of(container, declaration));
@@ -238,14 +242,14 @@ void WatchLoop::on_container(const docker::Container& container) {
   Declarations declarations = merge(parse_environment(container.environment, options_.prefixes),
                                     parse_labels(container.labels));
   for (const WrongDeclaration& wrong : declarations.wrong) {
-    say_once(container.id + wrong.name + wrong.message,
-             "container " + container.name + ", " + wrong.name + ": " + wrong.message);
+    warn_once(container.id + wrong.name + wrong.message,
+              title_of(container, wrong.name) + wrong.message);
   }
   if (declarations.usable.empty()) return;
   refresh_mounts();
   if (container.running) discovery_.revived(container.id);
   for (Declaration& declaration : declarations.usable) declare(container, std::move(declaration));
-  // Found dead by the first full list: its last lines are complete.
+  // The first full list shows it stopped: its last lines are complete.
   if (!container.running && !reconciled_) discovery_.ended(container.id);
   settle();
 }
@@ -271,9 +275,9 @@ void WatchLoop::on_reconciled() {
 
 void WatchLoop::on_disconnected(const std::string& reason) { spdlog::warn("{}", reason); }
 
-void WatchLoop::say_once(const std::string& key, const std::string& sentence) {
-  if (said_.size() > kSaidMax) said_.clear();
-  if (said_.insert(key).second) spdlog::warn("{}", sentence);
+void WatchLoop::warn_once(const std::string& key, const std::string& sentence) {
+  if (warned_.size() > limits::kWarnedOnceMax) warned_.clear();
+  if (warned_.insert(key).second) spdlog::warn("{}", sentence);
 }
 
 }  // namespace longshore::agent

@@ -23,13 +23,13 @@ namespace longshore::agent {
 struct WatchOptions {
   std::string docker_socket;  ///< Empty: no Docker.
   std::string host_root = "/";
-  std::vector<std::string> prefixes;        ///< Of declaring variables.
+  std::vector<std::string> prefixes;        ///< Of the variables that declare logs.
   std::vector<std::string> allowed_topics;  ///< Globs; the agent's own topic is always allowed.
   std::string default_topic;
-  std::string ledger_topic;  ///< Nobody may declare it.
+  std::string ledger_topic;  ///< No log may be declared to go there.
   std::vector<Declaration> host_sources;
   int64_t sweep_ms = 5000;
-  int64_t gather_ms = 0;  ///< How long writes gather before they are told to the lanes.
+  int64_t gather_ms = 0;  ///< How long writes are gathered before lanes are told.
 };
 
 /// Why run() returned.
@@ -65,7 +65,7 @@ class WatchLoop final : private docker::Listener {
   void refresh_mounts();
   void settle();
   void on_lane_messages();
-  void say_once(const std::string& key, const std::string& sentence);
+  void warn_once(const std::string& key, const std::string& sentence);
 
   const WatchOptions options_;
   Discovery& discovery_;
@@ -84,7 +84,7 @@ class WatchLoop final : private docker::Listener {
   bool mounts_changed_ = true;
   std::unique_ptr<docker::Client> docker_;
   bool reconciled_ = false;
-  std::unordered_set<std::string> said_;
+  std::unordered_set<std::string> warned_;
   WatchResult result_;
 };
 

@@ -1,4 +1,4 @@
-// Directories that stand for a container's layers and mounts, made below one temporary directory.
+// Directories that serve as a container's layers and mounts, made below one temporary directory.
 #pragma once
 
 #include <sys/stat.h>
@@ -15,8 +15,8 @@
 
 namespace longshore::agent {
 
-/// Layers "upper" and "lower" exist from the start; what else is wanted is made with `file` and
-/// `directory`, whose paths are relative to the tree. Thread: the test's.
+/// The layers "upper" and "lower" exist from the start; tests add the rest with `file`,
+/// `directory` and others, whose paths are relative to the tree. Thread: the test's.
 class ContainerTree {
  public:
   ContainerTree() {
