@@ -5,11 +5,11 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <memory>
 #include <tuple>
+#include <utility>
 
 #include "agent/discovery/rotated_name.h"
+#include "config/directory.h"
 #include "config/limits.h"
 
 namespace longshore::agent {
@@ -18,21 +18,15 @@ namespace {
 // Calls `visit` for each file until it returns false. Returns whether no file can have been missed.
 template <typename Visit>
 bool for_each_file(const Fd& directory, Visit visit) {
-  const int fd = ::openat(directory.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return false;
-  const std::unique_ptr<DIR, int (*)(DIR*)> entries(::fdopendir(fd), ::closedir);
-  if (entries == nullptr) {
-    ::close(fd);
-    return false;
-  }
+  Fd readable(::openat(directory.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!readable) return false;
   size_t seen = 0;
-  for (errno = 0;; errno = 0) {
-    const dirent* entry = ::readdir(entries.get());
-    if (entry == nullptr) return errno == 0;
+  const int failed = for_each_name(std::move(readable), [&](const char* name, unsigned char type) {
     if (++seen > limits::kDirectoryEntriesMax) return false;
-    if (entry->d_type != DT_REG && entry->d_type != DT_UNKNOWN) continue;
-    if (!visit(std::string(entry->d_name))) return true;
-  }
+    if (type != DT_REG && type != DT_UNKNOWN) return true;
+    return visit(std::string(name));
+  });
+  return failed == 0 && seen <= limits::kDirectoryEntriesMax;
 }
 
 std::optional<NamedFile> regular_file(const Fd& directory, const std::string& name) {

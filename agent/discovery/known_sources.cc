@@ -5,10 +5,6 @@
 namespace longshore::agent {
 namespace {
 
-std::string directory_of(const std::string& host_path) {
-  return host_path.substr(0, host_path.rfind('/'));
-}
-
 Stream stream_of(const std::string& name) {
   if (name == "stdout") return Stream::kStdout;
   return name == "stderr" ? Stream::kStderr : Stream::kFile;
@@ -29,7 +25,7 @@ void KnownSources::remember(const std::vector<checkpoint::StoredSource>& stored)
     source.generations = state.closed;
     if (source.has_generation()) source.generations.push_back(state.file);
     for (const auto& file : source.generations) by_identity_[{file, source.stream}] = row.id;
-    by_directory_[directory_of(row.host_path)].insert(row.id);
+    by_directory_[std::string(parent_path(row.host_path))].insert(row.id);
   }
 }
 
@@ -54,7 +50,7 @@ KnownSource& KnownSources::learn(SourceId id, const std::string& host_path, Stre
   source.host_path = host_path;
   source.stream = stream;
   source.lane = LaneId{static_cast<uint32_t>(id.value % lanes_)};
-  by_directory_[directory_of(host_path)].insert(id);
+  by_directory_[std::string(parent_path(host_path))].insert(id);
   return source;
 }
 
@@ -63,7 +59,7 @@ void KnownSources::forget(SourceId id) {
   if (found == sources_.end()) return;
   const KnownSource& source = found->second;
   for (const auto& file : source.generations) by_identity_.erase({file, source.stream});
-  if (const auto in = by_directory_.find(directory_of(source.host_path));
+  if (const auto in = by_directory_.find(std::string(parent_path(source.host_path)));
       in != by_directory_.end()) {
     in->second.erase(id);
     if (in->second.empty()) by_directory_.erase(in);

@@ -19,6 +19,7 @@
 #include "checkpoint/file_identity.h"
 #include "checkpoint/store.h"
 #include "config/limits.h"
+#include "config/path.h"
 
 namespace longshore::agent {
 
@@ -27,7 +28,7 @@ struct KnownSource {
   bool is_followed() const { return spec != nullptr; }
   /// A file of it has been read, or is to be.
   bool has_generation() const { return newest != checkpoint::FileIdentity{}; }
-  std::string file_name() const { return host_path.substr(host_path.rfind('/') + 1); }
+  std::string file_name() const { return std::string(last_component(host_path)); }
 
   LaneId lane;
   std::string host_path;

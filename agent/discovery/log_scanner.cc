@@ -6,13 +6,11 @@
 #include <set>
 #include <utility>
 
-#include "agent/files/host_dir.h"
 #include "config/glob.h"
+#include "config/path.h"
 
 namespace longshore::agent {
 namespace {
-
-std::string last_component(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
 // Whether `log` declares the file `file_name` of a directory where its files stand.
 bool declares(const DeclaredLog& log, const WatchDir& directory, const std::string& file_name) {

@@ -5,17 +5,12 @@
 
 #include "agent/discovery/rotated_name.h"
 #include "config/glob.h"
+#include "config/path.h"
 
 namespace longshore::agent {
 namespace {
 
 constexpr int64_t kFileClockNs = 20'000'000;  // The clock that stamps files is this coarse.
-
-std::string last_component(const std::string& path) { return path.substr(path.rfind('/') + 1); }
-
-std::string directory_of(const std::string& host_path) {
-  return host_path.substr(0, host_path.rfind('/'));
-}
 
 bool contains(const std::vector<NextGeneration>& next, const checkpoint::FileIdentity& file) {
   return std::any_of(next.begin(), next.end(),
@@ -29,7 +24,7 @@ std::optional<SourceId> Rotation::source_of(
     const std::unordered_set<std::string_view>& found_paths) const {
   if (is_compressed(file.file_name)) return std::nullopt;
   if (const auto base = rotated_base(file.file_name)) {
-    const std::string base_path = directory_of(file.host_path) + "/" + *base;
+    const std::string base_path = join_path(parent_path(file.host_path), *base);
     if (sources_.contains(sources_.id_of(base_path, stream)) || found_paths.contains(base_path)) {
       return std::nullopt;
     }
@@ -79,8 +74,8 @@ std::optional<std::vector<NamedFile>> Rotation::unread(const Declaration& declar
                                                        const FoundFile& file,
                                                        DirectoryLook& look) const {
   const int64_t since_ns = alive_ns_ - kFileClockNs;
-  const std::string pattern = last_component(declaration.path);
-  auto rotated = look.rotated(*file.directory, last_component(file.host_path));
+  const std::string_view pattern = last_component(declaration.path);
+  auto rotated = look.rotated(*file.directory, std::string(last_component(file.host_path)));
   if (!rotated) return std::nullopt;
   std::erase_if(*rotated, [&](const NamedFile& each) {
     const bool named = glob_match(pattern, each.file_name);

@@ -8,6 +8,7 @@
 #include "agent/discovery/directory_look.h"
 #include "agent/files/host_dir.h"
 #include "config/limits.h"
+#include "config/path.h"
 
 namespace longshore::agent {
 namespace {
@@ -36,7 +37,7 @@ class HostFiles {
 };
 
 HostFiles::Directory& HostFiles::parent_of(const std::string& host_path) {
-  const std::string parent = host_path.substr(0, host_path.rfind('/'));
+  const std::string parent(parent_path(host_path));
   auto known = directories_.find(parent);
   if (known == directories_.end()) {
     if (directories_.size() == limits::kVanishedDirectoriesOpenMax) directories_.clear();
@@ -62,7 +63,7 @@ std::optional<std::vector<NamedFile>> HostFiles::rotated(const std::string& host
   if (!host_path.starts_with('/')) return std::vector<NamedFile>();
   Directory& directory = parent_of(host_path);
   if (!directory.opened) return std::vector<NamedFile>();
-  return directory.look.rotated(*directory.opened->fd, host_path.substr(host_path.rfind('/') + 1));
+  return directory.look.rotated(*directory.opened->fd, std::string(last_component(host_path)));
 }
 
 }  // namespace

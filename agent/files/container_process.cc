@@ -28,11 +28,6 @@ std::vector<std::string> split_lowers(std::string_view text) {
   return parts;
 }
 
-std::string parent_of(const std::string& path) {
-  const size_t slash = path.rfind('/');
-  return slash == std::string::npos || slash == 0 ? "/" : path.substr(0, slash);
-}
-
 bool names_container(const std::string& proc_path, const HostMounts& mounts,
                      const std::string& container_id) {
   if (container_id.empty()) return false;
@@ -66,7 +61,7 @@ std::vector<std::string> parse_overlay_layers(const std::string& super_options) 
   }
   if (!upper.starts_with('/')) return {};
   // A long list of layers is relative to the snapshots' directory: <directory>/<number>/fs.
-  const std::string snapshots = parent_of(parent_of(upper));
+  const std::string_view snapshots = parent_path(parent_path(upper));
   std::vector<std::string> layers = {upper};
   for (std::string& lower : lowers) {
     layers.push_back(lower.starts_with('/') ? std::move(lower) : join_path(snapshots, lower));

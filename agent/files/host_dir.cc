@@ -1,6 +1,5 @@
 #include "agent/files/host_dir.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <linux/limits.h>
 #include <linux/openat2.h>
@@ -17,6 +16,7 @@
 #include <memory>
 #include <utility>
 
+#include "config/directory.h"
 #include "config/limits.h"
 
 namespace longshore::agent {
@@ -69,17 +69,10 @@ Result<Fd> cross_mount(const HostDir& directory, const std::string& name) {
 
 }  // namespace
 
-std::string join_path(const std::string& directory, const std::string& name) {
-  return directory == "/" ? "/" + name : directory + "/" + name;
-}
-
 std::vector<std::string> split_path(const std::string& path) {
   std::vector<std::string> parts;
-  for (size_t at = 0; at < path.size();) {
-    const size_t end = std::min(path.find('/', at), path.size());
-    if (end > at && path.compare(at, end - at, ".") != 0)
-      parts.push_back(path.substr(at, end - at));
-    at = end + 1;
+  for (const std::string_view part : path_components(path)) {
+    if (part != ".") parts.emplace_back(part);
   }
   return parts;
 }
@@ -147,17 +140,13 @@ Result<Fd> reopen_for_reading(const Fd& path_fd) {
 Result<std::vector<ListedName>> list_names(const HostDir& directory, size_t names_max) {
   auto fd = reopen_for_reading(*directory.fd);
   if (!fd) return fd.error();
-  const auto close = [](DIR* stream) { ::closedir(stream); };
-  const std::unique_ptr<DIR, decltype(close)> stream(::fdopendir(fd->get()), close);
-  if (!stream) return error_of(errno, directory.path);
-  fd->release();
   std::vector<ListedName> names;
-  while (names.size() < names_max) {
-    const struct dirent* entry = ::readdir(stream.get());
-    if (entry == nullptr) break;
-    std::string name = entry->d_name;
-    if (name != "." && name != "..") names.push_back({std::move(name), entry->d_type});
-  }
+  const int failed = for_each_name(std::move(*fd), [&](const char* name, unsigned char type) {
+    if (names.size() == names_max) return false;
+    names.push_back({name, type});
+    return true;
+  });
+  if (failed != 0) return error_of(failed, directory.path);
   return names;
 }
 

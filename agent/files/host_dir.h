@@ -11,6 +11,7 @@
 #include "agent/files/host_mounts.h"
 #include "checkpoint/file_identity.h"
 #include "config/fd.h"
+#include "config/path.h"
 #include "config/result.h"
 
 namespace longshore::agent {
@@ -37,9 +38,6 @@ struct OpenedName {
   Fd fd;  ///< O_PATH.
   checkpoint::FileFacts facts;
 };
-
-/// "/a" + "b" = "/a/b"; "/" + "b" = "/b".
-std::string join_path(const std::string& directory, const std::string& name);
 
 /// The components of a path, without empty ones and ".".
 std::vector<std::string> split_path(const std::string& path);
