@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "config/limits.h"
+#include "config/printable.h"
 
 namespace longshore::agent {
 namespace {
@@ -49,11 +50,7 @@ bool begins_with(const OpenedName& file, const OpenedName& image) {
 }  // namespace
 
 std::string printable(const std::string& text) {
-  std::string shown = text.substr(0, limits::kPrintableBytesMax);
-  for (char& c : shown) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
-  }
-  return shown.size() < text.size() ? shown + "..." : shown;
+  return longshore::printable(text, limits::kPrintableBytesMax);
 }
 
 PathWalk::PathWalk(const FsSpec& spec, const std::string& host_root, const HostMounts& mounts,
