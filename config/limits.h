@@ -129,4 +129,37 @@ inline constexpr size_t kMarksMax = 256;  ///< 16 MiB behind the position.
 inline constexpr size_t kClosedGenerationsMax = 64;
 inline constexpr size_t kGenerationsKnown = kClosedGenerationsMax + 1;  ///< By discovery.
 
+// Consumers of Kafka: index and archive.
+inline constexpr int kCommitMs = 3'000;                         ///< Waited for one commit's answer.
+inline constexpr int64_t kCommitPeriodNs = 1'000'000'000;       ///< Between two rounds of commits.
+inline constexpr int64_t kPauseAfterNs = 2'000'000'000;         ///< An outlet may be full unpolled.
+inline constexpr int kRejoinMs = 1'000;                         ///< Before joining a group again.
+inline constexpr int kPersistMs = 1'000;                        ///< Between attempts to start.
+inline constexpr int64_t kComplaintsPeriodNs = 10'000'000'000;  ///< Between two warnings.
+
+// Index.
+inline constexpr int kIndexPollMs = 50;
+inline constexpr size_t kIndexPollRecords = 500;
+inline constexpr size_t kBulkItemsMax = 20'000;
+inline constexpr int kDeadLetterCheckMs = 3'000;         ///< For its topic's metadata.
+inline constexpr int64_t kBulkFinishNs = 3'000'000'000;  ///< For bulks on their way when we leave.
+inline constexpr int kIndexCloseMs = 7'000;              ///< To leave the group, that included.
+inline constexpr int64_t kBulkRestFirstMs = 100;         ///< Between two attempts to send a bulk,
+inline constexpr int64_t kBulkRestLastMs = 10'000;       ///< which doubles up to this.
+static_assert(kBulkFinishNs / 1'000'000 + kCommitMs < kIndexCloseMs);
+
+// Archive. From SIGTERM on: until when files are published, and when the process ends in any case:
+// what is not published is read again from Kafka.
+inline constexpr int kArchivePollMs = 100;
+inline constexpr size_t kArchivePollRecords = 10'000;
+inline constexpr int kArchivePublishMs = 6'000;
+inline constexpr int kArchiveCloseMs = 2'000;
+inline constexpr int kArchiveEndMs = 9'000;
+static_assert(kArchivePublishMs + kArchiveCloseMs < kArchiveEndMs);
+inline constexpr int64_t kPublishRetryFirstNs = 200'000'000;   ///< A file that is refused is
+inline constexpr int64_t kPublishRetryLastNs = 5'000'000'000;  ///< published again, up to each 5 s.
+inline constexpr int kSettleRetryMs = 500;                     ///< While the archive is away
+inline constexpr int64_t kSettleNs = 60'000'000'000;           ///< a rebalance waits that long.
+inline constexpr size_t kSpoolGatherBytes = 128 << 10;         ///< Lines of a file before packing.
+
 }  // namespace longshore::limits

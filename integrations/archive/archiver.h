@@ -1,27 +1,26 @@
-// Carries the records of the partitions that a group gives this member into the archive.
+// Carries the records of a group's partitions into the archive.
 //
-//   GroupReader --records--> a SpoolFile for each partition --full, old or of the next hour-->
-//       Chain::publish() --> the offset is committed, for those who watch the group's lag
+//   Pump --record()--> PartitionArchive --full, old or of the next hour--> published
+//     ^                                                                        |
+//     +---- take_done(): committed, so that the group's lag can be watched ----+
 //
-// Where a partition goes on is what its chain says, never the committed offset. Files that grow are
-// kept when the group shares out anew, and go on where they were if the partition comes back and
-// nobody else carried it on meanwhile.
+// Where a partition begins is what its chain in the archive says, never the committed offset. When
+// the group reassigns partitions, the files that grow are kept: they go on growing if the partition
+// comes back and no other member archived more of it.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "config/clock.h"
 #include "integrations/archive/archive_line.h"
-#include "integrations/archive/chain.h"
-#include "integrations/archive/spool_file.h"
-#include "integrations/kafka/group_reader.h"
+#include "integrations/archive/partition_archive.h"
+#include "integrations/kafka/complaints.h"
+#include "integrations/kafka/outlet.h"
+#include "integrations/kafka/stop_signals.h"
 
 namespace longshore::archive {
 
@@ -30,7 +29,7 @@ struct ArchiverOptions {
   Layout layout;
   int64_t roll_bytes = 128 << 20;
   int64_t roll_ns = int64_t{600} * 1'000'000'000;
-  size_t open_files = 64;  ///< At most this many grow, give or take those of one poll().
+  size_t open_files = 64;  ///< At most this many files, plus those of one poll().
   int64_t leftover_ms = int64_t{24} * 3'600'000;
 };
 
@@ -39,68 +38,54 @@ struct ArchiverCounts {
   uint64_t records = 0, bytes = 0;     ///< Taken from Kafka.
   uint64_t files = 0, file_bytes = 0;  ///< Published.
   uint64_t refused = 0;                ///< Attempts to publish that failed and are made again.
+  bool operator==(const ArchiverCounts&) const = default;
 };
 
-/// Thread: one.
-class Archiver final : public kafka::GroupListener {
+/// Thread: the pump's.
+class Archiver final : public kafka::Outlet {
  public:
+  /// What is passed by reference outlives it.
   Archiver(ArchiverOptions options, ArchiveTarget& target, const Clock& clock,
-           const std::atomic<bool>& stopping);
-
-  /// Polls, rolls and publishes once. Errors, after which `reader` must be made anew: as those of
-  /// GroupReader::poll(), kRetryable (a file was overtaken, or the spool failed).
-  Status turn(kafka::GroupReader& reader);
-
-  /// Every file that grows is complete from now on.
-  Status seal_all();
-  /// Publishes what is sealed, each once.
-  void publish_sealed(kafka::GroupReader& reader);
-  /// Whether all that was read is in the archive.
-  bool idle() const;
-
-  const ArchiverCounts& counts() const { return counts_; }
-  size_t open_files() const;
+           kafka::Stopping stopping, kafka::Complaints& complaints);
 
   Status assigned(std::vector<kafka::AssignedPartition>& partitions) override;
-  void revoked() override {}
-  void lost() override {}
+  void discard() override { ours_ = false; }
   void record(const kafka::ReadRecord& record) override;
   bool enough() const override { return enough_; }
+  /// Seals and publishes what is due. Errors: kRetryable (another member archived more of a
+  /// partition), and those of SpoolFile.
+  Status work(int wait_ms) override;
+  /// Seals all files and publishes those that can be, each once.
+  Status flush() override;
+  bool holds_back(const kafka::PartitionKey& partition) const override;
+  bool idle() const override { return failed_ && files() == 0; }
+  void take_done(kafka::Offsets& offsets) override;
+  std::string report(const kafka::Standing& standing) override;
 
  private:
-  struct Partition {
-    explicit Partition(Chain begun) : chain(std::move(begun)) {}
+  using Partitions = std::map<kafka::PartitionKey, PartitionArchive>;
 
-    Chain chain;
-    int64_t chain_next = 0;  // Where the chain ends,
-    int64_t first = 0;       // where the next file begins,
-    int64_t read_next = 0;   // and what is read next.
-    std::optional<SpoolFile> open, sealed;
-    int64_t retry_ns = 0, retry_wait_ns = 0;
-  };
-  using Key = std::pair<std::string, int32_t>;
-
-  Result<ChainEnd> settle(Partition& partition);
-  Status take_on(kafka::AssignedPartition& assigned, Partition& partition);
-  Status seal(Partition& partition);
-  static void drop_open(Partition& partition);
-  Status roll_due();
-  void publish(const Key& key, Partition& partition, kafka::GroupReader& reader);
-  void refuse(const Key& key, Partition& partition, const Error& error);
-  Status throttle(kafka::GroupReader& reader);
-  Partition* find(const kafka::ReadRecord& record);
+  Result<ChainEnd> settle(Chain& chain);
+  Status seal_due();
+  void publish_due();
+  size_t files() const;
+  bool is_crowded() const { return files() > options_.open_files; }
+  PartitionArchive* find(const kafka::ReadRecord& record);
 
   const ArchiverOptions options_;
   ArchiveTarget& target_;
   const Clock& clock_;
-  const std::atomic<bool>& stopping_;
+  const kafka::Stopping stopping_;
+  kafka::Complaints& complaints_;
   LineWriter line_;
-  std::map<Key, Partition> partitions_;
-  std::map<Key, Partition>::iterator last_;  // Records come in runs of one partition.
+  Partitions partitions_;
+  Partitions::iterator last_;  // Records come in runs of one partition.
+  bool ours_ = false;          // The group has assigned partitions_ to us.
+  bool crowded_ = false;       // Too many files after the last work().
   bool enough_ = false;
-  Status failed_ = ok();
-  int64_t said_ns_ = 0;
-  ArchiverCounts counts_;
+  Status failed_ = ok();  // Ends this membership.
+  kafka::Offsets done_;
+  ArchiverCounts counts_, reported_;
 };
 
 }  // namespace longshore::archive

@@ -9,6 +9,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "config/limits.h"
+
 namespace longshore::archive {
 
 namespace {
@@ -35,7 +37,7 @@ Result<SpoolFile> SpoolFile::open(const SpoolOptions& options, int64_t first, Ho
   if (!file.fd_) return spool_error("make a file in " + options.folder, errno);
   file.encoder_ = make_encoder(options.codec, options.level);
   file.codec_ = options.codec;
-  file.lines_.reserve(kGatherBytes * 2);
+  file.lines_.reserve(limits::kSpoolGatherBytes * 2);
   file.first_ = first;
   file.hour_ = hour;
   file.opened_ns_ = now_ns;
@@ -63,7 +65,7 @@ Status SpoolFile::pack() {
 Status SpoolFile::added(int64_t offset) {
   assert(offset >= first_ && offset > last_);
   last_ = offset;
-  return lines_.size() >= kGatherBytes ? pack() : ok();
+  return lines_.size() >= limits::kSpoolGatherBytes ? pack() : ok();
 }
 
 Status SpoolFile::seal() {

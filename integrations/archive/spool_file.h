@@ -17,11 +17,9 @@ struct SpoolOptions {
   int level = 3;
 };
 
-/// Thread: one. Memory: a little more than kGatherBytes, and what zstd needs.
+/// Thread: one. Memory: a little more than kSpoolGatherBytes, and what zstd needs.
 class SpoolFile {
  public:
-  static constexpr size_t kGatherBytes = 128 << 10;
-
   /// A file that begins at offset `first`. Errors: kFull, kRetryable, kInvalid (folder).
   static Result<SpoolFile> open(const SpoolOptions& options, int64_t first, Hour hour,
                                 int64_t now_ns);

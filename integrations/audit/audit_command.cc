@@ -8,10 +8,12 @@
 #include <iostream>
 #include <optional>
 
+#include "config/clock.h"
 #include "integrations/audit/commands.h"
 #include "integrations/audit/ledger_audit.h"
 #include "integrations/audit/topic_audit.h"
 #include "integrations/kafka/command_line.h"
+#include "integrations/kafka/progress.h"
 #include "shipper/record/printable.h"
 
 namespace longshore::audit {
@@ -19,7 +21,6 @@ namespace longshore::audit {
 namespace {
 
 namespace po = boost::program_options;
-using std::chrono::duration;
 using std::chrono::steady_clock;
 
 /// How long transactions that are open may take to end: agents' ones do within 15 s.
@@ -52,32 +53,25 @@ kafka::Flags audit_flags() {
   return flags;
 }
 
-/// One line on a terminal, once it takes more than a second.
-class Progress {
+/// Shows on a terminal how far the reading is, once it takes more than a second.
+class ReadingProgress {
  public:
-  ~Progress() {
-    if (shown_) fmt::print(stderr, "\r\x1b[K");
-  }
-
   void add(size_t bytes) { records_ += 1, bytes_ += bytes; }
+
   void show(const kafka::Reader& reader) {
-    const auto now = steady_clock::now();
-    if (!terminal_ || now - shown_at_ < std::chrono::milliseconds(shown_ ? 250 : 1000)) return;
-    shown_ = true;
-    shown_at_ = now;
+    const double seconds = progress_.seconds_in_all();
+    if (!progress_.due() || seconds < 1) return;
     const double mb = static_cast<double>(bytes_) / 1e6;
-    const double seconds = duration<double>(now - started_).count();
     const uint64_t total = reader.offsets_total();
-    fmt::print(stderr, "\r\x1b[Kaudit: {} records, {:.0f} MB, {:.0f} MB/s, {}%", records_, mb,
-               mb / seconds, total ? reader.offsets_passed() * 100 / total : 100);
-    std::fflush(stderr);
+    progress_.show(fmt::format("audit: {} records, {:.0f} MB, {:.0f} MB/s, {}%", records_, mb,
+                               mb / seconds, total ? reader.offsets_passed() * 100 / total : 100));
   }
 
  private:
-  const bool terminal_ = ::isatty(STDERR_FILENO) == 1;
-  const steady_clock::time_point started_ = steady_clock::now();
-  steady_clock::time_point shown_at_ = started_;
-  bool shown_ = false;
+  static constexpr int kPeriodMs = 250;
+  const SystemClock clock_;
+  kafka::Progress progress_{clock_, kafka::Progress::To::kTerminal,
+                            ::isatty(STDERR_FILENO) == 1 ? kPeriodMs : 0};
   uint64_t records_ = 0, bytes_ = 0;
 };
 
@@ -85,7 +79,7 @@ class Progress {
 Status read_all(kafka::Reader& reader,
                 const std::function<Status(const kafka::ReadRecord&)>& take) {
   constexpr auto kPatience = std::chrono::seconds(60);
-  Progress progress;
+  ReadingProgress progress;
   Status status = ok();
   auto moved_at = steady_clock::now();
   uint64_t passed = 0;

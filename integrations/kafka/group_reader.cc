@@ -19,19 +19,19 @@ using std::chrono::steady_clock;
 constexpr auto kLeaderPause = milliseconds(50);
 constexpr int kNudgeMs = 100;
 
-// What exactly-once reading rests on; an operator's setting of these is refused.
+// Exactly-once reading depends on these settings, so the operator may not set them.
 constexpr std::pair<std::string_view, std::string_view> kOwn[] = {
     {"bootstrap.servers", "use --brokers"},
     {"metadata.broker.list", "use --brokers"},
     {"group.id", "use --group"},
     {"isolation.level", "use --isolation"},
-    {"enable.auto.commit", "an offset is committed when what it stands for is done"},
-    {"auto.commit.enable", "an offset is committed when what it stands for is done"},
-    {"enable.auto.offset.store", "an offset is committed when what it stands for is done"},
-    {"auto.offset.reset", "records that are gone must be noticed"},
+    {"enable.auto.commit", "an offset is committed once its records are stored"},
+    {"auto.commit.enable", "an offset is committed once its records are stored"},
+    {"enable.auto.offset.store", "an offset is committed once its records are stored"},
+    {"auto.offset.reset", "deleted records must be noticed"},
     {"partition.assignment.strategy", "a partition must have one owner at a time"},
-    {"enable.partition.eof", "the end of a partition is found through it"},
-    {"queued.max.messages.kbytes", "memory is bounded by it"},
+    {"enable.partition.eof", "it shows where a partition ends"},
+    {"queued.max.messages.kbytes", "it bounds memory"},
     {"allow.auto.create.topics", "reading must not create topics"},
 };
 
@@ -42,9 +42,9 @@ struct ListDestroy {
 };
 using PartitionList = std::unique_ptr<rd_kafka_topic_partition_list_t, ListDestroy>;
 
-PartitionList list_of(const std::string& topic, int32_t partition) {
+PartitionList list_of(const PartitionKey& key) {
   PartitionList list(rd_kafka_topic_partition_list_new(1));
-  rd_kafka_topic_partition_list_add(list.get(), topic.c_str(), partition);
+  rd_kafka_topic_partition_list_add(list.get(), key.topic.c_str(), key.partition);
   return list;
 }
 
@@ -77,7 +77,7 @@ Result<std::unique_ptr<GroupReader>> GroupReader::open(const GroupOptions& optio
         return Error{ErrorCode::kInvalid, fmt::format("--kafka {} is refused: {}.", name, remedy)};
     }
   }
-  // A member that was killed holds its partitions for this long.
+  // For this long the group keeps the partitions of a member that was killed.
   shipper::KafkaSettings settings = {{"session.timeout.ms", "10000"}};
   settings.insert(settings.end(), options.settings.begin(), options.settings.end());
   auto conf = shipper::make_kafka_conf(options.brokers, settings);
@@ -115,13 +115,13 @@ Result<std::unique_ptr<GroupReader>> GroupReader::open(const GroupOptions& optio
 
 GroupReader::~GroupReader() {
   if (!handle_) return;
-  // What is still held is gone for the owner as well: he is not told.
+  // The listener is not told: it destroyed the reader and knows that its partitions are gone.
   rd_kafka_destroy_flags(handle_, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
 }
 
 void GroupReader::on_log(const rd_kafka_t* handle, int level, const char* facility,
                          const char* text) {
-  // Settings of producers are handed to consumers as well, which say that they are not for them.
+  // Consumers get producers' settings too, and librdkafka warns that they do not apply.
   if (!handle || std::string_view(facility) == "CONFWARN") return;
   static_cast<GroupReader*>(rd_kafka_opaque(handle))->log_.write(level, facility, text);
 }
@@ -138,7 +138,7 @@ void GroupReader::rebalance(rd_kafka_resp_err_t code, rd_kafka_topic_partition_l
     return;
   }
   if (failed_) failed_ = take_on(list);
-  // Without an answer the group would wait; poll() ends with the error, and the handle with that.
+  // The group waits for an answer in any case; poll() then returns the error.
   if (!failed_) rd_kafka_assign(handle_, nullptr);
 }
 
@@ -147,8 +147,7 @@ void GroupReader::give_up() {
   if (joined_ && lost) listener_->lost();
   if (joined_ && !lost) listener_->revoked();
   // A pause would outlive the assignment.
-  const std::vector<Held> ours = held_;
-  for (const Held& held : ours) static_cast<void>(resume(held.topic, held.partition));
+  static_cast<void>(pause_where([](const PartitionKey&) { return false; }));
   held_.clear();
   joined_ = false;
 }
@@ -167,7 +166,7 @@ Status GroupReader::take_on(rd_kafka_topic_partition_list_t* list) {
   if (Status status = listener_->assigned(partitions); !status) return status;
   for (size_t i = 0; i < partitions.size(); ++i) {
     list->elems[i].offset = partitions[i].start;
-    held_.push_back({partitions[i].topic, partitions[i].partition, partitions[i].start});
+    held_.push_back({partitions[i].key, partitions[i].start});
   }
   joined_ = true;
   last_ = 0;
@@ -176,11 +175,10 @@ Status GroupReader::take_on(rd_kafka_topic_partition_list_t* list) {
   return ok();
 }
 
-// A leader that has just moved is asked again: its brokers do not all know it yet.
+// Asks again while the leader is moving: not every broker knows the new one yet.
 Result<AssignedPartition> GroupReader::look_at(const rd_kafka_topic_partition_t& element) const {
   AssignedPartition partition;
-  partition.topic = element.topic;
-  partition.partition = element.partition;
+  partition.key = {element.topic, element.partition};
   if (element.err) return shipper::query_error("read a committed offset", element.err);
   const auto deadline = steady_clock::now() + milliseconds(options_.timeout_ms);
   for (;;) {
@@ -190,7 +188,7 @@ Result<AssignedPartition> GroupReader::look_at(const rd_kafka_topic_partition_t&
     if (!code) break;
     if (!is_leader_moving(code) || steady_clock::now() >= deadline) {
       return shipper::query_error(
-          fmt::format("ask for the ends of {}[{}]", element.topic, element.partition), code);
+          fmt::format("get the first and last offset of {}", to_string(partition.key)), code);
     }
     std::this_thread::sleep_for(kLeaderPause);
   }
@@ -203,7 +201,7 @@ GroupReader::Held* GroupReader::find(const rd_kafka_message_t& message) {
   if (!message.rkt) return nullptr;
   const std::string_view topic = rd_kafka_topic_name(message.rkt);
   const auto is = [&](const Held& held) {
-    return held.partition == message.partition && held.topic == topic;
+    return held.key.partition == message.partition && held.key.topic == topic;
   };
   if (last_ < held_.size() && is(held_[last_])) return &held_[last_];
   const auto at = std::find_if(held_.begin(), held_.end(), is);
@@ -232,8 +230,8 @@ Status GroupReader::poll(int timeout_ms, size_t records_max) {
   return ok();
 }
 
-// Once the queue was full, librdkafka's broker thread sleeps for up to a second although the queue
-// is empty again. A question to a partition's leader wakes it.
+// After its queue was full, librdkafka's broker thread sleeps for up to a second although the queue
+// is empty again. A request to a partition's leader wakes it.
 void GroupReader::nudge() {
   for (size_t i = 0; i < held_.size(); ++i) {
     nudged_ = (nudged_ + 1) % held_.size();
@@ -241,8 +239,8 @@ void GroupReader::nudge() {
     if (held.at_end) continue;
     int64_t low = 0, high = 0;
     // The answer does not matter.
-    static_cast<void>(rd_kafka_query_watermark_offsets(handle_, held.topic.c_str(), held.partition,
-                                                       &low, &high, kNudgeMs));
+    static_cast<void>(rd_kafka_query_watermark_offsets(handle_, held.key.topic.c_str(),
+                                                       held.key.partition, &low, &high, kNudgeMs));
     return;
   }
 }
@@ -250,19 +248,18 @@ void GroupReader::nudge() {
 Status GroupReader::take(const rd_kafka_message_t& message) {
   if (message.err && message.err != RD_KAFKA_RESP_ERR__PARTITION_EOF) return take_error(message);
   Held* held = find(message);
-  // Of a partition that went in the meantime.
-  if (!held) return ok();
+  if (!held) return ok();  // Its partition was revoked after it was fetched.
   if (message.err) {
     held->next = std::max(held->next, message.offset);
     held->at_end = true;
     return ok();
   }
-  // What was handed over is not handed over again, wherever librdkafka begins anew.
+  // librdkafka may fetch again from an earlier offset; hand nothing over twice.
   if (message.offset < held->next) return ok();
   held->next = message.offset + 1;
   held->at_end = false;
   listener_->record(
-      {.topic = held->topic,
+      {.topic = held->key.topic,
        .partition = message.partition,
        .offset = message.offset,
        .key = {static_cast<const char*>(message.key), message.key ? message.key_len : 0},
@@ -274,8 +271,8 @@ Status GroupReader::take(const rd_kafka_message_t& message) {
 Status GroupReader::take_error(const rd_kafka_message_t& message) {
   const std::string words = rd_kafka_message_errstr(&message);
   switch (message.err) {
-    // What the client mends by itself: a broker that is away, a leader that moves, a member that
-    // was too slow and joins again, a topic that is not there yet.
+    // librdkafka recovers from these by itself: an unreachable broker, a moving leader, a member
+    // that polled too late and rejoins, a topic that does not exist yet.
     case RD_KAFKA_RESP_ERR__TRANSPORT:
     case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
     case RD_KAFKA_RESP_ERR__RESOLVE:
@@ -290,21 +287,22 @@ Status GroupReader::take_error(const rd_kafka_message_t& message) {
       return ok();
     case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
     case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
-      return Error{ErrorCode::kCorrupt,
-                   fmt::format("Kafka deleted records before they were read: {}.", words)};
+      return Error{
+          ErrorCode::kCorrupt,
+          fmt::format("records were lost: Kafka deleted them before they were read: {}.", words)};
     case RD_KAFKA_RESP_ERR__FATAL:
     case RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID:
-      return Error{ErrorCode::kFatal, fmt::format("The group expelled this member: {}.", words)};
+      return Error{ErrorCode::kFatal,
+                   fmt::format("another member took over this group.instance.id: {}.", words)};
     default:
-      return Error{ErrorCode::kRetryable, fmt::format("Reading from Kafka stopped: {}.", words)};
+      return Error{ErrorCode::kRetryable, fmt::format("could not read from Kafka: {}.", words)};
   }
 }
 
-Status GroupReader::commit(const std::string& topic, int32_t partition, int64_t next,
-                           int timeout_ms) {
-  const PartitionList list = list_of(topic, partition);
+Status GroupReader::commit(const PartitionKey& key, int64_t next, int timeout_ms) {
+  const PartitionList list = list_of(key);
   list->elems[0].offset = next;
-  // The plain call has no time limit; an answer that comes late goes with its queue.
+  // rd_kafka_commit() has no timeout. An answer that comes too late is dropped with its queue.
   const std::unique_ptr<rd_kafka_queue_t, void (*)(rd_kafka_queue_t*)> queue(
       rd_kafka_queue_new(handle_), rd_kafka_queue_destroy);
   auto code = rd_kafka_commit_queue(handle_, list.get(), queue.get(), nullptr, nullptr);
@@ -319,7 +317,7 @@ Status GroupReader::commit(const std::string& topic, int32_t partition, int64_t 
     }
   }
   if (!code) return ok();
-  const std::string what = fmt::format("commit offset {} of {}[{}]", next, topic, partition);
+  const std::string what = fmt::format("commit offset {} of {}", next, to_string(key));
   if (is_no_longer_ours(code)) {
     return Error{ErrorCode::kNotFound,
                  fmt::format("could not {}: {}", what, rd_kafka_err2name(code))};
@@ -327,42 +325,30 @@ Status GroupReader::commit(const std::string& topic, int32_t partition, int64_t 
   return shipper::query_error(what, code);
 }
 
-GroupReader::Held* GroupReader::find(const std::string& topic, int32_t partition) {
-  const auto at = std::find_if(held_.begin(), held_.end(), [&](const Held& held) {
-    return held.partition == partition && held.topic == topic;
-  });
-  return at == held_.end() ? nullptr : &*at;
-}
-
-Status GroupReader::pause(const std::string& topic, int32_t partition) {
-  Held* held = find(topic, partition);
-  if (!held || held->paused) return ok();
-  const PartitionList list = list_of(topic, partition);
-  auto code = rd_kafka_pause_partitions(handle_, list.get());
-  if (!code) code = list->elems[0].err;
-  if (code) return shipper::query_error("pause a partition", code);
-  held->paused = true;
-  return ok();
-}
-
-// To resume a partition that is not paused makes librdkafka begin again at its first offset.
-Status GroupReader::resume(const std::string& topic, int32_t partition) {
-  Held* held = find(topic, partition);
-  if (!held || !held->paused) return ok();
-  const PartitionList list = list_of(topic, partition);
-  auto code = rd_kafka_resume_partitions(handle_, list.get());
-  if (!code) code = list->elems[0].err;
-  if (code) return shipper::query_error("resume a partition", code);
-  held->paused = false;
-  return ok();
+Status GroupReader::pause_where(const std::function<bool(const PartitionKey&)>& held_back) {
+  Status status = ok();
+  for (Held& held : held_) {
+    const bool pause = held_back(held.key);
+    // Resuming a partition that is not paused makes librdkafka start again at its first offset.
+    if (pause == held.paused) continue;
+    const PartitionList list = list_of(held.key);
+    auto code = pause ? rd_kafka_pause_partitions(handle_, list.get())
+                      : rd_kafka_resume_partitions(handle_, list.get());
+    if (!code) code = list->elems[0].err;
+    if (!code) held.paused = pause;
+    if (code && status)
+      status = shipper::query_error(pause ? "pause a partition" : "resume a partition", code);
+  }
+  return status;
 }
 
 std::vector<GroupPosition> GroupReader::positions() const {
   std::vector<GroupPosition> all;
   for (const Held& held : held_) {
-    GroupPosition position{held.topic, held.partition, held.next, held.next, held.at_end};
+    GroupPosition position{held.key, held.next, held.next, held.at_end};
     int64_t low = 0, high = 0;
-    if (!rd_kafka_get_watermark_offsets(handle_, held.topic.c_str(), held.partition, &low, &high))
+    if (!rd_kafka_get_watermark_offsets(handle_, held.key.topic.c_str(), held.key.partition, &low,
+                                        &high))
       position.high = std::max(held.next, high);
     all.push_back(std::move(position));
   }
@@ -384,8 +370,8 @@ void GroupReader::close(int timeout_ms) {
     return;
   }
   constexpr int kPauseMs = 20;
-  // Records may still stand in the queue. rd_kafka_queue_poll_callback() aborts the process at the
-  // first of them; this call hands them over, and serves the callbacks as well.
+  // Records may still be queued, and rd_kafka_queue_poll_callback() aborts the process when it
+  // meets one. This call returns them, and serves the callbacks too.
   while (!rd_kafka_consumer_closed(handle_) && steady_clock::now() < deadline) {
     if (rd_kafka_message_t* message = rd_kafka_consume_queue(queue.get(), kPauseMs))
       rd_kafka_message_destroy(message);

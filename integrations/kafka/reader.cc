@@ -65,6 +65,10 @@ Error no_answer(const ReaderOptions& options, rd_kafka_resp_err_t code) {
 
 }  // namespace
 
+std::string to_string(const PartitionKey& key) {
+  return fmt::format("{}[{}]", key.topic, key.partition);
+}
+
 Reader::Reader(const ReaderOptions& options, rd_kafka_t* handle)
     : options_(options), handle_(handle), batch_(kBatchRecords) {}
 

@@ -4,6 +4,7 @@
 
 #include <librdkafka/rdkafka.h>
 
+#include <compare>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -27,6 +28,16 @@ struct ReaderOptions {
   int settle_ms = 0;
   int timeout_ms = 10'000;
 };
+
+/// One partition of one topic.
+struct PartitionKey {
+  std::string topic;
+  int32_t partition = 0;
+  auto operator<=>(const PartitionKey&) const = default;
+};
+
+/// "topic[partition]"
+std::string to_string(const PartitionKey& key);
 
 /// A record, valid during the call that hands it over.
 struct ReadRecord {

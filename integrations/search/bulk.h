@@ -1,4 +1,4 @@
-// Documents on their way to `_bulk`, with all that is needed to give each its own end.
+// Documents for one or more `_bulk` requests, with what is needed to settle each of them.
 //
 //   body:  {"create":{"_index":"logs-app-2026.11.21","_id":"0123456789abcdef-4711"}}\n
 //          {"@timestamp":...}\n
@@ -7,55 +7,51 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
-#include "integrations/kafka/reader.h"
+#include "integrations/kafka/outlet.h"
 
 namespace longshore::search {
 
-using PartitionKey = std::pair<std::string, int32_t>;  ///< Topic and partition.
-
-/// One record of Kafka. Places are those of its bulk.
+/// One record of Kafka. Numbers are places in its bulk.
 struct BulkItem {
-  size_t action = 0, document = 0, end = 0;  ///< In the body; equal where it is not to be sent.
+  size_t action = 0, document = 0, end = 0;  ///< In the body; equal if it is not to be sent.
   size_t key = 0, key_bytes = 0;             ///< In originals.
-  size_t value = 0, value_bytes = 0;         ///< In originals, or in the body
-  bool value_in_body = false;                ///< when the document is the value as it came.
+  size_t value = 0, value_bytes = 0;         ///< In originals,
+  bool value_in_body = false;                ///< or in the body if the document is the value.
   uint32_t topic = 0;
   int32_t partition = 0;
   int64_t offset = 0;
   int64_t time_ms = 0;  ///< Of the event.
 };
 
-/// A record that no server will take, and why.
+/// A record that no server will accept, and why.
 struct Rejection {
   uint32_t item = 0;
-  int status = 0;  ///< The server's; 0: it was not asked.
+  int status = 0;  ///< The server's; 0: it was not sent.
   std::string reason;
 };
 
 /// Thread: one at a time; `cancelled` any.
 class Bulk {
  public:
-  /// Begins the item of `record`.
+  /// Adds an item for `record`, with an empty action and document.
   BulkItem& add(const kafka::ReadRecord& record);
 
   std::string body;
   std::vector<BulkItem> items;
   std::vector<Rejection> rejections;
-  std::atomic<bool> cancelled = false;  ///< Its partitions are another's: nobody waits for it.
+  std::atomic<bool> cancelled = false;  ///< Its partitions were reassigned: stop sending it.
 
-  /// The offsets behind its last records.
-  const std::map<PartitionKey, int64_t>& next_offsets() const { return next_; }
+  /// For each partition the offset after its last record.
+  const kafka::Offsets& next_offsets() const { return next_; }
   const std::string& topic_of(const BulkItem& item) const { return topics_[item.topic]; }
   std::string_view action_of(const BulkItem& item) const;
   std::string_view key_of(const BulkItem& item) const;
   std::string_view value_of(const BulkItem& item) const;
-  /// What keeps a record's value that the body does not hold.
+  /// Keeps a record's value that the body does not hold.
   void keep_value(BulkItem& item, std::string_view value);
   size_t bytes() const { return body.size() + originals_.size(); }
   bool empty() const { return items.empty(); }
@@ -63,7 +59,7 @@ class Bulk {
  private:
   std::string originals_;
   std::vector<std::string> topics_;
-  std::map<PartitionKey, int64_t> next_;
+  kafka::Offsets next_;
   int64_t* last_next_ = nullptr;  // In next_: records come in runs of one partition.
 };
 

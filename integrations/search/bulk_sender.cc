@@ -41,14 +41,15 @@ std::string_view index_in(std::string_view action) {
 
 }  // namespace
 
-BulkSender::BulkSender(SearchNode& node, Tally& tally, Learned& learned, Backoff backoff,
+BulkSender::BulkSender(SearchNode& node, Tally& tally, Learned& learned,
+                       kafka::Complaints& complaints, Backoff backoff,
                        std::function<void(int64_t ms)> rest)
     : node_(node),
       tally_(tally),
       learned_(learned),
+      complaints_(complaints),
       backoff_(backoff),
-      rest_(std::move(rest)),
-      span_ms_(backoff.first_ms) {}
+      rest_(std::move(rest)) {}
 
 // Into requests that the server is not known to refuse for their size.
 void BulkSender::cut(const Bulk& bulk, const Places& places, std::deque<Places>& out) const {
@@ -89,7 +90,7 @@ Status BulkSender::send(Bulk& bulk, const std::function<bool()>& give_up) {
         break;
       case Reply::Kind::kLater:
         tally_.failures += 1;
-        learned_.complain(fmt::format("Indexing waits: {}", reply.reason));
+        complaints_.add(fmt::format("Indexing waits: {}", reply.reason));
         again = places;
         break;
       case Reply::Kind::kTooLong:
@@ -110,7 +111,7 @@ Status BulkSender::send(Bulk& bulk, const std::function<bool()>& give_up) {
         break;
     }
     if (again.empty()) {
-      if (reply.kind == Reply::Kind::kAnswered) span_ms_ = backoff_.first_ms;
+      if (reply.kind == Reply::Kind::kAnswered) backoff_.reset();
       continue;
     }
     if (silences >= kSilencesMax && again.size() > 1 &&
@@ -141,8 +142,8 @@ Status BulkSender::flush(const std::function<bool()>& give_up) {
       continue;
     }
     tally_.failures += 1;
-    learned_.complain(fmt::format("Indexing waits for a flush of {}: {}", *found_.begin(),
-                                  answer ? reason_of(answer->body) : answer.error().message));
+    complaints_.add(fmt::format("Indexing waits for a flush of {}: {}", *found_.begin(),
+                                answer ? reason_of(answer->body) : answer.error().message));
     pause(0);
   }
   return ok();
@@ -155,9 +156,7 @@ void BulkSender::halve(const Places& places, std::deque<Places>& out) {
 }
 
 void BulkSender::pause(int64_t at_least_ms) {
-  std::uniform_int_distribution<int64_t> some(span_ms_ / 2, span_ms_);
-  rest_(std::max(some(random_), at_least_ms));
-  span_ms_ = std::min(span_ms_ * 2, backoff_.last_ms);
+  rest_(std::max(backoff_.next_spread(random_()), at_least_ms));
 }
 
 std::string_view BulkSender::body_of(const Bulk& bulk, const Places& places) {
@@ -238,9 +237,9 @@ Status BulkSender::heed(Bulk& bulk, const Places& places, const Reply& reply, Pl
         tally_.put_off += 1;
         again.push_back(places[i]);
         if (again.size() == 1) {
-          learned_.complain(fmt::format("Indexing into {} waits: {}: {}",
-                                        index_in(bulk.action_of(item)), answer.status,
-                                        answer.reason));
+          complaints_.add(fmt::format("Indexing into {} waits: {}: {}",
+                                      index_in(bulk.action_of(item)), answer.status,
+                                      answer.reason));
         }
         continue;
     }

@@ -16,7 +16,9 @@
 #include <string>
 #include <vector>
 
+#include "config/backoff.h"
 #include "config/result.h"
+#include "integrations/kafka/complaints.h"
 #include "integrations/search/bulk.h"
 #include "integrations/search/bulk_answer.h"
 #include "integrations/search/search_node.h"
@@ -24,17 +26,12 @@
 
 namespace longshore::search {
 
-/// The rest between two tries: half to all of a span that doubles from the first to the last.
-struct Backoff {
-  int64_t first_ms = 100, last_ms = 10'000;
-};
-
 /// Thread: one.
 class BulkSender {
  public:
   /// `rest` waits that long, or less when the process is to end.
-  BulkSender(SearchNode& node, Tally& tally, Learned& learned, Backoff backoff,
-             std::function<void(int64_t ms)> rest);
+  BulkSender(SearchNode& node, Tally& tally, Learned& learned, kafka::Complaints& complaints,
+             Backoff backoff, std::function<void(int64_t ms)> rest);
 
   /// Adds to `bulk.rejections` what the server rejects. Errors: kRetryable: `give_up` said so
   /// before all was answered; kFatal: an index of the bulk is none, but an alias or a data stream.
@@ -65,13 +62,13 @@ class BulkSender {
   SearchNode& node_;
   Tally& tally_;
   Learned& learned_;
-  const Backoff backoff_;
+  kafka::Complaints& complaints_;
+  Backoff backoff_;  // Milliseconds.
   const std::function<void(int64_t)> rest_;
   BulkAnswerParser parser_;
   std::string joined_;
   std::string plain_index_;      // The last one known to be plain.
   std::set<std::string> found_;  // Indices where something of the bulk was already there.
-  int64_t span_ms_ = 0;
   std::minstd_rand random_{std::random_device{}()};
 };
 

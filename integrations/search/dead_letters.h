@@ -36,7 +36,9 @@ class DeadLetters {
   DeadLetters(const DeadLetters&) = delete;
   DeadLetters& operator=(const DeadLetters&) = delete;
 
-  /// Whether the topic is there. Errors: kNotFound, kRetryable (no broker answers).
+  const std::string& topic() const { return options_.topic; }
+
+  /// Whether the topic exists. Errors: kNotFound, kRetryable (no broker answers).
   Status check(int timeout_ms) const;
 
   /// Returns when all rejections of `bulk` stand in the topic, on all replicas in sync. A letter

@@ -9,7 +9,7 @@
 #include "integrations/kafka/stop_signals.h"
 #include "integrations/search/commands.h"
 #include "integrations/search/index_settings.h"
-#include "integrations/search/indexer.h"
+#include "integrations/search/index_topics.h"
 
 namespace longshore::search {
 
@@ -29,8 +29,8 @@ int run_index(int argc, char** argv) {
     if (!warning.empty()) spdlog::warn("{}", warning);
   }
   const kafka::StopSignals signals;
-  Indexer indexer(*std::move(settings), signals);
-  const Status status = indexer.run();
+  const Status status = index_topics(
+      *std::move(settings), [&signals](int timeout_ms) { return signals.raised(timeout_ms); });
   if (status) return 0;
   const bool fatal = status.error().code == ErrorCode::kFatal;
   return kafka::complain("index", status.error(), fatal ? 1 : 2);

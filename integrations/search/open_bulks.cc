@@ -10,7 +10,7 @@ void OpenBulks::end(const Bulk& bulk) {
   if (at != bulks_.end()) at->ended = true;
 }
 
-void OpenBulks::take_ended(std::map<PartitionKey, int64_t>& offsets) {
+void OpenBulks::take_ended(kafka::Offsets& offsets) {
   for (; !bulks_.empty() && bulks_.front().ended; bulks_.pop_front()) {
     for (const auto& [partition, next] : bulks_.front().bulk->next_offsets())
       offsets[partition] = next;

@@ -1,10 +1,9 @@
-// Which offsets may be committed while bulks end in any order: those of the bulks before which
-// every bulk has ended.
+// Which offsets may be committed although bulks end in any order: those of a bulk that has ended,
+// once every bulk before it has ended too.
 #pragma once
 
 #include <cstdint>
 #include <deque>
-#include <map>
 #include <memory>
 
 #include "integrations/search/bulk.h"
@@ -17,13 +16,13 @@ class OpenBulks {
   /// Bulks are opened in the order of their records.
   void open(std::shared_ptr<Bulk> bulk) { bulks_.push_back({std::move(bulk), false}); }
 
-  /// Each of its items has its final answer. Others than the opened ones are ignored.
+  /// Each of its items has its final answer. Bulks that are not open are ignored.
   void end(const Bulk& bulk);
 
-  /// Moves to `offsets` what may be committed since the last call.
-  void take_ended(std::map<PartitionKey, int64_t>& offsets);
+  /// Adds to `offsets` what may be committed since the last call.
+  void take_ended(kafka::Offsets& offsets);
 
-  /// Nobody waits for the open ones any more: they are cancelled.
+  /// Cancels the open ones and forgets them.
   void cancel_all();
 
   bool empty() const { return bulks_.empty(); }

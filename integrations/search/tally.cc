@@ -1,16 +1,12 @@
 #include "integrations/search/tally.h"
 
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
-#include <chrono>
 
 namespace longshore::search {
 namespace {
 
 constexpr size_t kBodyBytesMin = 16 << 10;
 constexpr size_t kIndexesKnownMax = 4096;
-constexpr int64_t kSilenceMs = 10'000;
 
 }  // namespace
 
@@ -27,25 +23,8 @@ bool Learned::is_plain(const std::string& index) const {
 
 void Learned::set_plain(const std::string& index) {
   const std::lock_guard lock(mutex_);
-  if (plain_.size() >= kIndexesKnownMax) plain_.clear();  // They are asked for again.
+  if (plain_.size() >= kIndexesKnownMax) plain_.clear();  // They are checked again.
   plain_.insert(index);
-}
-
-void Learned::complain(const std::string& sentence) {
-  const auto now = std::chrono::steady_clock::now().time_since_epoch();
-  const int64_t now_ms = std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
-  const std::lock_guard lock(mutex_);
-  if (said_ms_ != 0 && now_ms - said_ms_ < kSilenceMs) {
-    unsaid_ += 1;
-    return;
-  }
-  if (unsaid_ > 0) {
-    spdlog::warn("{} ({} like it were not said)", sentence, unsaid_);
-  } else {
-    spdlog::warn("{}", sentence);
-  }
-  said_ms_ = now_ms;
-  unsaid_ = 0;
 }
 
 }  // namespace longshore::search

@@ -9,6 +9,7 @@
 #include <random>
 #include <utility>
 
+#include "config/backoff.h"
 #include "integrations/containers/docker/answers.h"
 #include "integrations/containers/docker/events.h"
 #include "integrations/containers/docker/http.h"
@@ -65,7 +66,7 @@ class Client::State {
         open_timer_(loop, [this] { on_stream_open(); }),
         silence_timer_(loop, [this] { probe(); }),
         retry_timer_(loop, [this] { roster_.retry_failed(), inspect(); }),
-        back_off_ms_(patience.back_off_ms_min) {}
+        backoff_(patience.back_off_ms_min, patience.back_off_ms_max) {}
 
   // No call of the listener comes out of Client::start().
   void begin() { connect_timer_.start(0); }
@@ -100,7 +101,7 @@ class Client::State {
 
   std::string version_;
   int64_t last_event_nano_ = 0;
-  uint64_t back_off_ms_;
+  Backoff backoff_;  // Milliseconds.
   bool outage_said_ = false;
   std::minstd_rand random_{std::random_device()()};
 
@@ -216,7 +217,7 @@ void Client::State::on_list(Result<HttpAnswer> answer) {
   if (!answer) return lost("Docker at " + socket_path_ + ": " + answer.error().message);
   const Result<std::vector<Listed>> listed = parse_list(answer->body);
   if (!listed) return lost(listed.error().message);
-  back_off_ms_ = patience_.back_off_ms_min;
+  backoff_.reset();
   outage_said_ = false;
   const size_t ignored = roster_.on_list(listed.value());
   if (ignored > 0)
@@ -281,10 +282,7 @@ void Client::State::lost(const std::string& reason) {
   stream_open_ = info_told_ = list_asked_ = probing_ = trouble_said_ = false;
   inspects_ = 0;
   roster_.on_disconnected();
-  // Half of the wait is random: many agents shall not come back in step.
-  const uint64_t half = back_off_ms_ / 2;
-  connect_timer_.start(half + random_() % (half + 1));
-  back_off_ms_ = std::min(back_off_ms_ * 2, patience_.back_off_ms_max);
+  connect_timer_.start(static_cast<uint64_t>(backoff_.next_spread(random_())));
   if (!std::exchange(outage_said_, true)) listener_.on_disconnected(reason);
 }
 

@@ -46,8 +46,8 @@ struct Patience {
   uint64_t silence_ms = 30'000;  ///< Without an event, before Docker is asked whether it is there.
   uint64_t open_ms = 2'000;      ///< For the head of the event stream, before going on without.
   uint64_t retry_ms = 500;       ///< Before an inspect that failed is tried again.
-  uint64_t back_off_ms_min = 50;
-  uint64_t back_off_ms_max = 100;
+  int64_t back_off_ms_min = 50;
+  int64_t back_off_ms_max = 100;
 };
 
 /// Thread: the loop's. All I/O is asynchronous: a hung dockerd never blocks the loop.

@@ -16,6 +16,9 @@ namespace {
 
 constexpr int kRecords = 1000;
 
+bool all(const PartitionKey& /*key*/) { return true; }
+bool none(const PartitionKey& /*key*/) { return false; }
+
 /// One member and all that it was told.
 class Member final : public GroupListener {
  public:
@@ -35,7 +38,7 @@ class Member final : public GroupListener {
     partitions_ = partitions;
     for (AssignedPartition& partition : partitions) {
       if (start_ >= 0) partition.start = start_;
-      next_[partition.partition] = partition.start;
+      next_[partition.key.partition] = partition.start;
     }
     return ok();
   }
@@ -93,7 +96,7 @@ TEST_F(GroupReaderTest, what_was_committed_is_where_the_next_member_begins) {
     Member member(broker_->bootstrap());
     ASSERT_TRUE(member.until([&] { return member.reader_->at_end(); }));
     for (int32_t partition = 0; partition < 2; ++partition) {
-      const Status status = member.reader_->commit("logs", partition, 100 + partition, 5'000);
+      const Status status = member.reader_->commit({"logs", partition}, 100 + partition, 5'000);
       EXPECT_TRUE(status) << status.error().message;
     }
     member.reader_->close(5'000);
@@ -133,19 +136,17 @@ TEST_F(GroupReaderTest, a_second_member_takes_its_share_and_the_first_is_told_be
   EXPECT_GE(first.revoked_, 1);
   ASSERT_EQ(first.partitions_.size(), 1u);
   ASSERT_EQ(second.partitions_.size(), 1u);
-  EXPECT_NE(first.partitions_[0].partition, second.partitions_[0].partition);
+  EXPECT_NE(first.partitions_[0].key, second.partitions_[0].key);
 }
 
 TEST_F(GroupReaderTest, a_paused_partition_is_silent_and_goes_on_where_it_was) {
   Member member(broker_->bootstrap());
   ASSERT_TRUE(member.until([&] { return member.records_ > 10; }));
-  for (int32_t partition = 0; partition < 2; ++partition)
-    ASSERT_TRUE(member.reader_->pause("logs", partition));
+  ASSERT_TRUE(member.reader_->pause_where(all));
   const int before = member.records_;
   for (int polls = 0; polls < 10; ++polls) EXPECT_TRUE(member.reader_->poll(20, 1000));
   EXPECT_EQ(member.records_, before);
-  for (int32_t partition = 0; partition < 2; ++partition)
-    ASSERT_TRUE(member.reader_->resume("logs", partition));
+  ASSERT_TRUE(member.reader_->pause_where(none));
   EXPECT_TRUE(member.until([&] { return member.reader_->at_end(); }));
   EXPECT_EQ(member.records_, kRecords);
 }
@@ -154,19 +155,29 @@ TEST_F(GroupReaderTest, to_resume_what_is_not_paused_hands_nothing_over_again) {
   Member member(broker_->bootstrap());
   ASSERT_TRUE(member.until([&] { return member.records_ > 10; }));
   for (int polls = 0; polls < 20; ++polls) {
-    for (int32_t partition = 0; partition < 2; ++partition)
-      ASSERT_TRUE(member.reader_->resume("logs", partition));
+    ASSERT_TRUE(member.reader_->pause_where(none));
     EXPECT_TRUE(member.reader_->poll(20, 50));
   }
   EXPECT_TRUE(member.until([&] { return member.reader_->at_end(); }));
   EXPECT_EQ(member.records_, kRecords);
 }
 
+TEST_F(GroupReaderTest, one_partition_is_paused_and_the_other_is_read) {
+  Member member(broker_->bootstrap());
+  ASSERT_TRUE(member.until([&] { return member.records_ > 10; }));
+  ASSERT_TRUE(
+      member.reader_->pause_where([](const PartitionKey& key) { return key.partition == 0; }));
+  const int64_t paused_at = member.next_[0];
+  EXPECT_TRUE(member.until([&] { return member.next_[1] == kRecords / 2; }));
+  EXPECT_EQ(member.next_[0], paused_at);
+  ASSERT_TRUE(member.reader_->pause_where(none));
+  EXPECT_TRUE(member.until([&] { return member.reader_->at_end(); }));
+}
+
 TEST_F(GroupReaderTest, a_pause_does_not_outlive_the_assignment) {
   Member first(broker_->bootstrap());
   ASSERT_TRUE(first.until([&] { return first.records_ > 10; }));
-  for (int32_t partition = 0; partition < 2; ++partition)
-    ASSERT_TRUE(first.reader_->pause("logs", partition));
+  ASSERT_TRUE(first.reader_->pause_where(all));
   Member second(broker_->bootstrap());
   for (int polls = 0; polls < 200 && second.partitions_.empty(); ++polls) {
     EXPECT_TRUE(first.reader_->poll(50, 100));

@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "config/limits.h"
 #include "tests/fakes/http_server.h"
 
 namespace longshore::search {
@@ -59,7 +60,9 @@ class Sending {
           return HttpReply{.body = R"({"_shards":{"failed":0}})"};
         }),
         node_({{server_.url()}, {}, false, 20'000}, nullptr),
-        sender_(node_, tally, learned, Backoff{}, [this](int64_t ms) { rests.push_back(ms); }) {}
+        sender_(node_, tally, learned, complaints_,
+                {limits::kBulkRestFirstMs, limits::kBulkRestLastMs},
+                [this](int64_t ms) { rests.push_back(ms); }) {}
 
   Status send(const std::function<bool()>& give_up = [] { return false; }) {
     return sender_.send(*bulk, give_up);
@@ -82,6 +85,8 @@ class Sending {
   std::unique_ptr<Bulk> bulk = std::make_unique<Bulk>();
   Tally tally;
   Learned learned;
+  const SystemClock clock_;
+  kafka::Complaints complaints_{clock_};
   std::vector<int64_t> rests;
 
   const HttpServer& server() const { return server_; }
@@ -155,10 +160,9 @@ TEST(BulkSender, only_what_was_put_off_is_sent_again_and_more_slowly) {
   EXPECT_EQ(sending.tally.created, 4u);
   EXPECT_EQ(sending.tally.put_off, 8u);
   ASSERT_EQ(sending.rests.size(), 4u);
-  const Backoff backoff;
   for (size_t i = 0; i < 4; ++i) {
-    EXPECT_LE(sending.rests[i], backoff.first_ms << i);
-    EXPECT_GE(sending.rests[i], (backoff.first_ms << i) / 2);
+    EXPECT_LE(sending.rests[i], limits::kBulkRestFirstMs << i);
+    EXPECT_GE(sending.rests[i], (limits::kBulkRestFirstMs << i) / 2);
   }
 }
 
@@ -347,7 +351,7 @@ TEST(BulkSender, it_gives_up_only_when_it_is_told) {
   ASSERT_FALSE(status);
   EXPECT_EQ(status.error().code, ErrorCode::kRetryable);
   EXPECT_TRUE(sending.bulk->rejections.empty());
-  EXPECT_LE(*std::max_element(sending.rests.begin(), sending.rests.end()), Backoff().last_ms);
+  EXPECT_LE(*std::max_element(sending.rests.begin(), sending.rests.end()), limits::kBulkRestLastMs);
 }
 
 TEST(BulkSender, any_server_and_every_item_ends_once) {

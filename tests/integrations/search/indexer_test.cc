@@ -2,8 +2,6 @@
 // Method: real members one after the other against the embedded broker and a server that takes
 // everything.
 
-#include "integrations/search/indexer.h"
-
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <unistd.h>
@@ -17,6 +15,7 @@
 #include <thread>
 
 #include "integrations/kafka/embedded_broker.h"
+#include "integrations/search/index_topics.h"
 #include "tests/fakes/http_server.h"
 #include "tests/fakes/produce.h"
 
@@ -84,8 +83,8 @@ void run_member(const IndexSettings& settings, const kafka::StopSignals& signals
     enough();
     ::kill(::getpid(), SIGTERM);
   });
-  Indexer indexer(settings, signals);
-  const Status status = indexer.run();
+  const Status status =
+      index_topics(settings, [&signals](int timeout_ms) { return signals.raised(timeout_ms); });
   EXPECT_TRUE(status) << status.error().message;
   ending.join();
   // It is still pending, and not meant for the next one.

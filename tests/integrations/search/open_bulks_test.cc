@@ -31,13 +31,13 @@ TEST(OpenBulks, one_that_is_open_holds_back_those_behind_it) {
   const auto first = bulk_of({{0, 5}, {1, 7}}), second = bulk_of({{0, 6}, {0, 8}});
   open.open(first);
   open.open(second);
-  std::map<PartitionKey, int64_t> offsets;
+  kafka::Offsets offsets;
   open.end(*second);
   open.take_ended(offsets);
   EXPECT_TRUE(offsets.empty());
   open.end(*first);
   open.take_ended(offsets);
-  EXPECT_EQ(offsets, (std::map<PartitionKey, int64_t>{{{"t", 0}, 9}, {{"t", 1}, 8}}));
+  EXPECT_EQ(offsets, (kafka::Offsets{{{"t", 0}, 9}, {{"t", 1}, 8}}));
   EXPECT_TRUE(open.empty());
 }
 
@@ -48,7 +48,7 @@ TEST(OpenBulks, what_was_cancelled_is_never_committed) {
   open.cancel_all();
   EXPECT_TRUE(bulk->cancelled);
   open.end(*bulk);
-  std::map<PartitionKey, int64_t> offsets;
+  kafka::Offsets offsets;
   open.take_ended(offsets);
   EXPECT_TRUE(offsets.empty());
 }
@@ -61,7 +61,7 @@ TEST(OpenBulks, random_ends_commit_exactly_what_is_done) {
     std::vector<std::shared_ptr<Bulk>> all, left;  // All: an address must not come twice.
     std::map<int32_t, std::map<int64_t, const Bulk*>> where;
     std::map<int32_t, int64_t> next;
-    std::map<PartitionKey, int64_t> offsets;
+    kafka::Offsets offsets;
     for (int step = 0; step < 40; ++step) {
       if (random() % 2 == 0) {
         std::vector<std::pair<int32_t, int64_t>> records;
@@ -81,7 +81,7 @@ TEST(OpenBulks, random_ends_commit_exactly_what_is_done) {
       }
       open.take_ended(offsets);
       for (const auto& [partition, offset] : offsets) {
-        for (const auto& [record, bulk] : where[partition.second]) {
+        for (const auto& [record, bulk] : where[partition.partition]) {
           if (record >= offset) break;
           for (const auto& unended : left) ASSERT_NE(unended.get(), bulk) << "round " << round;
           ++committed;
@@ -94,7 +94,7 @@ TEST(OpenBulks, random_ends_commit_exactly_what_is_done) {
     }
     open.take_ended(offsets);
     for (const auto& [partition, end] : next)
-      EXPECT_EQ((offsets[PartitionKey{"t", partition}]), end);
+      EXPECT_EQ((offsets[kafka::PartitionKey{"t", partition}]), end);
   }
   EXPECT_GT(committed, 1000u);
 }

@@ -1,4 +1,4 @@
-#include "integrations/search/progress.h"
+#include "integrations/search/index_report.h"
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
@@ -11,7 +11,7 @@
 
 namespace longshore::search {
 
-void Progress::add(const Bulk& bulk, int64_t wall_ms) {
+void IndexReport::add(const Bulk& bulk, int64_t wall_ms) {
   for (const BulkItem& item : bulk.items) {
     const double delay_s = static_cast<double>(wall_ms - item.time_ms) / 1000;
     delay_sum_s_ += delay_s;
@@ -20,31 +20,26 @@ void Progress::add(const Bulk& bulk, int64_t wall_ms) {
   }
 }
 
-bool Progress::due() const { return period_.count() > 0 && Clock::now() - told_ >= period_; }
-
-void Progress::report(const Standing& standing) {
-  const auto now = Clock::now();
+std::string IndexReport::line(const IndexStanding& standing) {
   const uint64_t documents = tally_.created + tally_.there + tally_.rejected;
-  const double seconds = std::max(std::chrono::duration<double>(now - told_).count(), 0.001);
-  rate_ = static_cast<double>(documents - told_documents_) / seconds;
+  const double rate = static_cast<double>(documents - reported_documents_) / standing.pump.seconds;
   const std::string delay =
       documents_ == 0 ? "-"
                       : fmt::format("{:.1f}s delay-max={:.1f}s",
                                     delay_sum_s_ / static_cast<double>(documents_), delay_max_s_);
-  spdlog::info(
-      "partitions={} lag={} documents/s={:.0f} created={} already-there={} rejected={} "
-      "dead-lettered={} put-off={} in-flight={}{} delay={}",
-      standing.partitions, standing.lag, rate_, tally_.created.load(), tally_.there.load(),
-      tally_.rejected.load(), tally_.dead_lettered.load(), tally_.put_off.load(),
-      standing.in_flight, standing.waiting ? " waiting" : "", delay);
-  if (!metrics_file_.empty()) write_metrics(standing);
-  told_ = now;
-  told_documents_ = documents;
+  if (!metrics_file_.empty()) write_metrics(metrics(standing, rate));
+  reported_documents_ = documents;
   documents_ = 0;
   delay_sum_s_ = delay_max_s_ = 0;
+  return fmt::format(
+      "partitions={} lag={} documents/s={:.0f} created={} already-there={} rejected={} "
+      "dead-lettered={} put-off={} in-flight={}{} delay={}",
+      standing.pump.partitions, standing.pump.uncommitted, rate, tally_.created.load(),
+      tally_.there.load(), tally_.rejected.load(), tally_.dead_lettered.load(),
+      tally_.put_off.load(), standing.in_flight, standing.pump.waiting ? " waiting" : "", delay);
 }
 
-std::string Progress::metrics(const Standing& standing) const {
+std::string IndexReport::metrics(const IndexStanding& standing, double rate) const {
   std::string text;
   const auto add = [&text](const char* name, const char* type, double value) {
     text +=
@@ -63,11 +58,11 @@ std::string Progress::metrics(const Standing& standing) const {
   add("requests_failed_total", "counter", count(tally_.failures));
   add("requests_too_large_total", "counter", count(tally_.too_large));
   add("request_bytes_total", "counter", count(tally_.body_bytes));
-  add("partitions", "gauge", static_cast<double>(standing.partitions));
-  add("lag_records", "gauge", static_cast<double>(standing.lag));
+  add("partitions", "gauge", static_cast<double>(standing.pump.partitions));
+  add("lag_records", "gauge", static_cast<double>(standing.pump.uncommitted));
   add("bulks_in_flight", "gauge", static_cast<double>(standing.in_flight));
-  add("waiting", "gauge", standing.waiting ? 1 : 0);
-  add("documents_per_second", "gauge", rate_);
+  add("waiting", "gauge", standing.pump.waiting ? 1 : 0);
+  add("documents_per_second", "gauge", rate);
   if (documents_ > 0) {
     add("delay_seconds", "gauge", delay_sum_s_ / static_cast<double>(documents_));
     add("delay_max_seconds", "gauge", delay_max_s_);
@@ -75,15 +70,17 @@ std::string Progress::metrics(const Standing& standing) const {
   return text;
 }
 
-// A collector must never read half of it.
-void Progress::write_metrics(const Standing& standing) {
+// Renamed when complete, so that a collector never reads half of it.
+void IndexReport::write_metrics(const std::string& text) {
   const std::string temporary = metrics_file_ + ".new";
   std::ofstream file(temporary, std::ios::trunc);
-  file << metrics(standing);
+  file << text;
   file.close();
   const bool written = file && std::rename(temporary.c_str(), metrics_file_.c_str()) == 0;
-  if (!written && !metrics_failed_)
-    spdlog::warn("--metrics-file {}: {}", metrics_file_, std::strerror(errno));
+  if (!written && !metrics_failed_) {
+    spdlog::warn("could not write --metrics-file {}: {}; metrics are out of date", metrics_file_,
+                 std::strerror(errno));
+  }
   metrics_failed_ = !written;
 }
 

@@ -1,0 +1,74 @@
+// Where a Pump delivers the records of the partitions that its group assigns to it: the index or
+// the archive. The pump owns membership, polling, pauses and commits; an outlet says what becomes
+// of records, and when they are done.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "config/result.h"
+#include "integrations/kafka/group_reader.h"
+
+namespace longshore::kafka {
+
+/// For each partition the offset before which everything is done.
+using Offsets = std::map<PartitionKey, int64_t>;
+
+/// How far the pump's partitions are, for a line of progress.
+struct Standing {
+  size_t partitions = 0;
+  int64_t unread = 0;       ///< Offsets from the last record handed over to the end.
+  int64_t uncommitted = 0;  ///< Offsets from the committed ones to the end.
+  bool waiting = false;     ///< The outlet has been full for so long that all is paused.
+  double seconds = 0;       ///< Since the last line.
+};
+
+/// Thread: all calls come on the pump's.
+class Outlet {
+ public:
+  virtual ~Outlet() = default;
+
+  /// These partitions are ours from now on. Sets `start` of each. An error ends the membership.
+  /// It may block, but the group removes a member that is silent for max.poll.interval.ms.
+  virtual Status assigned(std::vector<AssignedPartition>& partitions) = 0;
+
+  /// The partitions go to other members once this returns: finish what is in progress, soon. What
+  /// take_done() returns then is still committed.
+  virtual void revoked() {}
+
+  /// No partition is ours any longer. Follows revoked(), and comes alone when the partitions are
+  /// already assigned to others.
+  virtual void discard() = 0;
+
+  /// The next record of its partition, valid during the call.
+  virtual void record(const ReadRecord& record) = 0;
+
+  /// Asked after each record: whether work() must come before the next one.
+  virtual bool enough() const { return false; }
+
+  /// What is due, once each turn; may wait up to `wait_ms` for room. An error ends the membership.
+  virtual Status work(int wait_ms) = 0;
+
+  /// Finish what was taken without waiting for more: the process ends, or all topics are read.
+  virtual Status flush() { return ok(); }
+
+  /// No records at all for now: called again until work() has made room.
+  virtual bool full() const { return false; }
+
+  /// No records of this partition for now.
+  virtual bool holds_back(const PartitionKey& /*partition*/) const { return false; }
+
+  /// Whether everything that was taken is done.
+  virtual bool idle() const = 0;
+
+  /// Adds what may be committed since the last call.
+  virtual void take_done(Offsets& offsets) = 0;
+
+  /// A line of progress; empty: nothing new, ask again.
+  virtual std::string report(const Standing& standing) = 0;
+};
+
+}  // namespace longshore::kafka

@@ -1,0 +1,36 @@
+#include "integrations/search/bulk_worker.h"
+
+#include <fmt/format.h>
+
+#include "config/limits.h"
+
+namespace longshore::search {
+
+BulkWorker::BulkWorker(const SearchOptions& search, const BulkShared& shared)
+    : shared_(shared),
+      node_(search, &shared.pool.ending()),
+      sender_(node_, shared.tally, shared.learned, shared.complaints,
+              Backoff(limits::kBulkRestFirstMs, limits::kBulkRestLastMs),
+              [&pool = shared.pool](int64_t ms) { pool.rest(ms); }) {}
+
+Status BulkWorker::settle(Bulk& bulk) {
+  const auto give_up = [&] { return shared_.pool.ending() || bulk.cancelled; };
+  if (Status sent = sender_.send(bulk, give_up); !sent) return sent;
+  if (bulk.rejections.empty()) return ok();
+  const Rejection& first = bulk.rejections.front();
+  const BulkItem& item = bulk.items[first.item];
+  const std::string where =
+      fmt::format("{}[{}] at offset {}", bulk.topic_of(item), item.partition, item.offset);
+  if (!shared_.dead_letters) {
+    return Error{
+        ErrorCode::kFatal,
+        fmt::format("the record in {} was rejected and there is no --dead-letter topic: {}", where,
+                    first.reason)};
+  }
+  shared_.complaints.add(fmt::format("{} records were rejected and go to {}; the first, in {}: {}",
+                                     bulk.rejections.size(), shared_.dead_letters->topic(), where,
+                                     first.reason));
+  return shared_.dead_letters->send(bulk, give_up);
+}
+
+}  // namespace longshore::search

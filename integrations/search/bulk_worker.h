@@ -1,0 +1,39 @@
+// Settles bulks on one thread of the pool: in the index, or in the dead-letter topic.
+#pragma once
+
+#include <string>
+
+#include "config/result.h"
+#include "integrations/kafka/complaints.h"
+#include "integrations/search/bulk_pool.h"
+#include "integrations/search/bulk_sender.h"
+#include "integrations/search/dead_letters.h"
+#include "integrations/search/search_node.h"
+#include "integrations/search/tally.h"
+
+namespace longshore::search {
+
+/// What all workers share; it outlives them.
+struct BulkShared {
+  BulkPool& pool;
+  Tally& tally;
+  Learned& learned;
+  kafka::Complaints& complaints;
+  DeadLetters* dead_letters = nullptr;  ///< None: a rejected record is an error.
+};
+
+/// Thread: one.
+class BulkWorker {
+ public:
+  BulkWorker(const SearchOptions& search, const BulkShared& shared);
+
+  /// Errors: kRetryable: cancelled before all was settled; kFatal: a record can be put nowhere.
+  Status settle(Bulk& bulk);
+
+ private:
+  const BulkShared shared_;
+  SearchNode node_;
+  BulkSender sender_;
+};
+
+}  // namespace longshore::search
