@@ -21,8 +21,8 @@ namespace po = boost::program_options;
 constexpr char kIntroduction[] =
     "longshore archive --brokers LIST --topic NAME --to URL\n\n"
     "Carries topics from Kafka into HDFS or a mounted file system, as files of JSON lines, each\n"
-    "record once. Several of them with one --group share the partitions. The names of the files\n"
-    "say which offsets are there; whatever happens, it goes on behind them.\n"
+    "record once. Several archivers with one --group share the partitions. The names of the files\n"
+    "tell which offsets are there; archiving always continues after them.\n"
     "Exit status: 0 stopped, or done with --once; 2 unusable settings.\n\nFlags";
 
 kafka::Flags archive_flags() {

@@ -18,7 +18,7 @@ class Walk {
 
   Status enter(const std::string& folder, size_t depth, const Layout::Known& known) {
     Result<std::vector<Entry>> entries = target_.list(folder);
-    // It went while we looked: by hand, for longshore removes no folder.
+    // Removed meanwhile, by hand: longshore removes no folder.
     if (!entries && entries.error().code == ErrorCode::kNotFound) return ok();
     if (!entries) return entries.error();
     for (const Entry& entry : *entries) {
@@ -73,7 +73,7 @@ Result<std::vector<ArchivedFile>> find_files(ArchiveTarget& target, const Layout
 
 void sort_for_reading(std::vector<ArchivedFile>& files) {
   std::sort(files.begin(), files.end(), by_offset);
-  // A file may lie in an earlier hour than the one before it, when clocks differ.
+  // If clocks differ, a file may belong to an earlier hour than the file before it.
   std::vector<std::pair<Hour, size_t>> order;
   for (size_t i = 0; i < files.size(); ++i) {
     const bool follows = i > 0 && chain_of(files[i]) == chain_of(files[i - 1]);
@@ -94,7 +94,7 @@ std::vector<std::string> find_tiling_faults(const std::vector<ArchivedFile>& fil
     const ArchiveName& name = sorted[i].name;
     if (chain_of(sorted[i]) != chain_of(sorted[i - 1]) || name.first == before.last + 1) continue;
     faults.push_back(name.first > before.last
-                         ? fmt::format("{}[{}]: offsets [{}, {}) are in no file of the archive.",
+                         ? fmt::format("{}[{}]: no file of the archive holds offsets [{}, {}).",
                                        name.topic, name.partition, before.last + 1, name.first)
                          : fmt::format("{}[{}]: {} and {} hold the same offsets.", name.topic,
                                        name.partition, to_string(before), to_string(name)));

@@ -18,20 +18,20 @@ struct FileQuery {
 struct ArchivedFile {
   ArchiveName name;
   std::string path;  ///< From the archive's root.
-  Hour hour;         ///< As far as the layout says it.
+  Hour hour;         ///< As far as the layout tells it.
   int64_t bytes = 0;
 };
 
-/// In no order. Only folders that may hold what is asked for are listed. An archive that is not
-/// there has no files. Errors: as ArchiveTarget's.
+/// The files, in no order. Lists only folders that may hold such files. An archive that does not
+/// exist has no files. Errors: as ArchiveTarget's.
 Result<std::vector<ArchivedFile>> find_files(ArchiveTarget& target, const Layout& layout,
                                              const FileQuery& query);
 
-/// Sorts for reading: hours in their order, and within each partition by offset, whatever hour the
-/// folders of its files say.
+/// Sorts for reading: by hour, and each partition by offset even where the hours of its folders are
+/// out of order.
 void sort_for_reading(std::vector<ArchivedFile>& files);
 
-/// What is wrong with the ranges of a topic's files: holes, overlaps; one sentence each.
+/// Problems of the offset ranges of a topic's files (holes, overlaps), one sentence each.
 std::vector<std::string> find_tiling_faults(const std::vector<ArchivedFile>& files);
 
 }  // namespace longshore::archive

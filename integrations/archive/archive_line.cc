@@ -54,7 +54,7 @@ void LineWriter::append(const kafka::ReadRecord& record, bool own, std::string& 
   if (!object.empty()) {
     const size_t begin = out.size();
     out += object;
-    // A newline stands between tokens: within a string it would be escaped.
+    // The newline is between tokens: inside a string it would be escaped.
     std::replace(out.begin() + static_cast<ptrdiff_t>(begin), out.end(), '\n', ' ');
     out += '\n';
     return;
@@ -109,7 +109,7 @@ LineView LineReader::parse(std::string_view line) {
       }
     }
   } catch (const simdjson::simdjson_error&) {
-    // It is text then, whatever it seemed.
+    // Not JSON after all: treat it as text.
     view.time = {};
     view.text = line;
   }

@@ -1,7 +1,7 @@
 // One record as one line of an archive.
 //
-// A record of longshore is its line as it stands, and so is any other JSON object of one line. What
-// is none (format raw, text, bytes) is wrapped:
+// The value of a longshore record is its line, unchanged, and so is any other JSON object without
+// line feeds. Anything else (format raw, text, bytes) is wrapped:
 //
 //   {"@timestamp":"2026-11-21T14:00:00.123Z","message":"...",
 //    "kafka":{"topic":"logs","partition":3,"offset":10500,"key":"..."}}
@@ -21,7 +21,7 @@
 
 namespace longshore::archive {
 
-/// Thread: one. Keeps its memory from line to line.
+/// Thread: one. Reuses its memory from line to line.
 class LineWriter {
  public:
   /// Whether `record` is one of longshore's, with its envelope.
@@ -38,8 +38,8 @@ class LineWriter {
 /// A line read back.
 struct LineView {
   std::optional<shipper::RecordView> record;  ///< Empty: not longshore's.
-  std::string_view time;                      ///< "@timestamp"; empty: it has none.
-  std::string_view text;                      ///< The message, or the line where it has none.
+  std::string_view time;                      ///< "@timestamp"; empty if there is none.
+  std::string_view text;                      ///< The message, or the whole line.
 };
 
 /// Thread: one. Views are valid until the next call.

@@ -18,7 +18,7 @@ constexpr size_t kTopicBytesMax = 249;  // Kafka's own limit.
 constexpr std::array kSuffixes = std::to_array<std::pair<Codec, std::string_view>>(
     {{Codec::kZstd, ".jsonl.zst"}, {Codec::kGzip, ".jsonl.gz"}, {Codec::kNone, ".jsonl"}});
 
-// Digits alone, without a leading zero: one number has one name.
+// Digits only, no leading zeros: each number has exactly one name.
 template <typename T>
 bool parse_number(std::string_view text, T& number) {
   if (text.empty() || (text.size() > 1 && text[0] == '0')) return false;
@@ -42,7 +42,7 @@ Parts parts_of(Hour hour) {
           int((time - day).count())};
 }
 
-// The words that stand for a part of the time, and how many digits they have.
+// The words for parts of the time, with their number of digits.
 constexpr std::array kWords = std::to_array<std::pair<std::string_view, size_t>>(
     {{"yyyy", 4}, {"MM", 2}, {"dd", 2}, {"HH", 2}});
 
@@ -59,13 +59,13 @@ int part_of(std::string_view word, const Parts& parts) {
   return word == "dd" ? parts.day : parts.hour;
 }
 
-/// What stands next in a pattern: a literal character, or a word.
+/// One item of a pattern: a literal character, or a word.
 struct Token {
   char literal = 0;
   std::string_view word;  // Of a brace, cut at dashes, which are literals.
 };
 
-// Splits "date={yyyy-MM}" into its characters and words. Empty when it is none.
+// Splits "date={yyyy-MM}" into literal characters and words. Empty if it is malformed.
 std::optional<std::vector<Token>> tokens_of(std::string_view pattern) {
   std::vector<Token> tokens;
   bool inside = false;
@@ -145,7 +145,7 @@ Result<Layout> Layout::parse(const std::string& text) {
   for (const std::string& folder : layout.folders_) {
     if (folder.empty() || folder[0] == '_' || folder[0] == '.') {
       return Error{ErrorCode::kInvalid,
-                   fmt::format("--layout {}: a folder's name is empty, or hidden.", text)};
+                   fmt::format("--layout {}: a folder's name is empty or hidden.", text)};
     }
     if (!tokens_of(folder) || folder.find(':') != std::string::npos) {
       return Error{ErrorCode::kInvalid,
@@ -187,7 +187,7 @@ std::optional<Layout::Known> Layout::match(size_t depth, std::string_view name,
       if (name.empty() || name[0] != token.literal) return std::nullopt;
       name.remove_prefix(1);
     } else if (token.word == "topic") {
-      // All but what the tokens behind it take; each takes as many characters as it has digits.
+      // Everything except what the following tokens need: as many characters as each has digits.
       size_t behind = 0;
       for (size_t k = i + 1; k < tokens.size(); ++k)
         behind += tokens[k].literal ? 1 : tokens[k].word.size();
@@ -223,7 +223,7 @@ Hour Layout::Known::latest() const {
   const Hour first = earliest();
   constexpr int64_t kDay = 24;
   if (month && day) return hour ? first : Hour{first.number + kDay - 1};
-  // Longer than any month or year.
+  // More than any month or year has.
   return {first.number + (month ? 31 : 366) * kDay - 1};
 }
 

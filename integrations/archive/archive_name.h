@@ -1,12 +1,12 @@
-// The names of an archive. A file holds a contiguous range of the offsets of one partition, as
-// lines in their order, and its name says which:
+// The names of an archive. A file holds a contiguous range of offsets of one partition, as lines in
+// order, and its name tells which:
 //
 //   topic=logs/date=2026-11-21/hour=14/logs+3+10500+20999.jsonl.zst
 //                                      topic, partition, first and last offset
 //
-// A file begins where the one before ends, plus one, so the names of a partition tile it: offsets
-// without a record (marks of transactions, aborted ones) belong to the file behind them. Topics
-// hold no '+', and no character here is refused by HDFS.
+// Each file begins at the offset after the end of the one before, so the files of a partition tile
+// it: offsets without a record (transaction markers, aborted records) belong to the file after
+// them. Topic names contain no '+', and HDFS accepts all characters used here.
 #pragma once
 
 #include <cstdint>
@@ -33,7 +33,7 @@ struct ArchiveName {
 };
 
 std::string to_string(const ArchiveName& name);
-/// Empty when `text` is no such name.
+/// Empty if `text` is not such a name.
 std::optional<ArchiveName> parse_archive_name(std::string_view text);
 
 /// Whole hours since the Unix epoch, UTC.
@@ -43,8 +43,8 @@ struct Hour {
 };
 Hour hour_of_ms(int64_t ms);
 
-/// Where in the archive the files of an hour lie: folders of literals, {topic}, {yyyy}, {MM}, {dd},
-/// {HH}, or several dashed together as {yyyy-MM-dd}.
+/// The folders of an hour's files: literal text, {topic}, {yyyy}, {MM}, {dd}, {HH}, or several of
+/// these with dashes, as in {yyyy-MM-dd}.
 class Layout {
  public:
   static constexpr char kUsual[] = "topic={topic}/date={yyyy-MM-dd}/hour={HH}";
@@ -54,15 +54,15 @@ class Layout {
 
   std::string folder(const std::string& topic, Hour hour) const;
 
-  /// What the folders passed so far say of the files below.
+  /// What the names of the folders above tell about a file.
   struct Known {
     std::optional<std::string> topic;
     std::optional<int> year, month, day, hour;
 
-    /// The first and the last hour that they can be of; empty values are open.
+    /// The first and the last hour that the file can belong to.
     Hour earliest() const, latest() const;
   };
-  /// What folder `name`, at `depth`, adds to `known`; empty when it is none of this layout.
+  /// Adds what folder `name` at `depth` tells to `known`; empty if it does not match the layout.
   std::optional<Known> match(size_t depth, std::string_view name, const Known& known) const;
   size_t depth() const { return folders_.size(); }
 

@@ -44,7 +44,7 @@ struct ArchiverCounts {
 /// Thread: the pump's.
 class Archiver final : public kafka::Outlet {
  public:
-  /// What is passed by reference outlives it.
+  /// References must outlive it.
   Archiver(ArchiverOptions options, ArchiveTarget& target, const Clock& clock,
            kafka::Stopping stopping, kafka::Complaints& complaints);
 
@@ -52,8 +52,8 @@ class Archiver final : public kafka::Outlet {
   void discard() override { ours_ = false; }
   void record(const kafka::ReadRecord& record) override;
   bool enough() const override { return enough_; }
-  /// Seals and publishes what is due. Errors: kRetryable (another member archived more of a
-  /// partition), and those of SpoolFile.
+  /// Seals and publishes the files that are due. Errors: kRetryable (another member archived more
+  /// of a partition), and those of SpoolFile.
   Status work(int wait_ms) override;
   /// Seals all files and publishes those that can be, each once.
   Status flush() override;

@@ -20,7 +20,7 @@ namespace {
 constexpr std::string_view kClaimSuffix = ".claim";
 constexpr size_t kClaimBytesMax = 64 << 10;
 constexpr size_t kOffsetDigits = 20, kAttemptDigits = 16;
-/// Claims that stay. One would do; a folder that is listed while entries come and go may hide some.
+/// Claims that are never removed. One would do, but a listing may miss entries while others change.
 constexpr size_t kClaimsKept = 8;
 
 std::string claim_name(int64_t next) { return fmt::format("{:0{}}.claim", next, kOffsetDigits); }
@@ -78,8 +78,8 @@ Result<Chain::Claim> Chain::read_claim(const std::string& name) {
   }
   if (claim.first < 0 || claim.last < claim.first || claim.data.find('/') != std::string::npos) {
     return Error{ErrorCode::kCorrupt,
-                 fmt::format("{} is no claim of longshore: see what stands there, and remove it "
-                             "if nothing of it is needed",
+                 fmt::format("{} is not a claim of longshore: look at what it holds, and remove it "
+                             "if it is not needed",
                              own(name))};
   }
   return claim;
@@ -113,7 +113,7 @@ Result<ChainEnd> Chain::settle() {
     }
     const auto [next, name] = *found->rbegin();
     Result<Claim> claim = read_claim(name);
-    // Whoever took it back was overtaken.
+    // Its writer was overtaken and withdrew it.
     if (!claim && claim.error().code != ErrorCode::kNotFound) return claim.error();
     found = claims();
     if (!found) return found.error();
@@ -124,7 +124,7 @@ Result<ChainEnd> Chain::settle() {
   }
 }
 
-// The data becomes the name, or is it already.
+// Renames the data to its final name, unless that was done before.
 Status Chain::finish(const Claim& claim) {
   const std::string folder(parent_path(claim.file));
   if (folder != made_) {
@@ -142,14 +142,15 @@ Status Chain::finish(const Claim& claim) {
 Status Chain::check(const Claim& claim) {
   const Result<Entry> entry = target_.stat(claim.file);
   if (!entry && entry.error().code == ErrorCode::kNotFound) {
-    // Neither the data nor the name: it was published, and somebody removed it since.
-    spdlog::warn("archive: {} was removed from the archive; going on behind it", claim.file);
+    // Neither exists: the file was published, and something else removed it since.
+    spdlog::warn("archive: {} was published and has been removed since; continuing after it",
+                 claim.file);
     return ok();
   }
   if (!entry) return entry.error();
   if (entry->bytes == claim.bytes) return target_.remove(own(claim.data));
-  return Error{ErrorCode::kCorrupt, fmt::format("{} has {} bytes instead of {}: somebody else "
-                                                "changed it",
+  return Error{ErrorCode::kCorrupt, fmt::format("{} has {} bytes instead of {}: another "
+                                                "program changed it",
                                                 claim.file, entry->bytes, claim.bytes)};
 }
 
@@ -159,12 +160,12 @@ std::string Chain::Claim::text() const {
          '\n';
 }
 
-// The draft of the claim, and the data.
+// Sends the draft of the claim, then the data.
 Status Chain::send(const std::string& attempt, const SealedFile& file, const Claim& claim) {
   Status sent = target_.put(own(draft_of(attempt)), claim.text());
   if (sent) sent = target_.put(own(claim.data), file.fd, file.bytes);
   if (sent) return sent;
-  // They may fill a quota. If this fails too, they are swept later.
+  // They may be what fills a quota. If this fails too, a sweep removes them.
   static_cast<void>(target_.remove(own(draft_of(attempt))));
   static_cast<void>(target_.remove(own(claim.data)));
   return sent;
@@ -175,7 +176,8 @@ Result<bool> Chain::claim(const std::string& attempt, const Claim& claim, int64_
   Result<Renamed> renamed = target_.rename_new(own(draft), own(final));
   if (!renamed) return renamed.error();
   if (*renamed != Renamed::kDone) {
-    // Another's, or the draft was swept; or ours, if a rename was obeyed twice.
+    // Another writer's claim, or our draft was swept; or our claim, if the rename was executed
+    // twice.
     Result<std::string> there = read_small(target_, own(final), kClaimBytesMax);
     if (!there && there.error().code != ErrorCode::kNotFound) return there.error();
     if (!there || *there != claim.text()) {
@@ -186,8 +188,9 @@ Result<bool> Chain::claim(const std::string& attempt, const Claim& claim, int64_
   Result<std::map<int64_t, std::string>> found = claims();
   if (!found) return found.error();
   if (found->empty() || found->rbegin()->first < next) {
-    return Error{ErrorCode::kRetryable,
-                 fmt::format("the archive does not show {}, which it has just taken", own(final))};
+    return Error{
+        ErrorCode::kRetryable,
+        fmt::format("the archive does not list {}, which was just created there", own(final))};
   }
   if (found->rbegin()->first == next) return true;
   if (Status status = target_.remove(own(final)); !status) return status.error();
@@ -210,7 +213,7 @@ Result<int64_t> Chain::publish(const SealedFile& file, int64_t next) {
                      .file = layout_.folder(topic_, file.hour) + "/" + to_string(name)};
   if (Status sent = send(attempt, file, wanted); !sent) return sent.error();
   Result<bool> won = claim(attempt, wanted, next);
-  // From here on the claim may stand, and needs the data.
+  // From here on the claim may exist, and needs the data.
   if (!won) return won.error();
   if (!*won) {
     if (Status status = target_.remove(own(wanted.data)); !status) return status.error();
@@ -224,7 +227,7 @@ Result<int64_t> Chain::publish(const SealedFile& file, int64_t next) {
   return file.last + 1;
 }
 
-// What it does not remove is removed the next time.
+// Best effort: what is left is removed next time.
 void Chain::clear_old(int64_t next) {
   Result<std::map<int64_t, std::string>> found = claims();
   if (!found) return;
@@ -236,7 +239,8 @@ void Chain::clear_old(int64_t next) {
   }
 }
 
-// Drafts first. Then what was claimed before that is finished, and its data is data no more.
+// Drafts go first. Then settle() finishes claims made before that, so that their data has its final
+// name and is not removed.
 Status Chain::sweep(int64_t older_than_ms) {
   Result<std::vector<Entry>> entries = target_.list(folder_);
   if (!entries) return entries.error();
@@ -252,7 +256,7 @@ Status Chain::sweep(int64_t older_than_ms) {
   if (Result<ChainEnd> end = settle(); !end) return end.error();
   for (const Entry& entry : *entries) {
     if (Status status = target_.remove(own(entry.name)); !status) return status;
-    spdlog::info("archive: removed {}, which an attempt left behind", own(entry.name));
+    spdlog::info("archive: removed {}, left by a failed attempt", own(entry.name));
   }
   return ok();
 }

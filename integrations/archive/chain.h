@@ -1,29 +1,30 @@
-// How the files of one partition come into the archive, each offset once, whoever is killed and
-// however many believe that the partition is theirs.
+// Publishes the files of one partition so that each offset is archived exactly once, no matter
+// which process is killed and how many processes believe that they own the partition.
 //
-// The files of a partition are a chain: each begins where the one before ends. A file's name holds
-// its end and its hour too, so two writers of one beginning could both succeed; what must be
-// exclusive is the beginning alone. Therefore a file is published through a claim:
+// The files of a partition form a chain: each begins where the one before ends. A file's name also
+// contains its end and its hour, so two writers that begin at the same offset would choose
+// different names and both succeed. Only the beginning must be exclusive. So a file is published by
+// a claim:
 //
-//   _longshore/<topic>+<partition>/            a folder that Hadoop's readers pass over
-//       <attempt>.claim                        1. says: this data shall become that name
-//       <attempt>.data                         2. the file, whole, under a name of its own
-//       <next>.claim                           3. that, renamed: <next> is the chain's end so far
-//   topic=logs/.../logs+3+10500+20999.jsonl    4. the data, renamed as the claim says
+//   _longshore/<topic>+<partition>/            a folder that Hadoop's readers ignore
+//       <attempt>.claim                        1. states that this data is to get that name
+//       <attempt>.data                         2. the whole file, under a temporary name
+//       <next>.claim                           3. the claim, renamed: <next> is the chain's end
+//   topic=logs/.../logs+3+10500+20999.jsonl    4. the data, renamed as the claim states
 //
-// (3) is the commit: a rename that never replaces, so one claim wins for each <next>. From then on
-// anyone who comes by does (4) again, and finds it done or does it: it has one outcome.
+// Step 3 is the commit: a rename that never replaces a file, so one claim wins for each <next>.
+// After it, every process that sees the claim repeats step 4, which has only one possible outcome.
 //
-// A writer that slept may come with an old <next> whose claim was cleared away, and win it again.
-// So a claim counts only while there is no later one; a writer lists the folder behind (3) and
-// takes its claim back when it was overtaken. That is enough, for
-//   - a later <next> is known only to who has settled the claim before it, (4) included;
-//   - the newest claims stay for ever, so whoever was overtaken sees that;
-//   - whoever settles looks for later claims behind reading one, and acts on the newest alone.
-// The claim is written before the data, so that a sweep takes an attempt's chance to win away
-// before it takes its data: the writer may only be slow, or the clocks differ. Claims are as
-// durable as names. Where there are none (an archive from elsewhere) the names themselves say where
-// the chain ends.
+// A writer that was suspended may return with an old <next> whose claim was removed meanwhile, and
+// win it again. So a claim is valid only while there is no later one: a writer lists the folder
+// after step 3 and withdraws its claim if it was overtaken. This suffices because
+//   - only a process that settled a claim, step 4 included, knows the <next> after it;
+//   - the newest claims are never removed, so an overtaken writer sees them;
+//   - settling reads the newest claim, checks that it is still the newest, and only then acts.
+// The claim is written before the data, so that a sweep removes an attempt's chance to win before
+// it removes its data: the writer may just be slow, or clocks may differ. Claims are as durable as
+// files. Without claims (an archive made by something else) the names of the files tell where the
+// chain ends.
 #pragma once
 
 #include <cstdint>
@@ -41,7 +42,7 @@ namespace longshore::archive {
 /// Below the archive's root.
 inline constexpr char kOwnFolder[] = "_longshore";
 
-/// A file that is complete, and not yet in the archive.
+/// A complete file that is not yet in the archive.
 struct SealedFile {
   int64_t first = 0, last = 0;
   Codec codec = Codec::kZstd;
@@ -50,31 +51,31 @@ struct SealedFile {
   int64_t bytes = 0;
 };
 
-/// Where a partition goes on.
+/// Where the next file of a partition begins.
 struct ChainEnd {
   int64_t next = 0;
   bool empty = true;  ///< Nothing of the partition was ever archived; `next` is 0.
 };
 
-/// Thread: one. Errors of every call: as ArchiveTarget's; it may be called again.
+/// Thread: one. Errors of every call: as ArchiveTarget's; the call may be repeated.
 class Chain {
  public:
   Chain(ArchiveTarget& target, const Layout& layout, std::string topic, int32_t partition);
 
-  /// Finishes what was claimed, and says where the chain ends.
+  /// Finishes what was claimed, and returns where the chain ends.
   Result<ChainEnd> settle();
 
-  /// Publishes the file, unless another one already claimed the chain's end. Returns where the
-  /// chain ends then: behind `file.last` when this range is in the archive, elsewhere when the
-  /// file has to be given up. REQUIRES: `next` is what settle() or publish() returned last.
+  /// Publishes the file, unless another writer has claimed the chain's end. Returns where the chain
+  /// ends now: after `file.last` if the file is in the archive; anywhere else, it must be dropped.
+  /// REQUIRES: `next` is what settle() or publish() returned last.
   Result<int64_t> publish(const SealedFile& file, int64_t next);
 
-  /// Removes what attempts that died have left, if it is older; the attempt of a writer that lives
-  /// fails.
+  /// Removes what failed attempts left behind, if it is older than that. If the writer of such an
+  /// attempt is still alive, its attempt fails.
   Status sweep(int64_t older_than_ms);
 
  private:
-  /// What a claim says.
+  /// The content of a claim.
   struct Claim {
     int64_t first = 0, last = 0, bytes = 0;
     std::string data, file;
@@ -98,7 +99,7 @@ class Chain {
   const int32_t partition_;
   const std::string folder_;
   bool settled_ = false;  // Since the last error.
-  std::string made_;      // The folder that was made last.
+  std::string made_;      // The last folder that was created.
 };
 
 }  // namespace longshore::archive

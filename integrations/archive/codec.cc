@@ -5,14 +5,16 @@
 #include <cassert>
 #include <vector>
 
+#include "integrations/http/gzip.h"
+
 namespace longshore::archive {
 
 namespace {
 
 constexpr size_t kPieceBytes = 256 << 10;
-/// zlib's: 15 bits of window, with the header of gzip.
+/// zlib: a window of 15 bits, with the header of gzip.
 constexpr int kGzipWindow = 15 + 16;
-/// A file of another's making must not take all memory: 128 MiB, zstd's own limit.
+/// Bounds memory for files made by others: 128 MiB, zstd's own limit.
 constexpr int kWindowLogMax = 27;
 
 Error corrupt(std::string_view what) { return {ErrorCode::kCorrupt, std::string(what)}; }
@@ -64,42 +66,13 @@ class ZstdEncoder final : public Encoder {
 
 class GzipEncoder final : public Encoder {
  public:
-  explicit GzipEncoder(int level) : out_(kPieceBytes) {
-    constexpr int kMemoryLevel = 8;
-    ready_ = deflateInit2(&stream_, level, Z_DEFLATED, kGzipWindow, kMemoryLevel,
-                          Z_DEFAULT_STRATEGY) == Z_OK;
-    assert(ready_);
-  }
-  ~GzipEncoder() override { deflateEnd(&stream_); }
-  GzipEncoder(const GzipEncoder&) = delete;
-  GzipEncoder& operator=(const GzipEncoder&) = delete;
+  explicit GzipEncoder(int level) : gzip_(level) {}
 
-  Status add(std::string_view bytes, const Sink& sink) override {
-    return run(bytes, Z_NO_FLUSH, sink);
-  }
-  Status finish(const Sink& sink) override { return run({}, Z_FINISH, sink); }
+  Status add(std::string_view bytes, const Sink& sink) override { return gzip_.add(bytes, sink); }
+  Status finish(const Sink& sink) override { return gzip_.finish(sink); }
 
  private:
-  Status run(std::string_view bytes, int mode, const Sink& sink) {
-    // zlib reads only; its field is not const.
-    stream_.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
-    stream_.avail_in = static_cast<uInt>(bytes.size());
-    for (;;) {
-      stream_.next_out = reinterpret_cast<Bytef*>(out_.data());
-      stream_.avail_out = static_cast<uInt>(out_.size());
-      const int code = deflate(&stream_, mode);
-      assert(code != Z_STREAM_ERROR);
-      const size_t made = out_.size() - stream_.avail_out;
-      if (made > 0) {
-        if (Status status = sink({out_.data(), made}); !status) return status;
-      }
-      if (mode == Z_FINISH ? code == Z_STREAM_END : stream_.avail_out > 0) return ok();
-    }
-  }
-
-  z_stream stream_{};
-  bool ready_ = false;
-  std::vector<char> out_;
+  http::Gzip gzip_;
 };
 
 class PlainDecoder final : public Decoder {
@@ -117,7 +90,7 @@ class ZstdDecoder final : public Decoder {
 
   Status add(std::string_view bytes, const Sink& sink) override {
     ZSTD_inBuffer in{bytes.data(), bytes.size(), 0};
-    bool full = false;  // What fits no more into `out` is still to come.
+    bool full = false;  // `out` was too small: more output is pending.
     while (in.pos < in.size || full) {
       ZSTD_outBuffer out{out_.data(), out_.size(), 0};
       left_ = ZSTD_decompressStream(context_.get(), &out, &in);
@@ -134,7 +107,7 @@ class ZstdDecoder final : public Decoder {
  private:
   const std::unique_ptr<ZSTD_DCtx, size_t (*)(ZSTD_DCtx*)> context_;
   std::vector<char> out_;
-  size_t left_ = 0;  // 0: between two frames.
+  size_t left_ = 0;  // 0: between frames.
 };
 
 class GzipDecoder final : public Decoder {
@@ -152,7 +125,7 @@ class GzipDecoder final : public Decoder {
     stream_.avail_in = static_cast<uInt>(bytes.size());
     do {
       if (ended_ && stream_.avail_in > 0) {
-        inflateReset(&stream_);  // A member may follow a member.
+        inflateReset(&stream_);  // Another member follows.
         ended_ = false;
       }
       stream_.next_out = reinterpret_cast<Bytef*>(out_.data());

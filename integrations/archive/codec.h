@@ -1,4 +1,4 @@
-// Packs the lines of a file, and unpacks them again.
+// Compresses the lines of a file, and decompresses them.
 #pragma once
 
 #include <zlib.h>
@@ -15,18 +15,18 @@
 
 namespace longshore::archive {
 
-/// Where what comes out goes.
+/// Where the output goes.
 using Sink = std::function<Status(std::string_view)>;
 
 /// Thread: one. Errors of every call: those of the sink.
 class Encoder {
  public:
-  /// zstd: frames of about this many bytes of lines, each of which is unpacked without the others.
+  /// zstd: each frame holds about this many bytes of lines, and can be read without the others.
   static constexpr size_t kFrameBytes = 4 << 20;
 
   virtual ~Encoder() = default;
   virtual Status add(std::string_view bytes, const Sink& sink) = 0;
-  /// Nothing is added behind this.
+  /// Nothing may be added after this.
   virtual Status finish(const Sink& sink) = 0;
 };
 std::unique_ptr<Encoder> make_encoder(Codec codec, int level);

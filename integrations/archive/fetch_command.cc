@@ -106,7 +106,7 @@ class Printer {
     return out_.size() < kGatherBytes ? ok() : write();
   }
 
-  /// Errors: kFull: nobody reads any more, or the disk is full. What was not written is dropped.
+  /// Errors: kFull: the reader of stdout is gone, or the disk is full. Drops what was not written.
   Status write() {
     std::string_view rest = out_;
     while (!rest.empty()) {
@@ -126,7 +126,7 @@ class Printer {
   bool wanted(const LineView& view, Hour hour) const {
     constexpr int64_t kMsPerHour = 3'600'000;
     const auto time = parse_time_ms(view.time);
-    // A foreign line without a time of its own has that of its file.
+    // A foreign line without a time gets that of its file.
     if (!options_.range.holds(time.value_or(hour.number * kMsPerHour))) return false;
     if (!options_.container.empty() &&
         (!view.record || view.record->container != options_.container))
@@ -145,8 +145,7 @@ class Printer {
   std::string out_;
 };
 
-// A place that is starting, or moves to another node, is asked again before anything was printed
-// of the file.
+// While nothing of the file was printed yet, retries an archive that is starting or failing over.
 Status print_file(ArchiveTarget& target, const ArchivedFile& file, Printer& printer) {
   constexpr int kTries = 5;
   for (int attempt = 1;; ++attempt) {

@@ -6,7 +6,7 @@ namespace longshore::archive {
 
 namespace {
 
-/// Kafka takes records of up to 2 GiB; nobody sends such lines.
+/// Kafka allows records of up to 2 GiB, but no log has such lines.
 constexpr size_t kLineBytesMax = 256 << 20;
 
 /// Cuts pieces at newlines.
@@ -36,7 +36,7 @@ class LineCutter {
   }
 
   Status finish() const {
-    return begun_.empty() ? ok() : Error{ErrorCode::kCorrupt, "its last line has no end"};
+    return begun_.empty() ? ok() : Error{ErrorCode::kCorrupt, "its last line is cut off"};
   }
 
  private:
@@ -58,7 +58,7 @@ Status read_lines(ArchiveTarget& target, const ArchivedFile& file,
   });
   if (status && bytes != file.bytes) {
     status =
-        Error{ErrorCode::kCorrupt, fmt::format("it has {} bytes and {} came", file.bytes, bytes)};
+        Error{ErrorCode::kCorrupt, fmt::format("read {1} of its {0} bytes", file.bytes, bytes)};
   }
   if (status) status = decoder->finish();
   if (status) status = cutter.finish();

@@ -1,4 +1,4 @@
-// Reads an archive back: the files that can hold what is asked for, and of these the lines.
+// Reads an archive back: finds the files that may hold what is asked for, and reads their lines.
 #pragma once
 
 #include <functional>
@@ -13,16 +13,16 @@
 
 namespace longshore::archive {
 
-/// Hands over each line of a file, without its newline, in order. An error of `each` ends it.
+/// Calls `each` for every line of a file, without its newline, in order, until it returns an error.
 /// Errors: as ArchiveTarget's, kCorrupt (the file is cut off, or a line has no end).
 Status read_lines(ArchiveTarget& target, const ArchivedFile& file,
                   const std::function<Status(std::string_view line)>& each);
 
 /// The files of some hours, by the times at which their lines were made.
 ///
-/// A file's hour is Kafka's: that of its first record. Its lines are as old or older, for a line
-/// reaches Kafka after it was made: files before `since` hold none that is asked for, and those of
-/// `late_hours` behind `until` may.
+/// A file belongs to the hour in which its first record reached Kafka. Lines are older than that: a
+/// line reaches Kafka after it was written. So files before `since` hold no line of the range, but
+/// files up to `late_hours` after `until` may.
 struct TimeRange {
   std::optional<int64_t> since_ms, until_ms;  ///< [since, until)
   int64_t late_hours = 2;

@@ -1,4 +1,4 @@
-// A file of the archive while it grows: packed, on a local disk, without a name, so that a crash
+// A file of the archive while it grows: compressed, on a local disk, and unlinked, so a crash
 // leaves nothing behind.
 #pragma once
 
@@ -17,24 +17,24 @@ struct SpoolOptions {
   int level = 3;
 };
 
-/// Thread: one. Memory: a little more than kSpoolGatherBytes, and what zstd needs.
+/// Thread: one. Memory: a little more than kSpoolGatherBytes, and the compressor's.
 class SpoolFile {
  public:
   /// A file that begins at offset `first`. Errors: kFull, kRetryable, kInvalid (folder).
   static Result<SpoolFile> open(const SpoolOptions& options, int64_t first, Hour hour,
                                 int64_t now_ns);
 
-  /// Where the next line is appended; added() says that it was, and of which offset.
+  /// Append the next line here, then call added() with its offset.
   std::string& lines() { return lines_; }
   /// Errors: kFull, kRetryable.
   Status added(int64_t offset);
-  /// Nothing is added behind this. Errors: as added().
+  /// Nothing may be added after this. Errors: as added().
   Status seal();
 
   Hour hour() const { return hour_; }
   int64_t opened_ns() const { return opened_ns_; }
   int64_t last() const { return last_; }
-  /// Bytes on the disk so far; at least what was packed.
+  /// Bytes written so far, compressed.
   int64_t bytes() const { return bytes_; }
   int64_t line_bytes() const { return line_bytes_; }
   /// REQUIRES: seal().

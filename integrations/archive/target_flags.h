@@ -1,4 +1,4 @@
-// The flags by which the commands of the archive are told where it is.
+// The flags of the archive's commands that tell where the archive is.
 #pragma once
 
 #include <string>
@@ -12,13 +12,13 @@ namespace longshore::archive {
 /// --layout, --user, --negotiate, --ca, ...
 void add_target_flags(kafka::Flags& flags);
 
-/// An archive and how its folders are named.
+/// An archive, and how its folders are named.
 struct Place {
   std::unique_ptr<ArchiveTarget> target;
   Layout layout;
 };
 
-/// The archive of the URL that stands at `flag` ("to"). Errors: kInvalid.
+/// The archive at the URL given by flag `flag` ("to"). Errors: kInvalid.
 Result<Place> place_of(const kafka::FlagValues& values, const std::string& flag,
                        const std::atomic<bool>* stop);
 

@@ -46,8 +46,9 @@ kafka::Flags audit_flags() {
   return flags;
 }
 
-/// Hands over the records of a topic's files as Kafka would, but for their offsets: a line's is
-/// that of its file's first record and the lines before it, which is at most its own.
+/// Calls `each` for the records of a topic's files, as if they came from Kafka, except for offsets:
+/// a line gets the offset of its file's first record plus its line number, which is at most its
+/// own.
 Status read_topic(archive::ArchiveTarget& target, const std::vector<archive::ArchivedFile>& files,
                   const std::function<Status(const kafka::ReadRecord&)>& each) {
   shipper::RecordParser parser;
@@ -59,7 +60,7 @@ Status read_topic(archive::ArchiveTarget& target, const std::vector<archive::Arc
                              .value = {}};
     Status status = archive::read_lines(target, file, [&](std::string_view line) {
       const auto view = parser.parse(line);
-      // An archive holds no keys; that of longshore's records is the id that they carry.
+      // An archive holds no keys; the key of a longshore record is the id that it carries.
       const std::string key = view ? to_string(view->source) : std::string();
       record.key = key;
       record.value = line;
@@ -72,7 +73,7 @@ Status read_topic(archive::ArchiveTarget& target, const std::vector<archive::Arc
   return ok();
 }
 
-/// The files of one topic, to be read in order; what is wrong with their names goes to `report`.
+/// The files of one topic in the order of reading. Problems with their names go to `report`.
 Result<std::vector<archive::ArchivedFile>> files_of(const archive::Place& place,
                                                     const std::string& topic, AuditReport& report) {
   Result<std::vector<archive::ArchivedFile>> files =
@@ -84,7 +85,7 @@ Result<std::vector<archive::ArchivedFile>> files_of(const archive::Place& place,
   return files;
 }
 
-// Each partition that has files. What is missing behind their ends may still be archived.
+// Each partition that has files. What comes after their ends may not be archived yet.
 std::vector<kafka::PartitionEnds> ends_of(const std::vector<archive::ArchivedFile>& files) {
   std::vector<kafka::PartitionEnds> all;
   for (const archive::ArchivedFile& file : files) {
@@ -102,9 +103,9 @@ std::vector<kafka::PartitionEnds> ends_of(const std::vector<archive::ArchivedFil
 
 Result<AuditReport> audit_all(const kafka::FlagValues& values, const archive::Place& place,
                               const std::vector<std::string>& topics, TopicAudit& audit) {
-  AuditReport names;  // What is found beside the records.
+  AuditReport names;  // Findings about the files' names.
   const std::string ledger_topic = values["ledger-topic"].as<std::string>();
-  // Before the data: what the ledger names is then likelier there.
+  // Before the data: then what the ledger mentions is more likely to be there.
   Result<std::vector<archive::ArchivedFile>> ledger_files = files_of(place, ledger_topic, names);
   if (!ledger_files) return ledger_files.error();
   LedgerAudit ledger;
@@ -131,7 +132,7 @@ Result<AuditReport> audit_all(const kafka::FlagValues& values, const archive::Pl
   append(report.problems, names.problems);
   if (ledger_files->empty()) {
     report.notes.push_back(
-        fmt::format("topic {} is not archived: what agents know of losses and ends is left out.",
+        fmt::format("topic {} is not archived: the agents' ledger of losses and ends is left out.",
                     ledger_topic));
   } else {
     ledger.join({topics, ends, audit.raw_sources()}, report);
@@ -139,10 +140,8 @@ Result<AuditReport> audit_all(const kafka::FlagValues& values, const archive::Pl
   if (values.count("expect-sources")) {
     const size_t expected = values["expect-sources"].as<size_t>();
     if (expected != report.sources.size()) {
-      report.problems.push_back(
-          fmt::format("--expect-sources: {} sources were expected, {} are "
-                      "there.",
-                      expected, report.sources.size()));
+      report.problems.push_back(fmt::format("--expect-sources: expected {} sources, found {}.",
+                                            expected, report.sources.size()));
     }
   }
   return report;
@@ -172,7 +171,7 @@ int run_archive_audit(int argc, char** argv) {
   if (!place) return kafka::complain("audit", place.error());
   const Result<AuditReport> report =
       audit_all(values.value(), place.value(), topics, audit.value());
-  // A file that cannot be read is found wrong; settings are not the cause.
+  // A file that cannot be read is a finding (exit status 1), not a wrong setting (2).
   if (!report) {
     return kafka::complain("audit", report.error(),
                            report.error().code == ErrorCode::kCorrupt ? 1 : 2);

@@ -23,7 +23,7 @@ void SourceAudit::add(const AuditedRecord& record, RecordPlace place) {
     counts_.announced_gaps += 1;
     note(place, "the agent announces a loss before it");
   }
-  if (record.start.bytes < end_) return add_behind(record, place);
+  if (record.start.bytes < end_) return add_late(record, place);
 
   if (record.start.bytes > end_) {
     if (!announced) {
@@ -38,10 +38,10 @@ void SourceAudit::add(const AuditedRecord& record, RecordPlace place) {
   check_parts(record, place);
 }
 
-void SourceAudit::add_behind(const AuditedRecord& record, RecordPlace place) {
+void SourceAudit::add_late(const AuditedRecord& record, RecordPlace place) {
   const uint64_t from = record.start.bytes, to = record.end.bytes;
-  uint64_t fresh = 0;       // Bytes that nothing covered yet,
-  uint64_t fresh_late = 0;  // of these the ones that come behind a successor.
+  uint64_t fresh = 0;       // Bytes that were not covered yet,
+  uint64_t fresh_late = 0;  // and those of them that precede covered ones.
   if (from < start_) {
     const uint64_t covered_to = std::min(to, start_);
     if (covered_to < start_) open_hole(covered_to, start_, false);
@@ -59,7 +59,7 @@ void SourceAudit::add_behind(const AuditedRecord& record, RecordPlace place) {
   const uint64_t again = to - from - fresh;
   if (fresh_late > 0) {
     counts_.reordered += 1;
-    note(place, fmt::format("[{}, {}) comes behind its successor", from, to));
+    note(place, fmt::format("[{}, {}) came after its successor", from, to));
   }
   if (again > 0 || from == to) {
     counts_.duplicates += 1;
@@ -68,7 +68,7 @@ void SourceAudit::add_behind(const AuditedRecord& record, RecordPlace place) {
   }
 }
 
-// How many bytes of [start, end) lay in holes, which are closed there.
+// Removes [start, end) from the holes. Returns how many bytes of it were in holes.
 uint64_t SourceAudit::fill(uint64_t start, uint64_t end) {
   uint64_t filled = 0;
   auto at = holes_.upper_bound(start);
@@ -92,7 +92,7 @@ uint64_t SourceAudit::fill(uint64_t start, uint64_t end) {
 void SourceAudit::open_hole(uint64_t start, uint64_t end, bool announced) {
   holes_.emplace(start, Hole{end, announced});
   if (holes_.size() <= kHolesMax) return;
-  // The oldest is the least likely to be filled.
+  // The oldest hole is the least likely to be filled.
   const auto oldest = holes_.begin();
   if (!oldest->second.announced) {
     counts_.gaps += 1;

@@ -1,9 +1,9 @@
-// Proves from a topic alone that a source is complete: each of its records carries the half-open
-// range [start, end) of the source's byte stream, and consecutive ranges must meet exactly.
+// Proves from a topic alone that a source is complete: each record carries its half-open range
+// [start, end) of the source's byte stream, and consecutive ranges must meet exactly.
 //
 //   start      end
 //     |  r1  |  r2  |          r4  |  r3  |
-//                    '--hole--'            r3 behind r4: reordered, closes its hole
+//                    '--hole--'            r3 after r4: reordered, fills its hole
 #pragma once
 
 #include <cstddef>
@@ -16,7 +16,7 @@
 
 namespace longshore::audit {
 
-/// Where a record stands in Kafka.
+/// The place of a record in Kafka.
 struct RecordPlace {
   int32_t partition = 0;
   int64_t offset = 0;
@@ -28,7 +28,7 @@ struct ByteRange {
   bool operator==(const ByteRange&) const = default;
 };
 
-/// What the audit needs of a record.
+/// The parts of a record that the audit needs.
 struct AuditedRecord {
   Position start, end;
   uint32_t flags = 0;  ///< shipper::RecordFlag.
@@ -37,48 +37,48 @@ struct AuditedRecord {
   bool last_part = false;
 };
 
-/// Counts of records, but for the bytes.
+/// Counts of records, except where bytes are named.
 struct AuditCounts {
   uint64_t records = 0;
-  uint64_t gaps = 0;  ///< Holes that nothing has filled.
+  uint64_t gaps = 0;  ///< Holes that were not filled.
   uint64_t gap_bytes = 0;
-  uint64_t duplicates = 0;  ///< Records that cover, wholly or in part, what was covered before.
+  uint64_t duplicates = 0;  ///< Records whose range was covered before, wholly or in part.
   uint64_t duplicate_bytes = 0;
-  uint64_t reordered = 0;       ///< Records that came behind a successor.
-  uint64_t announced_gaps = 0;  ///< Records flagged "gap_before": the agent said that it lost.
-  uint64_t broken_parts = 0;    ///< Parts of a split line that do not follow one another.
+  uint64_t reordered = 0;       ///< Records that came after a later one.
+  uint64_t announced_gaps = 0;  ///< Records flagged "gap_before": the agent reported a loss.
+  uint64_t broken_parts = 0;    ///< Parts of a split line that are not consecutive.
 
   bool clean() const { return gaps + duplicates + reordered + announced_gaps + broken_parts == 0; }
 };
 
-/// Thread: one. Passive; memory is bounded by kHolesMax, whatever comes.
+/// Thread: one. Passive; kHolesMax bounds its memory for any input.
 class SourceAudit {
  public:
   static constexpr size_t kHolesMax = 4096;
   static constexpr size_t kFindingsMax = 5;
 
-  /// Takes the next record in the topic's order.
+  /// Adds the next record, in the topic's order.
   void add(const AuditedRecord& record, RecordPlace place);
 
   AuditCounts counts() const;
-  /// The range from the first byte covered to the last.
+  /// The range from the first covered byte to the last.
   Position start() const { return {start_}; }
   Position end() const { return {end_}; }
-  /// What its records cover, ascending and disjoint.
+  /// The ranges that its records cover, ascending and disjoint.
   std::vector<ByteRange> covered() const;
   uint32_t flags() const { return flags_; }
-  /// The first kFindingsMax departures, one sentence each, with the place in Kafka.
+  /// The first kFindingsMax irregularities, one sentence each, with the place in Kafka.
   const std::vector<std::string>& findings() const { return findings_; }
-  /// False once there were more than kHolesMax holes at a time: from then on what fills the oldest
-  /// ones counts as a duplicate.
+  /// False once there were more than kHolesMax holes at a time: a record that fills one of the
+  /// oldest then counts as a duplicate.
   bool exact() const { return exact_; }
-  /// Whether its records lie in several partitions, among which Kafka has no order.
+  /// Whether its records are in several partitions, between which Kafka guarantees no order.
   bool several_partitions() const { return several_partitions_; }
-  /// That of its first record.
+  /// The partition of its first record.
   int32_t partition() const { return partition_; }
 
  private:
-  void add_behind(const AuditedRecord& record, RecordPlace place);
+  void add_late(const AuditedRecord& record, RecordPlace place);
   uint64_t fill(uint64_t start, uint64_t end);
   void open_hole(uint64_t start, uint64_t end, bool announced);
   void check_parts(const AuditedRecord& record, RecordPlace place);
@@ -89,8 +89,8 @@ class SourceAudit {
     bool announced = false;
   };
 
-  AuditCounts counts_;              // Without the holes still open.
-  uint64_t start_ = 0, end_ = 0;    // Covered is this range less the holes.
+  AuditCounts counts_;              // Without the holes that are still open.
+  uint64_t start_ = 0, end_ = 0;    // This range without the holes is covered.
   std::map<uint64_t, Hole> holes_;  // By their start; they do not touch one another.
   uint32_t flags_ = 0;
   uint32_t next_part_ = 0;

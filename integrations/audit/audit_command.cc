@@ -23,7 +23,7 @@ namespace {
 namespace po = boost::program_options;
 using std::chrono::steady_clock;
 
-/// How long transactions that are open may take to end: agents' ones do within 15 s.
+/// How long to wait for open transactions to end. An agent's end within 15 s.
 constexpr int kSettleMs = 15'000;
 
 constexpr char kIntroduction[] =
@@ -75,7 +75,7 @@ class ReadingProgress {
   uint64_t records_ = 0, bytes_ = 0;
 };
 
-/// Reads all there is. Gives up when nothing comes for a minute.
+/// Reads everything there is. Gives up if nothing arrives for a minute.
 Status read_all(kafka::Reader& reader,
                 const std::function<Status(const kafka::ReadRecord&)>& take) {
   constexpr auto kPatience = std::chrono::seconds(60);
@@ -108,8 +108,8 @@ void add_notes(const kafka::Reader& reader, const kafka::FlagValues& values, Aud
   for (const kafka::PartitionEnds& ends : reader.partitions()) {
     if (ends.held_back == 0) continue;
     report.notes.push_back(fmt::format(
-        "{}[{}]: {} offsets at its end belong to a transaction that is still open, or came behind "
-        "it, and were not read; run it again when that has ended.",
+        "{}[{}]: {} offsets at its end were not read, because they belong to a transaction that is "
+        "still open or come after it; run this again when it has ended.",
         ends.topic, ends.partition, ends.held_back));
   }
   if (report.sources.empty() && report.raw.empty())
@@ -117,14 +117,13 @@ void add_notes(const kafka::Reader& reader, const kafka::FlagValues& values, Aud
   if (!values.count("expect-sources")) return;
   const size_t expected = values["expect-sources"].as<size_t>();
   if (expected != report.sources.size()) {
-    report.problems.push_back(
-        fmt::format("--expect-sources: {} sources were expected, {} are there.", expected,
-                    report.sources.size()));
+    report.problems.push_back(fmt::format("--expect-sources: expected {} sources, found {}.",
+                                          expected, report.sources.size()));
   }
 }
 
-/// Where the ledger ends, found before the ends of the data topics are. Empty: there is none, which
-/// `notes` says.
+/// Finds where the ledger ends, before the ends of the data topics are found. Null: there is no
+/// ledger, and a note tells that.
 Result<std::unique_ptr<kafka::Reader>> open_ledger(const kafka::FlagValues& values,
                                                    const kafka::ReaderOptions& data,
                                                    std::vector<std::string>& notes) {
@@ -133,7 +132,7 @@ Result<std::unique_ptr<kafka::Reader>> open_ledger(const kafka::FlagValues& valu
   Result<std::unique_ptr<kafka::Reader>> reader = kafka::Reader::open(options);
   if (reader || reader.error().code != ErrorCode::kNotFound) return reader;
   notes.push_back(
-      fmt::format("there is no topic {}: what agents know of losses and ends is left out.",
+      fmt::format("there is no topic {}: the agents' ledger of losses and ends is left out.",
                   options.topics.front()));
   return std::unique_ptr<kafka::Reader>();
 }

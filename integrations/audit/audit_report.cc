@@ -17,7 +17,7 @@ namespace {
 constexpr size_t kColumns = 9;
 constexpr size_t kRowsMax = 50;
 constexpr size_t kDetailedMax = 50;  // Sources whose findings are shown.
-constexpr size_t kFirstNumber = 4;   // Numbers are aligned to the right, but for the range.
+constexpr size_t kFirstNumber = 4;   // Numbers are right-aligned, except for the range.
 using Json = nlohmann::ordered_json;
 using Row = std::array<std::string, kColumns>;
 constexpr std::string_view kRed = "\x1b[31m", kGreen = "\x1b[32m", kPlain = "\x1b[0m";
@@ -42,7 +42,7 @@ uint64_t raw_records(const AuditReport& report) {
                          [](uint64_t sum, const RawReport& raw) { return sum + raw.records; });
 }
 
-/// What the ledger says of all sources.
+/// The ledger's findings for all sources.
 struct LedgerTotals {
   uint64_t complete = 0, open = 0, incomplete = 0;
   uint64_t losses = 0, lost_bytes = 0, unexplained_bytes = 0, doubts = 0;
@@ -166,7 +166,7 @@ std::string details_of(const SourceReport& source) {
   return out + ledger_details(who, source.ledger);
 }
 
-// Of the sources with the most to say: the wrong ones first.
+// Details of the sources, those with problems first.
 std::string all_details(const AuditReport& report) {
   std::string out;
   size_t shown = 0, left = 0;
@@ -181,7 +181,7 @@ std::string all_details(const AuditReport& report) {
       }
     }
   }
-  if (left > 0) out += fmt::format("and what is to be said of {} more\n", plural(left, "source"));
+  if (left > 0) out += fmt::format("and details of {} more\n", plural(left, "source"));
   return out;
 }
 

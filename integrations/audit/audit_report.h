@@ -1,4 +1,4 @@
-// What an audit found, for people and for programs.
+// The findings of an audit, for people and for programs.
 #pragma once
 
 #include <cstdint>
@@ -19,17 +19,17 @@ struct SourceReport {
   std::vector<std::string> findings;
   bool exact = true;
   bool several_partitions = false;
-  int32_t partition = -1;          ///< That of its first record.
+  int32_t partition = -1;          ///< Of its first record.
   std::vector<ByteRange> covered;  ///< Ascending, disjoint.
   LedgerFindings ledger;
-  bool compared = false;   ///< With files;
-  std::string difference;  ///< empty when equal.
+  bool compared = false;   ///< Whether it was compared with files;
+  std::string difference;  ///< empty if it is equal.
   uint64_t bytes_compared = 0;
 
   bool clean() const { return counts.clean() && difference.empty() && ledger.whole(); }
 };
 
-/// Records under one key that carry no range.
+/// Records with one key that carry no range.
 struct RawReport {
   std::string topic, key;
   uint64_t records = 0;
@@ -37,18 +37,18 @@ struct RawReport {
 
 struct AuditReport {
   std::vector<SourceReport> sources;  ///< Sorted by topic, name, source.
-  std::vector<SourceReport> unseen;   ///< Of the ledger, without a record that carries a range.
+  std::vector<SourceReport> unseen;   ///< In the ledger, but no record carries a range of them.
   std::vector<RawReport> raw;
   bool has_ledger = false;
-  uint64_t elsewhere = 0;             ///< Sources of the ledger that other topics may hold.
-  std::vector<std::string> notes;     ///< What limits the proof.
-  std::vector<std::string> problems;  ///< What is wrong beside the sources' own.
+  uint64_t elsewhere = 0;             ///< Sources of the ledger that may be in other topics.
+  std::vector<std::string> notes;     ///< Limits of the proof.
+  std::vector<std::string> problems;  ///< Anything wrong that belongs to no source.
 
   bool clean() const;
 };
 
-/// The table, what was found, and last the line "audit: 20 sources, ...". Of many sources only
-/// those with something wrong are shown.
+/// The table, the findings, and as the last line "audit: 20 sources, ...". If there are many
+/// sources, only those with a problem are shown.
 std::string as_table(const AuditReport& report, bool colours);
 std::string as_json(const AuditReport& report);
 

@@ -12,7 +12,7 @@ namespace {
 
 constexpr size_t kSentencesMax = 20;
 
-// Adds the ascending ranges of one topic to those of another.
+// The union of two lists of ascending ranges.
 std::vector<ByteRange> united(std::vector<ByteRange> all, const std::vector<ByteRange>& more) {
   all.insert(all.end(), more.begin(), more.end());
   std::sort(all.begin(), all.end(),
@@ -80,7 +80,7 @@ void LedgerAudit::join(const AuditedTopics& topics, AuditReport& report) const {
       delivered.covered = united(std::move(delivered.covered), part->covered);
       mark_bounds(topics, *part, delivered);
     }
-    // A source whose topic was changed is judged once.
+    // A source that moved to another topic is judged once.
     at->second.back()->ledger = source.ledger.judge(delivered);
   }
   report.problems.insert(report.problems.end(), problems_.begin(), problems_.end());
@@ -95,7 +95,7 @@ void LedgerAudit::join(const AuditedTopics& topics, AuditReport& report) const {
   }
 }
 
-// No record of it was read: it says nothing, is shipped without ranges or elsewhere, or is lost.
+// No record of it was read: it is empty, shipped without ranges, in another topic, or lost.
 void LedgerAudit::join_unseen(SourceId id, const Source& source, const AuditedTopics& topics,
                               AuditReport& report) const {
   const bool here =

@@ -1,9 +1,9 @@
-// The ledger of many sources, and its join with what an audit of the data topics found.
+// The ledger of many sources, joined with the findings of an audit of the data topics.
 //
 //   Reader of the ledger --ReadRecord--> LedgerAudit --join()--> verdicts in the AuditReport
 //
-// The ledger's end must be taken before the ends of the data topics: what it names is then always
-// among the records that were read.
+// Find the end of the ledger before the ends of the data topics: then all records that the ledger
+// mentions are among those that were read.
 #pragma once
 
 #include <map>
@@ -18,7 +18,7 @@
 
 namespace longshore::audit {
 
-/// What an audit knows of the topics beside the ranges.
+/// What an audit knows about the topics, apart from the ranges.
 struct AuditedTopics {
   std::vector<std::string> names;
   std::vector<kafka::PartitionEnds> partitions;
@@ -43,7 +43,7 @@ class LedgerAudit {
   shipper::LedgerParser parser_;
   std::map<SourceId, Source> sources_;
   std::vector<std::string> problems_, notes_;  // Of whole lanes.
-  uint64_t strange_ = 0;                       // Records that are no entries.
+  uint64_t strange_ = 0;                       // Records that are not ledger entries.
 };
 
 }  // namespace longshore::audit

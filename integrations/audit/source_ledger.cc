@@ -10,7 +10,7 @@ void list(std::vector<NamedRange>& ranges, NamedRange range) {
   if (ranges.size() < SourceLedger::kListedMax) ranges.push_back(std::move(range));
 }
 
-// [from, to) less the ascending ranges of `covered`.
+// [from, to) without the ascending ranges of `covered`.
 std::vector<ByteRange> holes_between(uint64_t from, uint64_t to,
                                      const std::vector<ByteRange>& covered) {
   std::vector<ByteRange> holes;
@@ -53,7 +53,7 @@ void SourceLedger::add(const shipper::LedgerView& entry) {
       ended_ = std::max(ended_.value_or(end), end);
       return;
     case LedgerEvent::kLost:
-      // Beyond the limit bytes count as not named: too strict, never too lenient.
+      // Losses beyond the limit count as unexplained: too strict, but never too lenient.
       if (losses_.size() < kLossesMax)
         losses_.push_back({entry.start, entry.end, std::string(entry.reason)});
       return;
@@ -63,8 +63,8 @@ void SourceLedger::add(const shipper::LedgerView& entry) {
   }
 }
 
-// The ranges between the source's beginning and the last byte that anybody knows of which are not
-// covered, without those that prove nothing.
+// The ranges that are not covered, from the source's beginning to the last byte that the ledger or
+// a record mentions. Leaves out those that prove nothing.
 std::vector<ByteRange> SourceLedger::missing_from(const Delivered& delivered,
                                                   LedgerFindings& findings) const {
   const std::vector<ByteRange>& covered = delivered.covered;
@@ -89,12 +89,12 @@ std::vector<ByteRange> SourceLedger::missing_from(const Delivered& delivered,
   return holes;
 }
 
-// Splits a hole into what losses name and what they do not.
+// Splits a hole into ranges that the ledger lists as lost and ranges that it does not list.
 void SourceLedger::explain(ByteRange hole, LedgerFindings& findings) const {
   uint64_t at = hole.start;
   while (at < hole.end) {
     const NamedRange* loss = nullptr;
-    uint64_t next = hole.end;  // Where the first loss behind `at` begins.
+    uint64_t next = hole.end;  // Where the first loss after `at` begins.
     for (const NamedRange& named : losses_) {
       if (named.start.bytes <= at && named.end.bytes > at) loss = &named;
       if (named.start.bytes > at) next = std::min(next, named.start.bytes);
@@ -112,7 +112,7 @@ LedgerFindings SourceLedger::judge(const Delivered& delivered) const {
   findings.doubts = doubts_;
   for (const NamedRange& loss : losses_) {
     const bool known = loss.start < loss.end;
-    // Without ranges in the topic the ledger has the only word.
+    // Without ranges in the topic, the ledger is the only source.
     if (known && delivered.ranges_known) continue;
     list(findings.missing, loss);
     findings.losses += 1;

@@ -1,5 +1,5 @@
-// What the ledger says of one source, held against the bytes that are in the topics: whether it is
-// complete, and which bytes are not there and why.
+// Compares the ledger of one source with the bytes that are in the topics: is it complete, and if
+// not, which bytes are missing and why?
 //
 //   from                                                     to
 //     |  covered  |  lost: truncated  |  covered  |    ?    |
@@ -19,28 +19,28 @@
 namespace longshore::audit {
 
 enum class Verdict : uint8_t {
-  kUnknown,     ///< The ledger does not speak of it, or its records carry no ranges.
+  kUnknown,     ///< It is not in the ledger, or its records carry no ranges.
   kOpen,        ///< It has not ended.
-  kComplete,    ///< It has ended, and every byte from its beginning to its total is there.
-  kIncomplete,  ///< It has ended, and bytes are not there.
+  kComplete,    ///< It has ended, and no byte from its beginning to its end is missing.
+  kIncomplete,  ///< It has ended, and bytes are missing.
 };
 std::string_view to_string(Verdict verdict);
 
-/// Bytes of a source; `start` == `end`: an unknown number of them, at this place.
+/// Bytes of a source; `start` == `end`: an unknown number of bytes at this position.
 struct NamedRange {
   Position start, end;
   std::string reason;  ///< Empty: the ledger does not name it.
 };
 
-/// What is in the topics of one source.
+/// The part of one source that is in the topics.
 struct Delivered {
   std::vector<ByteRange> covered;  ///< Ascending, disjoint.
   bool ranges_known = true;        ///< False for records of format raw.
-  /// The topic has dropped its oldest records (retention): what is missing before the first
-  /// covered byte says nothing.
+  /// The topic has deleted its oldest records (retention): missing bytes before the first covered
+  /// one prove nothing.
   bool trimmed = false;
-  /// The topic's end belongs to an open transaction: what is missing behind the last covered byte
-  /// may still come.
+  /// The topic ends with an open transaction: missing bytes after the last covered one may still
+  /// come.
   bool held_back = false;
 };
 
@@ -50,7 +50,7 @@ struct LedgerFindings {
   std::vector<NamedRange> missing;                  ///< The first SourceLedger::kListedMax.
   uint64_t losses = 0, lost_bytes = 0;              ///< Missing, and the ledger says why.
   uint64_t unexplained = 0, unexplained_bytes = 0;  ///< Missing, and the ledger does not say why.
-  uint64_t expired_bytes = 0;                       ///< No longer kept by the topic.
+  uint64_t expired_bytes = 0;                       ///< Deleted by the topic's retention.
   std::vector<NamedRange> doubts;                   ///< The first SourceLedger::kListedMax.
 
   bool whole() const { return losses + unexplained == 0; }
@@ -72,8 +72,8 @@ class SourceLedger {
   std::optional<uint64_t> opened_;
   std::optional<uint64_t> ended_;  // The greatest total; a source may go on and end again.
   uint64_t ended_start_ = 0;
-  uint64_t claimed_start_ = std::numeric_limits<uint64_t>::max();  // What lies between these
-  uint64_t claimed_end_ = 0;                                       // was spoken of.
+  uint64_t claimed_start_ = std::numeric_limits<uint64_t>::max();  // The ledger mentions bytes
+  uint64_t claimed_end_ = 0;                                       // between these.
   std::vector<NamedRange> losses_, doubts_;
 };
 

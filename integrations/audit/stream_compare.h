@@ -1,5 +1,5 @@
-// Compares the stream that a source's records make with the files it should be, byte for byte,
-// while the records come.
+// Compares the stream of a source's records with the files that it was collected from, byte for
+// byte and record by record.
 //
 //   records --add()--> message, "\n", message, "\n", ...  ==  file 1, file 2, ...
 #pragma once
@@ -15,13 +15,13 @@
 
 namespace longshore::audit {
 
-/// Several files as one stream, read forward once. Thread: one. Memory: one buffer of 256 KiB.
+/// Several files as one stream, read once. Thread: one. Memory: one buffer of 256 KiB.
 class FileChain {
  public:
-  /// Errors: kNotFound, naming the file that cannot be read.
+  /// Errors: kNotFound: a file cannot be read.
   static Result<FileChain> open(std::vector<std::string> paths);
 
-  /// Bytes at the current place: at least `bytes` of them unless the chain ends before.
+  /// Bytes at the current place: at least `bytes` of them, unless the chain ends earlier.
   std::string_view peek(size_t bytes);
   void skip(size_t bytes);
   uint64_t position() const { return position_; }
@@ -45,17 +45,17 @@ class FileChain {
   uint64_t position_ = 0, size_ = 0;
 };
 
-/// Thread: one. Passive but for reading its files.
+/// Thread: one. Passive, except that it reads its files.
 class StreamCompare {
  public:
   explicit StreamCompare(FileChain files) : files_(std::move(files)) {}
 
-  /// Takes the next record of the source. Text whose bytes the agent had to replace is compared
-  /// with the file's bytes replaced in the same way; blanks around an embedded object, which a
-  /// record does not keep, are passed over.
+  /// Compares the next record of the source. If the agent replaced invalid bytes of the text, the
+  /// file's bytes are replaced in the same way first. White space around an embedded object is
+  /// skipped, because a record does not keep it.
   void add(const shipper::RecordView& record);
 
-  /// After the last record: empty when equal, else one sentence on the first difference.
+  /// Call after the last record: empty if equal, else one sentence about the first difference.
   std::string finish();
   uint64_t bytes_compared() const { return files_.position(); }
 

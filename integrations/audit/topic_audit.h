@@ -1,4 +1,4 @@
-// All the sources of some topics, audited in one pass and compared with files where asked.
+// Audits all sources of some topics in one pass, and compares them with files if asked to.
 //
 //   Reader --ReadRecord--> TopicAudit --> SourceAudit, StreamCompare of its source --> AuditReport
 #pragma once
@@ -20,13 +20,13 @@
 
 namespace longshore::audit {
 
-/// What one source should be: `--source name=path`, `--source id:<16 hex>=path`.
+/// The expected content of a source: `--source name=path`, `--source id:<16 hex>=path`.
 struct Expectation {
   std::string name;  ///< Or "id:<16 hex>".
   std::vector<std::string> paths;
 };
 
-/// Parses the flags, expands globs (sorted by name), joins those of one name in their order.
+/// Parses the flags, expands globs (sorted by name), and joins paths of the same name in order.
 /// Errors: kInvalid, kNotFound.
 Result<std::vector<Expectation>> parse_expectations(const std::vector<std::string>& arguments);
 
@@ -35,13 +35,13 @@ class TopicAudit {
  public:
   static constexpr size_t kRawKeysMax = 1000;
 
-  /// Errors: kNotFound, for a file that cannot be read.
+  /// Errors: kNotFound: a file cannot be read.
   static Result<TopicAudit> make(const std::vector<Expectation>& expectations);
 
   /// Errors: kInvalid: an expectation's name belongs to several sources.
   Status add(const kafka::ReadRecord& record);
   AuditReport finish();
-  /// Keys, as far as they are ids of sources, of the records without a range.
+  /// The sources of records without a range, as far as their keys are ids of sources.
   const std::unordered_set<SourceId>& raw_sources() const { return raw_sources_; }
 
  private:

@@ -1,12 +1,38 @@
-// gzip (RFC 1952) of one body, for servers that unpack Content-Encoding: gzip.
+// gzip (RFC 1952): for servers that accept Content-Encoding: gzip, and for files.
 #pragma once
 
-#include <string>
+#include <zlib.h>
+
+#include <functional>
 #include <string_view>
+#include <vector>
+
+#include "config/result.h"
 
 namespace longshore::http {
 
-/// Sets `out` to `text`, packed fast rather than small. `out` keeps its memory.
-void gzip(std::string_view text, std::string& out);
+/// One gzip member after the other. Thread: one. Memory: zlib's, and one buffer.
+class Gzip {
+ public:
+  /// Where the compressed pieces go.
+  using Sink = std::function<Status(std::string_view)>;
+
+  /// `level`: 1 (fast) to 9 (small).
+  explicit Gzip(int level);
+  ~Gzip();
+  Gzip(const Gzip&) = delete;
+  Gzip& operator=(const Gzip&) = delete;
+
+  /// Adds to the current member. Errors: the sink's.
+  Status add(std::string_view bytes, const Sink& sink);
+  /// Ends the member; the next add() begins another. Errors: the sink's.
+  Status finish(const Sink& sink);
+
+ private:
+  Status run(std::string_view bytes, int mode, const Sink& sink);
+
+  z_stream stream_{};
+  std::vector<char> out_;
+};
 
 }  // namespace longshore::http

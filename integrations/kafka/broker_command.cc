@@ -61,7 +61,7 @@ Result<std::vector<TopicShape>> topic_shapes(const FlagValues& values) {
 }
 
 Status write_port_file(const std::string& path, const std::string& bootstrap) {
-  // Whole or not at all: who waits for the file must not read half of it.
+  // Renamed when complete: a process that waits for the file must not read half of it.
   const std::string beside = path + ".new";
   std::ofstream out(beside);
   out << bootstrap << '\n';

@@ -1,5 +1,5 @@
-// The commands that read Kafka, or stand in for it. argv[0] is the command's own name; the return
-// value is the exit status: 0 done, 1 found something wrong, 2 unusable settings.
+// The commands that read Kafka or stand in for it. argv[0] is the name of the command; the return
+// value is the exit status: 0 done, 1 found a problem, 2 unusable settings.
 #pragma once
 
 namespace longshore::kafka {

@@ -1,4 +1,4 @@
-// Warnings that something is waited for, which would otherwise fill the log.
+// Warnings about waiting, which would fill the log if all of them were logged.
 #pragma once
 
 #include <cstdint>
@@ -14,8 +14,8 @@ class Complaints {
  public:
   explicit Complaints(const Clock& clock) : clock_(clock) {}
 
-  /// Logs the sentence unless another one was logged in the last ten seconds; the next one that is
-  /// logged says how many were not.
+  /// Logs the sentence, unless one was logged in the last ten seconds. The next one that is logged
+  /// tells how many were suppressed.
   void add(const std::string& sentence);
 
  private:

@@ -1,6 +1,6 @@
 // A Kafka broker inside this process, for trying longshore out: librdkafka's mock cluster, on
-// loopback and in memory only. It keeps the last 5 MB or 100,000 batches of a partition, forgets
-// offsets sent to a transaction and shows aborted records: nothing to prove exactly-once with.
+// loopback and in memory only. It keeps the last 5 MB or 100,000 batches of a partition, ignores
+// offsets sent to a transaction and shows aborted records, so it cannot prove exactly-once.
 #pragma once
 
 #include <librdkafka/rdkafka.h>
@@ -22,8 +22,8 @@ struct TopicShape {
 /// "name" or "name:partitions". Errors: kInvalid.
 Result<TopicShape> parse_topic_shape(const std::string& text);
 
-/// Thread: the owner's; librdkafka serves clients on a thread of its own. The port is the kernel's
-/// choice, for the mock cluster has no way to ask for one.
+/// Thread: the owner's; librdkafka serves clients on its own thread. The kernel chooses the port:
+/// the mock cluster has no setting for it.
 class EmbeddedBroker {
  public:
   /// Errors: kInvalid (topic), kRetryable (no port).

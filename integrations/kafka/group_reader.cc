@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <chrono>
 #include <string_view>
-#include <thread>
 
+#include "integrations/kafka/consumer_handle.h"
 #include "shipper/kafka/error.h"
 
 namespace longshore::kafka {
@@ -16,11 +16,8 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
-constexpr auto kLeaderPause = milliseconds(50);
-constexpr int kNudgeMs = 100;
-
 // Exactly-once reading depends on these settings, so the operator may not set them.
-constexpr std::pair<std::string_view, std::string_view> kOwn[] = {
+constexpr OwnSetting kOwn[] = {
     {"bootstrap.servers", "use --brokers"},
     {"metadata.broker.list", "use --brokers"},
     {"group.id", "use --group"},
@@ -48,11 +45,6 @@ PartitionList list_of(const PartitionKey& key) {
   return list;
 }
 
-bool is_leader_moving(rd_kafka_resp_err_t code) {
-  return code == RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION ||
-         code == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE || code == RD_KAFKA_RESP_ERR__TRANSPORT;
-}
-
 bool is_no_longer_ours(rd_kafka_resp_err_t code) {
   switch (code) {
     case RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION:
@@ -71,12 +63,7 @@ bool is_no_longer_ours(rd_kafka_resp_err_t code) {
 
 Result<std::unique_ptr<GroupReader>> GroupReader::open(const GroupOptions& options,
                                                        GroupListener& listener) {
-  for (const auto& [name, value] : options.settings) {
-    for (const auto& [refused, remedy] : kOwn) {
-      if (name == refused)
-        return Error{ErrorCode::kInvalid, fmt::format("--kafka {} is refused: {}.", name, remedy)};
-    }
-  }
+  if (Status status = check_not_own(options.settings, kOwn); !status) return status.error();
   // For this long the group keeps the partitions of a member that was killed.
   shipper::KafkaSettings settings = {{"session.timeout.ms", "10000"}};
   settings.insert(settings.end(), options.settings.begin(), options.settings.end());
@@ -175,22 +162,15 @@ Status GroupReader::take_on(rd_kafka_topic_partition_list_t* list) {
   return ok();
 }
 
-// Asks again while the leader is moving: not every broker knows the new one yet.
 Result<AssignedPartition> GroupReader::look_at(const rd_kafka_topic_partition_t& element) const {
   AssignedPartition partition;
   partition.key = {element.topic, element.partition};
   if (element.err) return shipper::query_error("read a committed offset", element.err);
-  const auto deadline = steady_clock::now() + milliseconds(options_.timeout_ms);
-  for (;;) {
-    const auto code =
-        rd_kafka_query_watermark_offsets(handle_, element.topic, element.partition, &partition.low,
-                                         &partition.high, options_.timeout_ms);
-    if (!code) break;
-    if (!is_leader_moving(code) || steady_clock::now() >= deadline) {
-      return shipper::query_error(
-          fmt::format("get the first and last offset of {}", to_string(partition.key)), code);
-    }
-    std::this_thread::sleep_for(kLeaderPause);
+  const auto code =
+      ask_ends(handle_, partition.key, options_.timeout_ms, partition.low, partition.high);
+  if (code) {
+    return shipper::query_error(
+        fmt::format("get the first and last offset of {}", to_string(partition.key)), code);
   }
   partition.committed = element.offset >= 0 ? element.offset : -1;
   partition.start = partition.committed >= 0 ? partition.committed : partition.low;
@@ -230,18 +210,11 @@ Status GroupReader::poll(int timeout_ms, size_t records_max) {
   return ok();
 }
 
-// After its queue was full, librdkafka's broker thread sleeps for up to a second although the queue
-// is empty again. A request to a partition's leader wakes it.
 void GroupReader::nudge() {
   for (size_t i = 0; i < held_.size(); ++i) {
     nudged_ = (nudged_ + 1) % held_.size();
-    const Held& held = held_[nudged_];
-    if (held.at_end) continue;
-    int64_t low = 0, high = 0;
-    // The answer does not matter.
-    static_cast<void>(rd_kafka_query_watermark_offsets(handle_, held.key.topic.c_str(),
-                                                       held.key.partition, &low, &high, kNudgeMs));
-    return;
+    if (held_[nudged_].at_end) continue;
+    return wake_broker_thread(handle_, held_[nudged_].key);
   }
 }
 
@@ -258,13 +231,7 @@ Status GroupReader::take(const rd_kafka_message_t& message) {
   if (message.offset < held->next) return ok();
   held->next = message.offset + 1;
   held->at_end = false;
-  listener_->record(
-      {.topic = held->key.topic,
-       .partition = message.partition,
-       .offset = message.offset,
-       .key = {static_cast<const char*>(message.key), message.key ? message.key_len : 0},
-       .value = {static_cast<const char*>(message.payload), message.payload ? message.len : 0},
-       .timestamp_ms = rd_kafka_message_timestamp(&message, nullptr)});
+  listener_->record(record_of(message, held->key.topic));
   return ok();
 }
 

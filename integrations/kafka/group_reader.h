@@ -73,7 +73,7 @@ struct GroupPosition {
   bool at_end = false;  ///< Everything that may be read was handed over.
 };
 
-/// Thread: one. Memory: `queue_kbytes`, and what one answer of a broker holds unpacked.
+/// Thread: one. Memory: `queue_kbytes`, plus one uncompressed fetch response.
 class GroupReader {
  public:
   /// Begins to join, without waiting for Kafka. `listener` outlives the reader.

@@ -1,6 +1,6 @@
 // Where a Pump delivers the records of the partitions that its group assigns to it: the index or
-// the archive. The pump owns membership, polling, pauses and commits; an outlet says what becomes
-// of records, and when they are done.
+// the archive. The pump owns membership, polling, pauses and commits; an outlet stores records and
+// tells when they are done.
 #pragma once
 
 #include <cstddef>
@@ -35,8 +35,8 @@ class Outlet {
   /// It may block, but the group removes a member that is silent for max.poll.interval.ms.
   virtual Status assigned(std::vector<AssignedPartition>& partitions) = 0;
 
-  /// The partitions go to other members once this returns: finish what is in progress, soon. What
-  /// take_done() returns then is still committed.
+  /// The partitions go to other members once this returns: finish work in progress, quickly. The
+  /// pump then commits what take_done() returns.
   virtual void revoked() {}
 
   /// No partition is ours any longer. Follows revoked(), and comes alone when the partitions are
@@ -49,13 +49,14 @@ class Outlet {
   /// Asked after each record: whether work() must come before the next one.
   virtual bool enough() const { return false; }
 
-  /// What is due, once each turn; may wait up to `wait_ms` for room. An error ends the membership.
+  /// Called once each turn: does the work that is due. May wait up to `wait_ms` for room. An error
+  /// ends the membership.
   virtual Status work(int wait_ms) = 0;
 
-  /// Finish what was taken without waiting for more: the process ends, or all topics are read.
+  /// Finishes what was taken without waiting for more: the process ends, or all topics are read.
   virtual Status flush() { return ok(); }
 
-  /// No records at all for now: called again until work() has made room.
+  /// No records at all for now; asked again after each work().
   virtual bool full() const { return false; }
 
   /// No records of this partition for now.

@@ -1,4 +1,4 @@
-// Repeats what a consumer cannot start without.
+// Repeats a step that a consumer cannot start without.
 #pragma once
 
 #include <functional>

@@ -112,7 +112,7 @@ void Pump::add_idle_ends() {
 Status Pump::assigned(std::vector<AssignedPartition>& partitions) {
   if (Status status = outlet_.assigned(partitions); !status) return status;
   for (const AssignedPartition& partition : partitions) committed_[partition.key] = partition.start;
-  spdlog::info("the consumer group assigned {} partitions", partitions.size());
+  spdlog::info("partitions assigned by the consumer group: {}", partitions.size());
   return ok();
 }
 

@@ -26,7 +26,7 @@ struct PumpOptions {
   GroupOptions group;
   int poll_ms = 50;
   size_t poll_records = 500;
-  int close_ms = 7'000;    ///< What leaving the group may take.
+  int close_ms = 7'000;    ///< For leaving the group.
   int64_t report_s = 10;   ///< Between two lines of progress; 0: none.
   bool once = false;       ///< Ends when all topics are read and everything is done.
   bool resilient = false;  ///< Kafka refusing us (ACLs) ends it only before the first record.
@@ -35,7 +35,7 @@ struct PumpOptions {
 /// Thread: one.
 class Pump final : private GroupListener {
  public:
-  /// REQUIRES: what is passed by reference outlives the pump.
+  /// References must outlive the pump.
   Pump(PumpOptions options, Outlet& outlet, const Clock& clock, Stopping stopping,
        Complaints& complaints);
 

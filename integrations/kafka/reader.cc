@@ -7,6 +7,8 @@
 #include <string_view>
 #include <thread>
 
+#include "integrations/kafka/consumer_handle.h"
+
 namespace longshore::kafka {
 
 namespace {
@@ -16,26 +18,21 @@ using std::chrono::steady_clock;
 constexpr size_t kBatchRecords = 10'000;
 constexpr auto kSettlePause = std::chrono::milliseconds(20);
 
-// What reading rests on; an operator's setting of these is refused.
-constexpr std::pair<std::string_view, std::string_view> kOwn[] = {
+// Reading depends on these settings, so the operator may not set them.
+constexpr OwnSetting kOwn[] = {
     {"bootstrap.servers", "use --brokers"},
     {"metadata.broker.list", "use --brokers"},
     {"isolation.level", "use --isolation"},
-    {"enable.partition.eof", "the end of a partition is found through it"},
+    {"enable.partition.eof", "it shows where a partition ends"},
     {"allow.auto.create.topics", "reading must not create topics"},
-    {"auto.offset.reset", "records that are gone must be noticed"},
+    {"auto.offset.reset", "deleted records must be noticed"},
 };
 
-// The default log callback would write what is only a hint to stderr, among the command's words.
+// librdkafka's default callback would write hints to stderr, between the command's own lines.
 void keep_quiet(const rd_kafka_t*, int, const char*, const char*) {}
 
 Result<rd_kafka_t*> make_consumer(const ReaderOptions& options, bool read_committed) {
-  for (const auto& [name, value] : options.settings) {
-    for (const auto& [refused, remedy] : kOwn) {
-      if (name == refused)
-        return Error{ErrorCode::kInvalid, fmt::format("--kafka {} is refused: {}.", name, remedy)};
-    }
-  }
+  if (Status status = check_not_own(options.settings, kOwn); !status) return status.error();
   shipper::KafkaSettings settings = {
       {"isolation.level", read_committed ? "read_committed" : "read_uncommitted"},
       {"enable.partition.eof", "true"},
@@ -115,33 +112,14 @@ Status Reader::find_partitions() {
     for (int i = 0; i < shape->partition_cnt; ++i) {
       Partition& partition = partitions_.emplace_back();
       partition.topic = topic;
-      partition.topic_name = name;
-      partition.number = shape->partitions[i].id;
+      partition.key = {name, shape->partitions[i].id};
     }
   }
   return ok();
 }
 
-// A leader that has just moved is asked again: its brokers do not all know it yet. One that has
-// just started may not even know the partition, which is there, for find_partitions() saw it.
-rd_kafka_resp_err_t Reader::ask_ends(rd_kafka_t* handle, const Partition& partition, int64_t& low,
-                                     int64_t& high) const {
-  const auto deadline = steady_clock::now() + std::chrono::milliseconds(options_.timeout_ms);
-  for (;;) {
-    const auto code = rd_kafka_query_watermark_offsets(
-        handle, partition.topic_name.c_str(), partition.number, &low, &high, options_.timeout_ms);
-    const bool moving = code == RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION ||
-                        code == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE ||
-                        code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION ||
-                        code == RD_KAFKA_RESP_ERR__TRANSPORT;
-    if (!moving || steady_clock::now() >= deadline) return code;
-    std::this_thread::sleep_for(kSettlePause);
-  }
-}
-
 Status Reader::find_ends() {
-  // A read_committed handle answers with the last stable offset; only another one knows what lies
-  // behind it.
+  // A read_committed handle answers with the last stable offset; the true end needs another handle.
   rd_kafka_t* beyond = nullptr;
   if (options_.read_committed) {
     Result<rd_kafka_t*> handle = make_consumer(options_, false);
@@ -152,7 +130,8 @@ Status Reader::find_ends() {
     if (handle) rd_kafka_destroy(handle);
   });
   for (Partition& partition : partitions_) {
-    auto code = ask_ends(handle_, partition, partition.begin, partition.end);
+    auto code =
+        ask_ends(handle_, partition.key, options_.timeout_ms, partition.begin, partition.end);
     if (code) return no_answer(options_, code);
     partition.low = partition.begin;
     partition.high = partition.end;
@@ -160,21 +139,21 @@ Status Reader::find_ends() {
     partition.next = partition.begin;
     if (!beyond || options_.follow) continue;
     int64_t low = 0;
-    code = ask_ends(beyond, partition, low, partition.high);
+    code = ask_ends(beyond, partition.key, options_.timeout_ms, low, partition.high);
     if (code) return no_answer(options_, code);
   }
   return settle();
 }
 
-// A transaction that was committed before open() may not be visible in each of its partitions yet:
-// the broker marks them one by one. So what was written by now has its fate waited for.
+// A transaction that was committed before open() may not be visible in all of its partitions yet,
+// because the broker marks them one by one. So wait until everything written by now is decided.
 Status Reader::settle() {
   const auto deadline = steady_clock::now() + std::chrono::milliseconds(options_.settle_ms);
   for (Partition& partition : partitions_) {
     while (partition.high > partition.end && steady_clock::now() < deadline) {
       std::this_thread::sleep_for(kSettlePause);
       int64_t low = 0;
-      const auto code = ask_ends(handle_, partition, low, partition.end);
+      const auto code = ask_ends(handle_, partition.key, options_.timeout_ms, low, partition.end);
       if (code) return no_answer(options_, code);
     }
   }
@@ -184,7 +163,7 @@ Status Reader::settle() {
 std::vector<PartitionEnds> Reader::partitions() const {
   std::vector<PartitionEnds> all;
   for (const Partition& partition : partitions_) {
-    all.push_back({partition.topic_name, partition.number, partition.low,
+    all.push_back({partition.key.topic, partition.key.partition, partition.low,
                    std::max<int64_t>(partition.high - partition.end, 0)});
   }
   return all;
@@ -194,9 +173,10 @@ Status Reader::start() {
   queue_ = rd_kafka_queue_new(handle_);
   for (Partition& partition : partitions_) {
     if (!options_.follow && partition.begin >= partition.end) continue;
-    if (rd_kafka_consume_start_queue(partition.topic, partition.number, partition.begin, queue_)) {
+    if (rd_kafka_consume_start_queue(partition.topic, partition.key.partition, partition.begin,
+                                     queue_)) {
       return Error{ErrorCode::kRetryable,
-                   fmt::format("Could not read {}[{}]: {}.", partition.topic_name, partition.number,
+                   fmt::format("Could not read {}: {}.", to_string(partition.key),
                                rd_kafka_err2str(rd_kafka_last_error()))};
     }
     partition.open = true;
@@ -207,14 +187,14 @@ Status Reader::start() {
 
 void Reader::close(Partition& partition) {
   if (!partition.open) return;
-  rd_kafka_consume_stop(partition.topic, partition.number);
+  rd_kafka_consume_stop(partition.topic, partition.key.partition);
   partition.open = false;
   open_partitions_ -= 1;
 }
 
 Reader::Partition* Reader::find(const rd_kafka_message_t& message) {
   const auto is = [&message](const Partition& partition) {
-    return partition.topic == message.rkt && partition.number == message.partition;
+    return partition.topic == message.rkt && partition.key.partition == message.partition;
   };
   if (is(partitions_[last_])) return &partitions_[last_];
   const auto at = std::find_if(partitions_.begin(), partitions_.end(), is);
@@ -234,26 +214,19 @@ Status Reader::poll(int timeout_ms, const std::function<void(const ReadRecord&)>
   }
   if (!status) return status;
   if (count < static_cast<ssize_t>(batch_.size())) nudge();
-  // Not while messages of the batch are held: stopping waits for them.
+  // Only now that no message of the batch is held, because stopping waits for them.
   for (Partition& partition : partitions_) {
     if (!options_.follow && partition.next >= partition.end) close(partition);
   }
   return ok();
 }
 
-// Once a partition's queue was full, librdkafka's broker thread sleeps for up to a second although
-// the queue is empty again. A question to the partition's leader wakes it.
 void Reader::nudge() {
   for (size_t i = 0; i < partitions_.size(); ++i) {
     nudged_ = (nudged_ + 1) % partitions_.size();
     const Partition& partition = partitions_[nudged_];
     if (!partition.open || partition.next >= partition.end) continue;
-    int64_t low = 0, high = 0;
-    constexpr int kPatienceMs = 100;
-    // The answer does not matter.
-    static_cast<void>(rd_kafka_query_watermark_offsets(handle_, partition.topic_name.c_str(),
-                                                       partition.number, &low, &high, kPatienceMs));
-    return;
+    return wake_broker_thread(handle_, partition.key);
   }
 }
 
@@ -265,7 +238,7 @@ Status Reader::take(const rd_kafka_message_t& message,
     return ok();
   }
   if (message.err) {
-    // What the client mends by itself: a broker that is away, a leader that moves.
+    // librdkafka recovers from these by itself: an unreachable broker, a moving leader.
     switch (message.err) {
       case RD_KAFKA_RESP_ERR__TRANSPORT:
       case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
@@ -277,20 +250,15 @@ Status Reader::take(const rd_kafka_message_t& message,
     }
     return Error{partition ? ErrorCode::kNotFound : ErrorCode::kRetryable,
                  fmt::format("Reading {} stopped: {}.",
-                             partition ? fmt::format("{}[{}] at offset {}", partition->topic_name,
-                                                     partition->number, partition->next)
+                             partition ? fmt::format("{} at offset {}", to_string(partition->key),
+                                                     partition->next)
                                        : options_.brokers,
                              rd_kafka_err2str(message.err))};
   }
   if (!partition) return ok();
   partition->next = message.offset + 1;
   if (!options_.follow && message.offset >= partition->end) return ok();
-  each({.topic = partition->topic_name,
-        .partition = message.partition,
-        .offset = message.offset,
-        .key = {static_cast<const char*>(message.key), message.key ? message.key_len : 0},
-        .value = {static_cast<const char*>(message.payload), message.payload ? message.len : 0},
-        .timestamp_ms = rd_kafka_message_timestamp(&message, nullptr)});
+  each(record_of(message, partition->key.topic));
   return ok();
 }
 

@@ -1,5 +1,5 @@
-// Reads topics from Kafka without joining a group, so it needs no rights but to read and leaves no
-// trace: audit and tap stand on it.
+// Reads topics from Kafka without joining a group, so that it needs only the right to read and
+// leaves no trace. Used by audit and tap.
 #pragma once
 
 #include <librdkafka/rdkafka.h>
@@ -22,8 +22,8 @@ struct ReaderOptions {
   shipper::KafkaSettings settings;  ///< The operator's `--kafka k=v`: TLS, SASL.
   bool read_committed = true;
   bool from_beginning = true;
-  bool follow = false;  ///< Never ended(); else what was written before open() is read.
-  /// How long to wait, at open(), until what was written before it is decided: committed or
+  bool follow = false;  ///< Never ended(). Otherwise only records from before open() are read.
+  /// How long open() waits for the transactions that are open at that time to be committed or
   /// aborted. 0: not at all.
   int settle_ms = 0;
   int timeout_ms = 10'000;
@@ -45,57 +45,55 @@ struct ReadRecord {
   int32_t partition = 0;
   int64_t offset = 0;
   std::string_view key, value;
-  int64_t timestamp_ms = -1;  ///< Kafka's; -1: it has none.
+  int64_t timestamp_ms = -1;  ///< Kafka's; -1: none.
 };
 
-/// A partition as the reader found it.
+/// A partition when the reader was opened.
 struct PartitionEnds {
   std::string topic;
   int32_t partition = 0;
-  int64_t begin = 0;  ///< More than 0: the topic dropped what stood before.
-  /// Offsets at its end, control records included, that belong to a transaction that was open when
-  /// the reader began, or came behind it, and are therefore not read.
+  int64_t begin = 0;  ///< More than 0: the topic has deleted earlier records.
+  /// Number of offsets at its end, control records included, that are not read because they belong
+  /// to a transaction that was open at that time, or come after one.
   int64_t held_back = 0;
 };
 
-/// Thread: one. Memory: librdkafka's queues, about 4 MiB a partition and what one answer holds
-/// unpacked.
+/// Thread: one. Memory: librdkafka's queues, about 4 MiB a partition, plus one uncompressed fetch
+/// response.
 class Reader {
  public:
-  /// Asks for the partitions and their ends, and begins to fetch.
+  /// Finds the partitions and their ends, and begins to fetch.
   /// Errors: kInvalid (setting), kNotFound (topic), kRetryable (no broker answers).
   static Result<std::unique_ptr<Reader>> open(const ReaderOptions& options);
   ~Reader();
   Reader(const Reader&) = delete;
   Reader& operator=(const Reader&) = delete;
 
-  /// Waits up to `timeout_ms` and hands over what came, in the order of each partition. Errors:
-  /// kRetryable (what librdkafka does not mend itself), kNotFound (records were deleted meanwhile).
+  /// Waits up to `timeout_ms` and hands over what arrived, each partition in order. Errors:
+  /// kRetryable (librdkafka does not recover by itself), kNotFound (records were deleted
+  /// meanwhile).
   Status poll(int timeout_ms, const std::function<void(const ReadRecord&)>& each);
 
   bool ended() const { return open_partitions_ == 0; }
   std::vector<PartitionEnds> partitions() const;
-  /// Offsets passed, of offsets_total() to pass.
+  /// Offsets that were passed, out of offsets_total().
   uint64_t offsets_passed() const;
   uint64_t offsets_total() const;
 
  private:
   struct Partition {
     rd_kafka_topic_t* topic = nullptr;  // Owned by topics_.
-    std::string topic_name;
-    int32_t number = 0;
+    PartitionKey key;
     int64_t begin = 0;
-    int64_t next = 0;  // The offset behind the last one seen.
+    int64_t next = 0;  // The offset after the last one seen.
     int64_t end = 0;   // Where to stop, unless following.
-    int64_t low = 0;   // The oldest offset that is there.
-    int64_t high = 0;  // Behind `end` when a transaction is open.
+    int64_t low = 0;   // The first offset that still exists.
+    int64_t high = 0;  // After `end` if a transaction is open.
     bool open = false;
   };
 
   Reader(const ReaderOptions& options, rd_kafka_t* handle);
   Status find_partitions();
-  rd_kafka_resp_err_t ask_ends(rd_kafka_t* handle, const Partition& partition, int64_t& low,
-                               int64_t& high) const;
   Status find_ends();
   Status settle();
   Status start();

@@ -13,10 +13,11 @@ namespace {
 using simdjson::ondemand::object;
 using simdjson::ondemand::value;
 
-// Servers repeat the document in their words.
+// Servers repeat parts of the document in their reasons.
 constexpr size_t kReasonBytesMax = 1000;
 
-// 400, but for the state of the index or the cluster: shards at their limit, a closed index.
+// A 400 of these types is about the index or the cluster (shard limit, closed index), not about the
+// document.
 constexpr std::array<std::string_view, 3> kStates = {
     "validation_exception", "index_closed_exception", "invalid_index_name_exception"};
 
@@ -36,7 +37,7 @@ struct Fault {
   std::string_view type, reason;
 };
 
-// Throughout: what simdjson reports goes up as an exception.
+// In the functions below simdjson reports errors as exceptions.
 
 Fault read_error(value error) {
   Fault fault;
@@ -90,7 +91,7 @@ Verdict judge(int status, std::string_view type) {
 
 Result<std::vector<ItemAnswer>> BulkAnswerParser::parse(std::string_view body, size_t items) {
   const auto corrupt = [](const std::string& why) {
-    return Error{ErrorCode::kCorrupt, "the answer to _bulk is none: " + why};
+    return Error{ErrorCode::kCorrupt, "not an answer to _bulk: " + why};
   };
   padded_.reserve(body.size() + simdjson::SIMDJSON_PADDING);
   padded_.assign(body);
@@ -126,7 +127,7 @@ std::optional<std::string> service_reason(std::string_view body) {
       return words_of(fault.type, fault.reason);
     }
   } catch (const simdjson::simdjson_error&) {
-    // Proxies answer in HTML.
+    // Proxies answer with HTML.
   }
   return std::nullopt;
 }

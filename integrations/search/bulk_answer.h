@@ -1,4 +1,4 @@
-// What a server says of each item of a `_bulk` request.
+// The server's answer to each item of a `_bulk` request.
 #pragma once
 
 #include <simdjson.h>
@@ -15,15 +15,15 @@ namespace longshore::search {
 enum class Verdict : uint8_t {
   kCreated,   ///< 201.
   kThere,     ///< 409: it was created before.
-  kLater,     ///< The server, not the document, is the reason: send it again.
-  kRejected,  ///< This document will never be taken.
+  kLater,     ///< The server was not ready; nothing is wrong with the document: send it again.
+  kRejected,  ///< This document will never be accepted.
 };
 
 struct ItemAnswer {
   Verdict verdict = Verdict::kCreated;
   int status = 0;
-  std::string index;   ///< Where it went; empty unless the answer names it.
-  std::string reason;  ///< "mapper_parsing_exception: ..."; shortened; empty if it was taken.
+  std::string index;   ///< The index that it went to; empty unless the answer names it.
+  std::string reason;  ///< "mapper_parsing_exception: ..."; shortened; empty if accepted.
 };
 
 /// What `status` and the error's type mean for the item.
@@ -32,7 +32,7 @@ Verdict judge(int status, std::string_view type);
 /// Thread: one. Keeps its memory.
 class BulkAnswerParser {
  public:
-  /// The answers to `items` items, in their order. Errors: kCorrupt: this is no such answer.
+  /// The answers to `items` items, in their order. Errors: kCorrupt: not an answer to `_bulk`.
   Result<std::vector<ItemAnswer>> parse(std::string_view body, size_t items);
 
  private:
@@ -40,11 +40,11 @@ class BulkAnswerParser {
   std::string padded_;
 };
 
-/// The sentence in the error's body of a search service: `error.type: error.reason`. None: whoever
-/// answered is another, such as a proxy before it.
+/// The reason in the body of a search service's error: `error.type: error.reason`. None: the answer
+/// came from something else, such as a proxy.
 std::optional<std::string> service_reason(std::string_view body);
 
-/// The same; of another's answer its title, or its beginning as it stands.
+/// The same, or for other answers the title of the page, or the beginning of the text.
 std::string reason_of(std::string_view body);
 
 }  // namespace longshore::search

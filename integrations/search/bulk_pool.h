@@ -18,7 +18,7 @@
 
 namespace longshore::search {
 
-/// Thread: the owner's; rest() and ending() its own threads'.
+/// Thread: the owner's; rest() and ending() are for the pool's threads.
 class BulkPool {
  public:
   using Work = std::function<Status(Bulk&)>;
@@ -29,7 +29,7 @@ class BulkPool {
   };
 
   BulkPool() = default;
-  /// Ends the threads: work has to return soon after ending().
+  /// Joins the threads. REQUIRES: work returns soon after ending() is true.
   ~BulkPool();
   BulkPool(const BulkPool&) = delete;
   BulkPool& operator=(const BulkPool&) = delete;
@@ -38,16 +38,16 @@ class BulkPool {
   void start(size_t threads, const std::function<Work()>& make_work);
 
   void submit(std::shared_ptr<Bulk> bulk);
-  /// What was done since; waits up to `timeout_ms` for a first one.
+  /// What was finished since the last call; waits up to `timeout_ms` for a first one.
   std::vector<Done> collect(int timeout_ms);
-  /// Submitted and not collected.
+  /// Submitted and not collected yet.
   size_t outstanding() const { return outstanding_; }
-  /// Ends every rest(), so that cancelled bulks are noticed.
+  /// Ends every rest(), so that workers notice cancelled bulks.
   void wake();
 
-  /// Waits `ms`, or until somebody calls wake() or the pool ends.
+  /// Waits for `ms`, or until wake() or the end of the pool.
   void rest(int64_t ms);
-  /// True once the pool is to end.
+  /// True once the pool is being destroyed.
   const std::atomic<bool>& ending() const { return ending_; }
 
  private:

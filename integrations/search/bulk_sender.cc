@@ -12,15 +12,15 @@ namespace {
 
 constexpr int64_t kAskedPauseMsMax = 30'000;
 
-// A server, or a proxy before it, may close the connection on a body that it finds too large
-// instead of saying so: one that stays without any answer is halved as well, down to that size.
+// A server or proxy may close the connection on a body that is too large instead of answering 413.
+// So a request that is never answered is halved too, down to this size.
 constexpr int kSilencesMax = 3;
 constexpr size_t kSilentBytesMin = 64 << 10;
 
-// An answer is that long where each item has a reason, and a little more.
+// Enough for an answer with a reason for every item.
 size_t answer_bytes_max(size_t items) { return (size_t{64} << 10) + items * 1024; }
 
-// Everything else of an item stays away: an answer has few bytes.
+// Only these fields of an item are returned: it keeps answers small.
 constexpr const char* kWithReasons =
     "/_bulk?filter_path=items.*.status,items.*.error.type,items.*.error.reason";
 constexpr const char* kWithoutReasons = "/_bulk?filter_path=items.*.status,items.*.error.type";
@@ -51,7 +51,7 @@ BulkSender::BulkSender(SearchNode& node, Tally& tally, Learned& learned,
       backoff_(backoff),
       rest_(std::move(rest)) {}
 
-// Into requests that the server is not known to refuse for their size.
+// Splits the items into requests that the server may accept, by what is known of its size limit.
 void BulkSender::cut(const Bulk& bulk, const Places& places, std::deque<Places>& out) const {
   const size_t bytes_max = learned_.body_bytes_max();
   size_t bytes = 0;
@@ -90,7 +90,7 @@ Status BulkSender::send(Bulk& bulk, const std::function<bool()>& give_up) {
         break;
       case Reply::Kind::kLater:
         tally_.failures += 1;
-        complaints_.add(fmt::format("Indexing waits: {}", reply.reason));
+        complaints_.add(fmt::format("indexing waits: {}", reply.reason));
         again = places;
         break;
       case Reply::Kind::kTooLong:
@@ -126,9 +126,10 @@ Status BulkSender::send(Bulk& bulk, const std::function<bool()>& give_up) {
   return flush(give_up);
 }
 
-// "Already there" is answered before the request that created it has synced it: should that one's
-// connection have broken and the node die now, the document would be gone and its offset committed.
-// Where we may not flush, the milliseconds of the node's own sync remain.
+// The server answers "already there" even before the request that created the document has synced
+// it. If that request's connection broke and the node dies now, the document is lost although its
+// offset was committed. So the index is flushed first. Without permission to flush, a window of the
+// milliseconds until the node's own sync remains.
 Status BulkSender::flush(const std::function<bool()>& give_up) {
   while (!found_.empty()) {
     if (give_up()) return Error{ErrorCode::kRetryable, "given up"};
@@ -142,7 +143,7 @@ Status BulkSender::flush(const std::function<bool()>& give_up) {
       continue;
     }
     tally_.failures += 1;
-    complaints_.add(fmt::format("Indexing waits for a flush of {}: {}", *found_.begin(),
+    complaints_.add(fmt::format("indexing waits: could not flush index {}: {}", *found_.begin(),
                                 answer ? reason_of(answer->body) : answer.error().message));
     pause(0);
   }
@@ -206,13 +207,13 @@ BulkSender::Reply BulkSender::post(const Bulk& bulk, const Places& places, bool 
   }
   const std::string reason = reason_of(answer->body);
   if (status == 413) {
-    return Reply{Reply::Kind::kTooLarge, {}, "413: larger than the server takes", status, 0};
+    return Reply{Reply::Kind::kTooLarge, {}, "413: larger than the server accepts", status, 0};
   }
-  // Another's 400, such as a proxy's for a certificate that expired, is no verdict on a document.
+  // A 400 of a proxy, e.g. about an expired certificate, says nothing about the document.
   if (status == 400 && service_reason(answer->body))
     return Reply{Reply::Kind::kMalformed, {}, reason, status, 0};
   Reply reply = later(
-      fmt::format("_bulk is answered with {}: {}{}", status, reason, remedy_of(*answer)), status);
+      fmt::format("_bulk was answered with {}: {}{}", status, reason, remedy_of(*answer)), status);
   reply.pause_ms = pause_ms_of(answer->retry_after);
   return reply;
 }
@@ -237,7 +238,7 @@ Status BulkSender::heed(Bulk& bulk, const Places& places, const Reply& reply, Pl
         tally_.put_off += 1;
         again.push_back(places[i]);
         if (again.size() == 1) {
-          complaints_.add(fmt::format("Indexing into {} waits: {}: {}",
+          complaints_.add(fmt::format("indexing into {} waits: {}: {}",
                                       index_in(bulk.action_of(item)), answer.status,
                                       answer.reason));
         }
@@ -263,7 +264,7 @@ Status BulkSender::check_index(const Bulk& bulk, const BulkItem& item, const Ite
   return Error{
       ErrorCode::kFatal,
       fmt::format("{} is an alias or a data stream (of {}): ids are unique only within one "
-                  "index; choose other names with --index.",
+                  "index; choose other index names with --index.",
                   wanted, answer.index)};
 }
 

@@ -4,8 +4,8 @@
 //                                         409:      done once its index is flushed
 //                                         400:      rejected, with the server's reason
 //                                         429, 5xx, 401, 403, no answer, a proxy's 400:
-//                                                   again, for ever, more slowly
-//                                         413:      each half by itself
+//                                                   retried without limit, with a back-off
+//                                         413:      halved, and each half sent by itself
 #pragma once
 
 #include <cstdint>
@@ -29,12 +29,13 @@ namespace longshore::search {
 /// Thread: one.
 class BulkSender {
  public:
-  /// `rest` waits that long, or less when the process is to end.
+  /// `rest` waits that long, or less if the process is to end.
   BulkSender(SearchNode& node, Tally& tally, Learned& learned, kafka::Complaints& complaints,
              Backoff backoff, std::function<void(int64_t ms)> rest);
 
-  /// Adds to `bulk.rejections` what the server rejects. Errors: kRetryable: `give_up` said so
-  /// before all was answered; kFatal: an index of the bulk is none, but an alias or a data stream.
+  /// Adds the items that the server rejects to `bulk.rejections`. Errors: kRetryable: `give_up`
+  /// returned true before every item had its answer; kFatal: an index name of the bulk is an alias
+  /// or a data stream.
   Status send(Bulk& bulk, const std::function<bool()>& give_up);
 
  private:
@@ -45,7 +46,7 @@ class BulkSender {
     std::vector<ItemAnswer> items;
     std::string reason;
     int status = 0;
-    int64_t pause_ms = 0;  // That the server asks for.
+    int64_t pause_ms = 0;  // Requested by the server (Retry-After).
   };
 
   void cut(const Bulk& bulk, const Places& places, std::deque<Places>& out) const;
@@ -67,8 +68,8 @@ class BulkSender {
   const std::function<void(int64_t)> rest_;
   BulkAnswerParser parser_;
   std::string joined_;
-  std::string plain_index_;      // The last one known to be plain.
-  std::set<std::string> found_;  // Indices where something of the bulk was already there.
+  std::string plain_index_;      // The last index known to be no alias.
+  std::set<std::string> found_;  // Indices that held items of the bulk already.
   std::minstd_rand random_{std::random_device{}()};
 };
 

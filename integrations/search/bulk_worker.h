@@ -13,7 +13,7 @@
 
 namespace longshore::search {
 
-/// What all workers share; it outlives them.
+/// Shared by all workers; outlives them.
 struct BulkShared {
   BulkPool& pool;
   Tally& tally;

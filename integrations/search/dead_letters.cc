@@ -34,7 +34,7 @@ Result<std::unique_ptr<DeadLetters>> DeadLetters::open(const DeadLetterOptions& 
                                                        Tally& tally) {
   auto conf = shipper::make_kafka_conf(options.brokers, options.settings);
   if (!conf) return conf.error();
-  // What was read from a topic is not too large for another; how large that is, the broker knows.
+  // A record that one topic took should fit another: the broker decides, not the client.
   shipper::KafkaSettings own = shipper::promised_settings("");
   own.emplace_back("message.max.bytes", "1000000000");
   own.emplace_back("linger.ms", "5");
@@ -57,7 +57,7 @@ Status DeadLetters::check(int timeout_ms) const {
   rd_kafka_topic_t* topic = rd_kafka_topic_new(handle_, options_.topic.c_str(), nullptr);
   if (!topic)
     return Error{ErrorCode::kInvalid,
-                 fmt::format("--dead-letter {}: this is no name of a topic.", options_.topic)};
+                 fmt::format("--dead-letter {}: not a valid topic name.", options_.topic)};
   const std::unique_ptr<rd_kafka_topic_t, void (*)(rd_kafka_topic_t*)> holder(
       topic, rd_kafka_topic_destroy);
   const rd_kafka_metadata_t* found = nullptr;
@@ -72,10 +72,11 @@ Status DeadLetters::check(int timeout_ms) const {
     return ok();
   if (found->topic_cnt == 1 && found->topics[0].err == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE)
     return Error{ErrorCode::kRetryable, fmt::format("{} has no leader yet", options_.topic)};
-  return Error{ErrorCode::kNotFound,
-               fmt::format("--dead-letter: Kafka at {} has no topic {}; make it, name another, or "
-                           "stop at what is rejected with --dead-letter none.",
-                           options_.brokers, options_.topic)};
+  return Error{
+      ErrorCode::kNotFound,
+      fmt::format("--dead-letter: Kafka at {} has no topic {}; create it, name another, or "
+                  "use --dead-letter none to stop at the first rejected record.",
+                  options_.brokers, options_.topic)};
 }
 
 void DeadLetters::on_delivery(rd_kafka_t*, const rd_kafka_message_t* message, void*) {
@@ -85,7 +86,7 @@ void DeadLetters::on_delivery(rd_kafka_t*, const rd_kafka_message_t* message, vo
 }
 
 Error DeadLetters::refused(rd_kafka_resp_err_t code) const {
-  return {ErrorCode::kFatal, fmt::format("the dead-letter topic {} does not take a record: {}",
+  return {ErrorCode::kFatal, fmt::format("the dead-letter topic {} refused a record: {}",
                                          options_.topic, rd_kafka_err2str(code))};
 }
 
@@ -123,7 +124,7 @@ Status DeadLetters::send(const Bulk& bulk, const std::function<bool()>& give_up)
     rd_kafka_poll(handle_, kPollMs);
     if ((given_up || give_up()) && delivery.open > 0) {
       given_up = true;
-      // `delivery` must hear of each before it goes.
+      // `delivery` must outlive all reports that refer to it.
       rd_kafka_purge(handle_, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
     }
   }

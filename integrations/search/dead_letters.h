@@ -1,9 +1,10 @@
-// Records that no search server will take, kept in a topic of Kafka: key and value as they came,
-// with headers that say where from and why.
+// Records that the search service rejects for good, kept in a Kafka topic: key and value unchanged,
+// with headers that tell where each came from and why it was rejected.
 //
 //   longshore.reason, .status, .topic, .partition, .offset, .action (the action line of _bulk)
 //
-// Indexing that topic again, when the reason is cured, gives them the ids that they would have had.
+// Once the reason is fixed, that topic can be indexed: documents get the same ids as they would
+// have.
 #pragma once
 
 #include <librdkafka/rdkafka.h>
@@ -41,9 +42,9 @@ class DeadLetters {
   /// Whether the topic exists. Errors: kNotFound, kRetryable (no broker answers).
   Status check(int timeout_ms) const;
 
-  /// Returns when all rejections of `bulk` stand in the topic, on all replicas in sync. A letter
-  /// may stand there twice after a crash or a failure. Errors: kRetryable: `give_up` said so;
-  /// kFatal: the topic refuses a record.
+  /// Returns when all rejections of `bulk` are in the topic, on all in-sync replicas. After a crash
+  /// or a failure the topic may hold one twice. Errors: kRetryable: `give_up` returned true;
+  /// kFatal: the topic refused a record.
   Status send(const Bulk& bulk, const std::function<bool()>& give_up);
 
  private:

@@ -11,7 +11,7 @@
 namespace longshore::search {
 namespace {
 
-// Servers put an event without a time nowhere: not even Kafka's clock was set.
+// 0 if Kafka has no time either: a document needs one.
 int64_t kafka_ms(const kafka::ReadRecord& record) {
   return std::max<int64_t>(record.timestamp_ms, 0);
 }
@@ -27,12 +27,12 @@ void DocumentWriter::add(const kafka::ReadRecord& record, Bulk& bulk) {
   } else {
     item.time_ms = kafka_ms(record);
     bulk.rejections.push_back({static_cast<uint32_t>(bulk.items.size() - 1), 0,
-                               "this is no record of longshore (--foreign dead-letter)"});
+                               "not a longshore record (--foreign dead-letter)"});
   }
   if (!item.value_in_body) bulk.keep_value(item, record.value);
 }
 
-// The index belongs to the time that the document bears, within bounds that Kafka's sets.
+// The index is that of the document's own day, unless that is too far from Kafka's.
 void DocumentWriter::write_action(const kafka::ReadRecord& record, int64_t time_ms,
                                   std::string_view id, Bulk& bulk, BulkItem& item) {
   const Day day = bounded_day(day_of_ms(time_ms), day_of_ms(kafka_ms(record)), options_.days_back);
@@ -52,11 +52,12 @@ void DocumentWriter::write_action(const kafka::ReadRecord& record, int64_t time_
 
 bool DocumentWriter::write_own(const kafka::ReadRecord& record, Bulk& bulk, BulkItem& item) {
   const std::string_view value = record.value;
-  // A line feed between two tokens is JSON, but ends a document: what follows would be obeyed.
+  // Valid JSON may hold a line feed between tokens. In a _bulk body it would end the document, and
+  // the server would take the rest for an action.
   if (value.find('\n') != std::string_view::npos) return false;
   const std::optional<shipper::RecordView> view = parser_.parse(value);
   if (!view) return false;
-  // Our own encoder writes the object last.
+  // Our encoder writes the object as the last field.
   constexpr std::string_view kField = "\"json\":";
   const size_t tail = kField.size() + view->text.size() + 1;
   const bool as_text = view->embedded && view->text.size() >= kJsonBytesMax;

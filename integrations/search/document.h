@@ -1,10 +1,10 @@
-// A record of Kafka becomes a document with an index and an id that follow from the record alone:
-// whoever indexes it again finds it there.
+// Turns a record of Kafka into a document whose index and id follow from the record alone: indexing
+// it again finds the same document.
 //
 //   id of ours:     0123456789abcdef-4711[-2]   source, start position, part
 //   id of others':  logs+3+815                  topic, partition, offset
 //
-// Ours are stored as they stand; others' as
+// Our records are stored unchanged; others as
 //   {"@timestamp":T,"message":V,"kafka":{"topic":..,"partition":..,"offset":..[,"key":..]}}
 #pragma once
 
@@ -26,7 +26,7 @@ inline constexpr size_t kJsonBytesMax = 32'000;
 struct DocumentOptions {
   IndexName index;
   int days_back = 31;         ///< See bounded_day().
-  bool store_foreign = true;  ///< Else a record that is not ours is rejected.
+  bool store_foreign = true;  ///< False: records that are not longshore's are rejected.
 };
 
 /// Thread: one.
@@ -49,7 +49,7 @@ class DocumentWriter {
   shipper::RecordParser parser_;
   uint64_t foreign_ = 0;
   std::string id_;
-  // The last index name, and what it was made of.
+  // The last index name, and the topic and day that it was made of.
   std::string index_, index_topic_;
   Day index_day_;
 };

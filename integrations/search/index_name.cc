@@ -11,7 +11,7 @@ namespace {
 using std::chrono::days;
 using std::chrono::year_month_day;
 
-// Of OpenSearch and Elasticsearch alike.
+// The limits of both OpenSearch and Elasticsearch.
 constexpr size_t kNameBytesMax = 255;
 constexpr std::string_view kForbidden = "\\/*?\"<>| ,#:";
 
@@ -48,7 +48,7 @@ Result<IndexName> IndexName::parse(std::string_view pattern) {
     if (!parsed) return parsed.error();
     pattern.remove_prefix(close + 1);
   }
-  // Any topic of the operator's is checked again, with its own name.
+  // Each real topic is checked again, with its own name.
   if (Status status = name.check("topic"); !status) return status.error();
   return name;
 }

@@ -1,5 +1,5 @@
-// Into which index a record goes: a pattern of the operator's, filled in by what never changes of a
-// record, for an id is unique within one index only.
+// The index of a record: the operator's pattern, filled in from what never changes about a record,
+// because an id is unique only within one index.
 #pragma once
 
 #include <chrono>
@@ -17,23 +17,23 @@ using Day = std::chrono::sys_days;
 
 Day day_of_ms(int64_t since_epoch_ms);
 
-/// The record's own day where it lies from `days_back` before `kafka_day` to one behind it, else
-/// `kafka_day`: what a log says of its time must not make indices without end.
+/// The record's own day if it is between `days_back` days before and one day after `kafka_day`,
+/// else `kafka_day`: wrong times in a log must not create any number of indices.
 Day bounded_day(std::optional<Day> own, Day kafka_day, int days_back);
 
 /// Immutable.
 class IndexName {
  public:
-  /// "logs-{topic}-{yyyy.MM.dd}": {topic} is the topic in lower case, the other braces hold yyyy,
-  /// MM, dd and what stands between them. Errors: kInvalid: one sentence without the flag's name.
+  /// "logs-{topic}-{yyyy.MM.dd}": {topic} is the topic in lower case; other braces hold yyyy, MM,
+  /// dd and any text between them. Errors: kInvalid: one sentence without the flag's name.
   static Result<IndexName> parse(std::string_view pattern);
 
   std::string render(std::string_view topic, Day day) const;
 
-  /// Which names render() gives for `topic`: every date as `*`.
+  /// The names that render() gives for `topic`, with `*` for the date.
   std::string wildcard(std::string_view topic) const;
 
-  /// Errors: kInvalid: what servers would say of the index of this topic.
+  /// Whether servers accept the index names of this topic. Errors: kInvalid.
   Status check(std::string_view topic) const;
 
  private:

@@ -11,7 +11,7 @@
 
 namespace longshore::search {
 
-/// What only the indexer knows.
+/// The state of indexing when a line is written.
 struct IndexStanding {
   kafka::Standing pump;
   size_t in_flight = 0;  ///< Bulks.

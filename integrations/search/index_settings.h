@@ -1,4 +1,4 @@
-// What `longshore index` was told to do, every setting checked.
+// The settings of `longshore index`, all checked.
 #pragma once
 
 #include <cstddef>
@@ -19,9 +19,9 @@ struct IndexSettings {
   kafka::GroupOptions group;
   SearchOptions search;
   DocumentOptions document;
-  TemplateOptions index_template;  ///< Its `flat` is the server's to say.
+  TemplateOptions index_template;  ///< `flat` is set from the server's version.
   bool install_template = true;
-  std::string dead_letter_topic;  ///< Empty: the process stops at what is rejected.
+  std::string dead_letter_topic;  ///< Empty: the process stops at the first rejected record.
   size_t bulk_bytes = 2 << 20;
   size_t in_flight = 2;  ///< Requests at once.
   int64_t linger_ms = 500;

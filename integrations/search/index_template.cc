@@ -51,7 +51,7 @@ constexpr std::string_view kMappings = R"({"dynamic":false,
 "kafka":{"properties":{"topic":{"type":"keyword"},"partition":{"type":"integer"},
 "offset":{"type":"long"},"key":{"type":"keyword","ignore_above":1024}}}}})";
 
-// A character of two UTF-16 units is none to the tokenizer.
+// The tokenizer works on UTF-16 units: a character of two units would never match.
 constexpr size_t kUtf8BytesMax = 3;
 
 void add_separators(std::string_view separators, Json& list) {
@@ -81,7 +81,7 @@ Json flat_mapping(FlatType flat) {
 Status check_separators(std::string_view separators) {
   while (!separators.empty()) {
     const shipper::Utf8Unit unit = shipper::utf8_unit(separators);
-    if (!unit.valid) return Error{ErrorCode::kInvalid, "these characters are not UTF-8."};
+    if (!unit.valid) return Error{ErrorCode::kInvalid, "the text is not valid UTF-8."};
     if (unit.bytes > kUtf8BytesMax) {
       return Error{ErrorCode::kInvalid, fmt::format("'{}' cannot separate: only characters up to "
                                                     "U+FFFF can.",

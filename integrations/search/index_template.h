@@ -1,9 +1,9 @@
-// The index template that `longshore index` installs: which field is what, and how `message` is
-// taken apart.
+// The index template that `longshore index` installs: the types of fields, and how `message` is
+// split into searchable terms.
 //
-// A line is cut at white space and the separators into wholes, and each whole at all that is
-// neither letter nor digit into parts; both are found. A query is cut into parts, so that a phrase
-// of them finds a whole, or any stretch of it: "order-4711", "4711", "e29b-41d4".
+// A line is split at white space and separators into wholes, and each whole at everything that is
+// neither letter nor digit into parts; both are indexed. A query is split into parts, so a phrase
+// of parts finds a whole or any stretch of it: "order-4711", "4711", "e29b-41d4".
 #pragma once
 
 #include <string>
@@ -16,11 +16,11 @@
 
 namespace longshore::search {
 
-/// What the server is, as far as it matters.
+/// The type that the server has for a JSON object of any shape.
 enum class FlatType : uint8_t {
   kFlatObject,  ///< OpenSearch from 2.7 on.
   kFlattened,   ///< Elasticsearch.
-  kNone         ///< Neither: the object is kept, and not searched.
+  kNone         ///< None: the object is stored but not searchable.
 };
 
 struct TemplateOptions {
@@ -29,10 +29,10 @@ struct TemplateOptions {
   FlatType flat = FlatType::kNone;
 };
 
-/// Errors: kInvalid, without the flag's name: not UTF-8, or beyond what the tokenizer knows.
+/// Errors: kInvalid, without the flag's name: not UTF-8, or no character the tokenizer supports.
 Status check_separators(std::string_view separators);
 
-/// A name of its own for each topic's indices.
+/// Differs for each topic.
 std::string template_name(const IndexName& index, std::string_view topic);
 
 /// The body of PUT /_index_template/<name>. REQUIRES: checked separators.

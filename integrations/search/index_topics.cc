@@ -62,7 +62,7 @@ Status index_topics(IndexSettings settings, const kafka::Stopping& stopping) {
   Learned learned;
   kafka::Complaints complaints(clock);
   std::unique_ptr<DeadLetters> letters;
-  BulkPool pool;  // After what its threads use.
+  BulkPool pool;  // Declared after everything that its threads use.
   SearchNode node(settings.search, &pool.ending());
   // kRetryable: the process is to end, and has done nothing yet.
   const auto unless_stopped = [](const Error& error) {

@@ -23,7 +23,7 @@ namespace longshore::search {
 /// Thread: the pump's. Memory: in_flight + 2 bulks.
 class Indexer final : public kafka::Outlet {
  public:
-  /// What is passed by reference outlives it.
+  /// References must outlive it.
   Indexer(const IndexSettings& settings, const Clock& clock, const Tally& tally, BulkPool& pool);
 
   Status assigned(std::vector<kafka::AssignedPartition>& partitions) override;

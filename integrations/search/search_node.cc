@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <simdjson.h>
 
-#include "integrations/http/gzip.h"
 #include "integrations/search/bulk_answer.h"
 #include "shipper/record/printable.h"
 
@@ -12,14 +11,14 @@ namespace {
 
 constexpr size_t kSmallAnswerBytes = 256 << 10;
 
-// Below this packing costs more than it saves.
+// Compressing smaller bodies costs more than it saves.
 constexpr size_t kGzipBytesMin = 1024;
 
 struct Version {
   std::string_view number, distribution;
 };
 
-// What simdjson reports goes up as an exception.
+// simdjson reports errors as exceptions here.
 Version read_version(simdjson::ondemand::object root) {
   Version version;
   for (auto field : root) {
@@ -66,12 +65,12 @@ std::string remedy_of(const http::Answer& answer) {
     case 303:
     case 307:
     case 308:
-      // Behind the path may stand tokens.
-      return fmt::format(" (it is elsewhere: give --to {})",
+      // The query may hold tokens.
+      return fmt::format(" (it has moved: use --to {})",
                          shipper::printable(answer.location.substr(0, answer.location.find('?'))));
     case 400:
       if (service_reason(answer.body)) return {};
-      return " (a proxy's words: --to may have to begin with https://, or it wants --cert and "
+      return " (answered by a proxy: --to may need https://, or the proxy needs --cert and "
              "--key)";
     case 401:
       return " (check --user and --password-file, or --api-key-file; they are read at the start)";
@@ -97,7 +96,14 @@ Result<http::Answer> SearchNode::ask(const std::string& method, const std::strin
                                    : "Content-Type: application/json");
   }
   if (options_.gzip && body.size() >= kGzipBytesMin) {
-    http::gzip(body, packed_);
+    packed_.clear();
+    const http::Gzip::Sink append = [this](std::string_view piece) {
+      packed_ += piece;
+      return ok();
+    };
+    Status packed = gzip_.add(body, append);
+    if (packed) packed = gzip_.finish(append);
+    if (!packed) return packed.error();
     request.body = packed_;
     request.headers.push_back("Content-Encoding: gzip");
   }
@@ -110,7 +116,7 @@ Result<http::Answer> SearchNode::ask(const std::string& method, const std::strin
 Result<FlatType> SearchNode::find_type() {
   std::string url = options_.urls[node_];
   Result<http::Answer> answer = ask("GET", "/", {}, kSmallAnswerBytes);
-  // A node whose certificate is not believed keeps nobody from the others.
+  // If the certificate of one node is not trusted, try the others.
   for (size_t i = 1; i < options_.urls.size(); ++i) {
     if (answer || answer.error().code != ErrorCode::kInvalid) break;
     url = options_.urls[node_];
@@ -118,7 +124,7 @@ Result<FlatType> SearchNode::find_type() {
   }
   if (!answer) return answer.error();
   if (comes_later(answer->status)) {
-    return Error{ErrorCode::kRetryable, fmt::format("{} answers with {}", url, answer->status)};
+    return Error{ErrorCode::kRetryable, fmt::format("{} answered with {}", url, answer->status)};
   }
   if (answer->status != 200) return refused(fmt::format("GET {}", url), *answer);
   const simdjson::padded_string padded(answer->body);
@@ -130,16 +136,18 @@ Result<FlatType> SearchNode::find_type() {
       return at_least(version.number, 2, 7) ? FlatType::kFlatObject : FlatType::kNone;
     if (at_least(version.number, 7, 8)) return FlatType::kFlattened;
     if (!version.number.empty()) {
-      return Error{ErrorCode::kInvalid,
-                   fmt::format("--to {}: Elasticsearch {} has no composable index templates; 7.8 "
-                               "has.",
-                               url, version.number)};
+      return Error{
+          ErrorCode::kInvalid,
+          fmt::format("--to {}: Elasticsearch {} has no composable index templates; use 7.8 "
+                      "or later.",
+                      url, version.number)};
     }
   } catch (const simdjson::simdjson_error&) {
-    // Said below.
+    // Reported below.
   }
-  return Error{ErrorCode::kInvalid,
-               fmt::format("--to {}: neither OpenSearch nor Elasticsearch answers there.", url)};
+  return Error{
+      ErrorCode::kInvalid,
+      fmt::format("--to {}: the answer is neither OpenSearch's nor Elasticsearch's.", url)};
 }
 
 Status SearchNode::put_template(const std::string& name, const std::string& body) {
@@ -147,10 +155,11 @@ Status SearchNode::put_template(const std::string& name, const std::string& body
   if (!answer) return answer.error();
   if (answer->status == 200) return ok();
   if (comes_later(answer->status)) {
-    return Error{ErrorCode::kRetryable, fmt::format("the index template {} was put off with {}: {}",
-                                                    name, answer->status, reason_of(answer->body))};
+    return Error{ErrorCode::kRetryable,
+                 fmt::format("the server is not ready for the index template {}: {}: {}", name,
+                             answer->status, reason_of(answer->body))};
   }
-  return refused(fmt::format("The index template {} (--no-template goes without)", name), *answer);
+  return refused(fmt::format("The index template {} (--no-template skips it)", name), *answer);
 }
 
 }  // namespace longshore::search

@@ -1,5 +1,5 @@
-// The search service as one client of it sees it: several nodes, of which the one that answers is
-// asked.
+// A client of the search service: sends each request to the node that answered last, and moves on
+// to the next node when one fails.
 #pragma once
 
 #include <atomic>
@@ -9,6 +9,7 @@
 
 #include "config/result.h"
 #include "integrations/http/client.h"
+#include "integrations/http/gzip.h"
 #include "integrations/search/index_template.h"
 
 namespace longshore::search {
@@ -20,29 +21,32 @@ struct SearchOptions {
   long timeout_ms = 120'000;  ///< Of one request.
 };
 
-/// What the operator can do about an answer that refuses us: " (...)"; empty where it says that.
+/// What the operator can do about an answer that refuses us, as " (...)"; may be empty.
 std::string remedy_of(const http::Answer& answer);
 
-/// Thread: one. Requests end soon after `*stop`.
+/// Thread: one. Requests end soon after `*stop` is true.
 class SearchNode {
  public:
   SearchNode(const SearchOptions& options, const std::atomic<bool>* stop)
       : options_(options), client_(options.access, stop) {}
 
-  /// Asks the next node after an error, or an answer of 502 to 504. Errors: http::Client's.
+  /// After an error, or an answer of 502 to 504, the next call asks the next node.
+  /// Errors: http::Client's.
   Result<http::Answer> ask(const std::string& method, const std::string& target,
                            std::string_view body, size_t answer_bytes_max);
 
-  /// What GET / says. Errors: kRetryable; kInvalid: not a search service, or not for us.
+  /// Decided by the version in GET /. Errors: kRetryable; kInvalid: not a search service, or access
+  /// refused.
   Result<FlatType> find_type();
 
-  /// Errors: kRetryable; kInvalid: the server refuses it.
+  /// Errors: kRetryable; kInvalid: the server refused it.
   Status put_template(const std::string& name, const std::string& body);
 
  private:
   const SearchOptions options_;
   http::Client client_;
   size_t node_ = 0;
+  http::Gzip gzip_{1};  // Fast rather than small.
   std::string packed_;
 };
 

@@ -101,7 +101,7 @@ Status FileTarget::make_folder(const std::string& folder) {
     if (S_ISDIR(found.st_mode)) return ok();
     return Error{ErrorCode::kInvalid, fmt::format("{} is not a folder", path)};
   }
-  // From the top, each synced into the one above it.
+  // From the top down, syncing the parent of each.
   for (size_t at = 1; at != std::string::npos;) {
     at = path.find('/', at + 1);
     const std::string part = path.substr(0, at);
@@ -129,7 +129,8 @@ Status FileTarget::put(const std::string& path, int fd, int64_t bytes) {
     const ssize_t n = ::pread(fd, piece.data(), piece.size(), at);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return system_error("read the spool for", full(path), errno);
-    if (n == 0) return Error{ErrorCode::kCorrupt, "the spool is shorter than what was written"};
+    if (n == 0)
+      return Error{ErrorCode::kCorrupt, "the spool file is shorter than what was written to it"};
     const std::string_view read(piece.data(), static_cast<size_t>(n));
     if (Status status = write_all(out->get(), read, full(path)); !status) return status;
     at += n;
@@ -144,7 +145,7 @@ Status FileTarget::put(const std::string& path, std::string_view content) {
   return finish(*out, full(path));
 }
 
-// Where the file system knows no exclusive rename (NFS), a second link is exclusive as well.
+// If the file system has no exclusive rename (NFS), a hard link is exclusive too.
 Result<Renamed> FileTarget::rename_new(const std::string& from, const std::string& to) {
   const std::string source = full(from), target = full(to);
   int code = 0;

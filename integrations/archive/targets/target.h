@@ -1,6 +1,6 @@
-// What an archive is kept on: HDFS through WebHDFS or HttpFS, or a mounted file system. The calls
-// are those that both can keep exactly: a whole file under a new name, and a rename that never
-// replaces. Paths are relative to the archive's root, with forward slashes.
+// The storage of an archive: HDFS through WebHDFS or HttpFS, or a mounted file system. It has only
+// calls that both can guarantee: writing a whole file under a new name, and a rename that never
+// replaces a file. Paths are relative to the archive's root, with forward slashes.
 #pragma once
 
 #include <atomic>
@@ -23,16 +23,16 @@ struct Entry {
   int64_t modified_ms = 0;
 };
 
-/// What became of a rename.
+/// The outcome of a rename.
 enum class Renamed : uint8_t {
   kDone,
-  kTaken,  ///< The new name is there; nothing was changed.
-  kGone,   ///< The old name is not there; the new one may be: an earlier attempt may have worked.
+  kTaken,  ///< The new name exists; nothing was changed.
+  kGone,   ///< The old name does not exist. The new one may: an earlier attempt may have worked.
 };
 
 /// Thread: one. Errors of every call: kRetryable (no answer, a service that is starting, or not
 /// the active one), kFull (a quota, no space), kInvalid (not permitted, no such service),
-/// kCorrupt (answers that make no sense). After an error the call may have been obeyed or not.
+/// kCorrupt (unintelligible answers). After an error the call may have taken effect or not.
 class ArchiveTarget {
  public:
   virtual ~ArchiveTarget() = default;
@@ -41,17 +41,18 @@ class ArchiveTarget {
   virtual Result<std::vector<Entry>> list(const std::string& folder) = 0;
   /// Errors: kNotFound.
   virtual Result<Entry> stat(const std::string& path) = 0;
-  /// Makes a folder and those above it, durably; it may be there.
+  /// Creates a folder and those above it, durably, unless it exists.
   virtual Status make_folder(const std::string& folder) = 0;
-  /// Writes a file, durably. REQUIRES: a name that nobody else uses, in a folder that is there.
-  /// What an attempt that failed left under it may be part of a file. `fd` is read from 0.
+  /// Writes a file, durably. A failed attempt may leave a partial file. `fd` is read from 0.
+  /// REQUIRES: a name that no other process uses, in a folder that exists.
   virtual Status put(const std::string& path, int fd, int64_t bytes) = 0;
   virtual Status put(const std::string& path, std::string_view content) = 0;
-  /// Durable, atomic, never replaces. REQUIRES: the folder of `to` is there.
+  /// Durable and atomic; never replaces a file. REQUIRES: the folder of `to` exists.
   virtual Result<Renamed> rename_new(const std::string& from, const std::string& to) = 0;
-  /// What is not there is removed.
+  /// Succeeds if the file does not exist.
   virtual Status remove(const std::string& path) = 0;
-  /// Hands over the whole file in pieces; an error of `take` ends it. Errors: kNotFound.
+  /// Calls `take` with the file's content, piece by piece, until it returns an error.
+  /// Errors: kNotFound.
   virtual Status read(const std::string& path,
                       const std::function<Status(std::string_view)>& take) = 0;
 };
@@ -63,7 +64,7 @@ struct TargetOptions {
   const std::atomic<bool>* stop = nullptr;
 };
 
-/// Talks to nobody yet. Errors: kInvalid, one sentence that names `flag`.
+/// Does not connect yet. Errors: kInvalid, one sentence that names `flag`.
 Result<std::unique_ptr<ArchiveTarget>> open_target(const std::string& flag,
                                                    const TargetOptions& options);
 

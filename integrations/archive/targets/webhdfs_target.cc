@@ -19,7 +19,7 @@ constexpr long kAskMs = 30'000;
 constexpr size_t kTitleBytesMax = 200;
 constexpr size_t kListBytesMax = 64 << 20;  // About 200,000 names in one folder.
 
-// A NameNode that is not the active one, or not ready: another may be.
+// The NameNode is not the active one, or not ready: ask another.
 bool is_elsewhere(std::string_view exception) {
   return exception == "StandbyException" || exception == "SafeModeException" ||
          exception == "RetriableException" || exception == "ObserverRetryOnActiveException";
@@ -34,11 +34,11 @@ Entry entry_of(simdjson::dom::object status, std::string name) {
 }
 
 Error nonsense(const std::string& path) {
-  return {ErrorCode::kCorrupt, fmt::format("the answer about {} is not WebHDFS's", path)};
+  return {ErrorCode::kCorrupt, fmt::format("the answer about {} is not one of WebHDFS", path)};
 }
 
-// {"boolean":false}: how HttpFS and the older calls say that nothing was done; true, or an empty
-// body, says that it was. Another answer is that of somebody in between: nothing, where it matters.
+// HttpFS and older calls answer {"boolean":false} if nothing was done, and true or an empty body if
+// it was. Any other answer came from something in between, such as a proxy: empty.
 std::optional<bool> done_in(long status, const std::string& body) {
   constexpr long kOk = 200;
   if (status != kOk) return std::nullopt;
@@ -58,8 +58,8 @@ std::string location_in(const std::string& body) {
   return std::string(location);
 }
 
-// What a refusal says of its reason: WebHDFS's own JSON, or the title of a page, as the filters in
-// front of it and proxies send.
+// The reason in an answer that refuses us: WebHDFS's JSON, or the title of the page that a servlet
+// filter or a proxy sends.
 void explain(const std::string& body, std::string& exception, std::string& message) {
   simdjson::dom::parser parser;
   simdjson::dom::element document;
@@ -153,7 +153,7 @@ Result<WebHdfsTarget::Reply> WebHdfsTarget::ask(const std::string& method, const
     Error error = reply ? Error{ErrorCode::kRetryable, fmt::format("{} is not ready: {} {}", node,
                                                                    reply->status, reply->exception)}
                         : reply.error();
-    // One that is not trusted may be replaced by one that is only away.
+    // Report an untrusted node only if all of them are: an unreachable one may come back.
     if (i == 0 || error.code == ErrorCode::kRetryable) last = std::move(error);
     node_ = (node_ + 1) % place_.nodes.size();
   }
@@ -164,12 +164,14 @@ Error WebHdfsTarget::refused(const std::string& what, const std::string& path,
                              const Reply& reply) const {
   constexpr long kUnauthorized = 401;
   if (reply.status == kUnauthorized && reply.exception.empty()) {
-    return {ErrorCode::kInvalid,
-            fmt::format("could not {} {}/{}: {}", what, place_.root, path,
-                        negotiate_ ? "Kerberos gave no ticket that the service takes: see klist; "
-                                     "kinit gives one, and the address has the name of the service"
-                                   : "the service asks who we are (401): for Kerberos give "
-                                     "--negotiate, with a ticket of kinit")};
+    return {
+        ErrorCode::kInvalid,
+        fmt::format("could not {} {}/{}: {}", what, place_.root, path,
+                    negotiate_
+                        ? "no Kerberos ticket that the service accepts: check klist, get one with "
+                          "kinit, and use the service's host name in the address"
+                        : "the service requires authentication (401): for Kerberos use "
+                          "--negotiate, with a ticket from kinit")};
   }
   ErrorCode code = ErrorCode::kRetryable;
   if (reply.exception == "FileNotFoundException") code = ErrorCode::kNotFound;
@@ -192,7 +194,7 @@ Result<std::vector<Entry>> WebHdfsTarget::list(const std::string& folder) {
     simdjson::dom::parser parser;
     for (auto status : parser.parse(reply->body)["FileStatuses"]["FileStatus"].get_array()) {
       const std::string_view name = status["pathSuffix"].get_string();
-      // A file that is listed lists itself, without a name.
+      // Listing a file returns the file itself, without a name.
       if (name.empty())
         return Error{ErrorCode::kInvalid, fmt::format("{} is not a folder", folder)};
       entries.push_back(entry_of(status.get_object(), std::string(name)));
@@ -225,7 +227,7 @@ Status WebHdfsTarget::make_folder(const std::string& folder) {
   return *done ? ok() : refused("make", folder, *reply);
 }
 
-// Where the bytes go. A NameNode redirects to a DataNode; HttpFS to itself.
+// Where to send or read the bytes. A NameNode redirects to a DataNode, HttpFS to itself.
 Result<std::string> WebHdfsTarget::redirect(const std::string& method, const std::string& path,
                                             const std::string& query) {
   Result<Reply> reply = ask(method, path, query + "&noredirect=true");
@@ -233,7 +235,7 @@ Result<std::string> WebHdfsTarget::redirect(const std::string& method, const std
   if (!reply->good()) return refused("open", path, *reply);
   const std::string location = reply->location.empty() ? location_in(reply->body) : reply->location;
   if (!location.starts_with("http://") && !location.starts_with("https://")) return nonsense(path);
-  // Of what was to be hidden from others, tokens included, nothing is shown to them.
+  // Data and tokens that are protected by TLS must not be sent in the clear.
   if (place_.nodes[node_].starts_with("https://") && location.starts_with("http://")) {
     return Error{ErrorCode::kInvalid,
                  fmt::format("{}/{} is redirected to {}, without TLS", place_.root, path,
@@ -248,7 +250,7 @@ Status WebHdfsTarget::send(const std::string& path, http::Request request) {
   request.method = "PUT";
   request.url = *location;
   request.credentials = is_node(*location);
-  // HttpFS takes no other.
+  // HttpFS accepts no other type.
   request.headers = {"Content-Type: application/octet-stream"};
   Result<http::Answer> answer = client_.exchange(request);
   if (!answer) return answer.error();
@@ -257,7 +259,7 @@ Status WebHdfsTarget::send(const std::string& path, http::Request request) {
   Reply reply{.status = answer->status, .body = {}, .location = {}, .exception = {}, .message = {}};
   explain(answer->body, reply.exception, reply.message);
   Error error = refused("write", path, reply);
-  // The folder is there: the file went with a NameNode, or was removed while it was written.
+  // The folder exists: the file was lost with a NameNode, or removed while it was written.
   if (error.code == ErrorCode::kNotFound) error.code = ErrorCode::kRetryable;
   return error;
 }
@@ -287,8 +289,9 @@ Status WebHdfsTarget::put(const std::string& path, std::string_view content) {
   return send(path, std::move(request));
 }
 
-// A NameNode takes the option and says 200 with an empty body, or why not. HttpFS ignores it and
-// says {"boolean":false} for every failure; it never replaces a file either.
+// A NameNode obeys renameoptions and answers 200 with an empty body, or with the reason for a
+// refusal. HttpFS ignores the option and answers {"boolean":false} to every failure; it never
+// replaces a file either.
 Result<Renamed> WebHdfsTarget::rename_new(const std::string& from, const std::string& to) {
   const std::string whole = place_.root + "/" + to;
   Result<Reply> reply =

@@ -2,9 +2,9 @@
 //
 //   NameNode: names, and "Location" of a DataNode --> DataNode: bytes
 //
-// The protocol is that of Hadoop's WebHDFS page; what real services answer in cases that it does
-// not tell stands at the code that meets them. Redirects are asked for as JSON (noredirect),
-// because a body cannot be sent twice.
+// The protocol is described on Hadoop's WebHDFS page. Where real services differ from it, a comment
+// at the code tells how. Redirects are requested as JSON (noredirect), because a body cannot be
+// sent twice.
 #pragma once
 
 #include <optional>
@@ -38,7 +38,7 @@ class WebHdfsTarget final : public ArchiveTarget {
               const std::function<Status(std::string_view)>& take) override;
 
  private:
-  /// What a server said: a status, a body, and if it refused the name of Java's exception.
+  /// A server's answer: status, body, and the name of the Java exception if it refused.
   struct Reply {
     long status = 0;
     std::string body, location, exception, message;
@@ -58,7 +58,7 @@ class WebHdfsTarget final : public ArchiveTarget {
   const std::string user_;
   const bool negotiate_;
   http::Client client_;
-  size_t node_ = 0;  // The one that answered last.
+  size_t node_ = 0;  // The node that answered last.
 };
 
 }  // namespace longshore::archive

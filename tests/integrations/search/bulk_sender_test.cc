@@ -264,7 +264,8 @@ TEST(SearchNode, a_refusal_is_one_line_with_its_remedy) {
       {{.status = 401, .body = "<html>\n<title>401 Who?</title>\n"},
        "with 401: 401 Who? (check --user"},
       {{.status = 403}, "--api-key-file"},
-      {{.status = 400, .body = "<title>400 HTTPS port</title>"}, "400 HTTPS port (a proxy"},
+      {{.status = 400, .body = "<title>400 HTTPS port</title>"},
+       "400 HTTPS port (answered by a proxy"},
       {{.status = 301, .headers = {"Location: https://s/a?token=1"}}, "--to https://s/a)"}};
   for (const auto& [answer, wanted] : cases) {
     reply = answer;
