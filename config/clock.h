@@ -1,4 +1,4 @@
-// The one seam to time. Tests and the simulation put their own clock behind it.
+// The only source of the time. Tests and the simulation bring their own clock.
 #pragma once
 
 #include <cstdint>

@@ -7,7 +7,7 @@
 
 namespace longshore {
 
-/// Closes its descriptor when it goes. -1 is "none". Thread: that of its owner.
+/// Closes its descriptor when destroyed. -1 means none. Thread: its owner's.
 class Fd {
  public:
   Fd() = default;

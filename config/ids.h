@@ -1,4 +1,4 @@
-// Names and places, each its own type, so that one cannot be passed for another.
+// Ids and positions, each its own type, so that one cannot be mistaken for another.
 #pragma once
 
 #include <compare>
@@ -48,10 +48,10 @@ struct Position {
   auto operator<=>(const Position&) const = default;
 };
 
-/// A number that tells this boot of the host from all others; 0: the kernel does not say.
+/// A number that differs for every boot of the host; 0: the kernel does not tell.
 uint64_t this_boot();
 
-/// This boot of the host and the last one before it in which an agent ran; 0: not known.
+/// This boot of the host, and the previous one in which an agent ran; 0: unknown.
 struct Boots {
   uint64_t now = 0;
   uint64_t before = 0;

@@ -66,6 +66,24 @@ inline constexpr size_t kFeedBytes = 2 * kBatchBytes - 2 * kChunkBytesMax;
 static_assert(kFeedRecords + kChunkRecordsMax < 2 * kBatchRecords);
 static_assert(kFeedBytes + kChunkBytesMax < 2 * kBatchBytes);
 
+// Docker: what one daemon can make the agent hold.
+inline constexpr size_t kContainersMax = 65'536;  ///< Followed; a host has hundreds.
+inline constexpr size_t kInspectsMax = 8;         ///< Requests for one container each, at once.
+inline constexpr int kInspectFailuresMax = 5;     ///< In a row, before a container is given up.
+inline constexpr long kDockerConnectionsKept = 16;
+inline constexpr size_t kDockerInspectBytesMax = 16 << 20;  ///< The answer about one container.
+inline constexpr size_t kDockerListBytesMax = 64 << 20;     ///< The answer that lists them all.
+inline constexpr size_t kDockerPingBytesMax = 1 << 20;
+inline constexpr size_t kDockerEventBytesMax = 1 << 20;  ///< One event; a longer one is skipped.
+// Beside the inspects: the events, and one of ping, info and list.
+static_assert(kInspectsMax + 2 <= size_t{kDockerConnectionsKept});
+
+// HTTP: search nodes, NameNodes and DataNodes.
+inline constexpr size_t kHttpAnswerBytesMax = 1 << 20;  ///< Kept, unless a request says otherwise.
+inline constexpr long kHttpBufferBytes = 256 << 10;     ///< curl's own, in each direction.
+inline constexpr long kHttpConnectMs = 5'000;
+inline constexpr long kHttpStallS = 60;  ///< Without a byte in either direction.
+
 // Memory of one lane: raw and encoded bytes handed to the producer and not yet reported, and what
 // is kept for the next.
 inline constexpr size_t kLaneBytesInFlightMax = 24 << 20;

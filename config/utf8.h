@@ -1,4 +1,4 @@
-// UTF-8 as Unicode 15 defines it (table 3-7), and what to do with bytes that are not.
+// UTF-8 as Unicode 15 defines it (table 3-7), and the repair of other bytes.
 #pragma once
 
 #include <cstddef>
@@ -7,7 +7,7 @@
 
 namespace longshore {
 
-/// One character, or one maximal subpart of an ill-formed sequence: what one U+FFFD stands for.
+/// One character, or one maximal subpart of an ill-formed sequence, which one U+FFFD replaces.
 struct Utf8Unit {
   size_t bytes = 0;
   bool valid = false;

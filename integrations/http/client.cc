@@ -8,19 +8,17 @@
 #include <optional>
 #include <utility>
 
+#include "config/limits.h"
+
 namespace longshore::http {
 namespace {
-
-// Of curl's own buffers; the defaults of 16 and 64 KiB cost a system call each.
-constexpr long kReceiveBytes = 256 * 1024;
-constexpr long kSendBytes = 256 * 1024;
 
 bool is_unreserved(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
          std::string_view("-_.~/=").find(c) != std::string_view::npos;
 }
 
-// What the same request will meet again, however often it is sent.
+// Errors that a repetition of the same request would meet again.
 bool is_setting(CURLcode code) {
   switch (code) {
     case CURLE_UNSUPPORTED_PROTOCOL:
@@ -35,37 +33,34 @@ bool is_setting(CURLcode code) {
   }
 }
 
-// What the operator can do, behind curl's own words; empty where these say it.
+// What the operator can do, appended to curl's own message; empty if that message says it.
 std::string remedy_of(CURLcode code, CURL* easy, const std::string& url) {
   switch (code) {
     case CURLE_PEER_FAILED_VERIFICATION: {
-      // OpenSSL's; unspecified: the chain was not complained of, which leaves the name.
+      // OpenSSL's codes. Unspecified: the chain is fine, so the host name must be the problem.
       constexpr long kUnspecified = 1, kNotYetValid = 9, kExpired = 10;
       long verdict = 0;
       curl_easy_getinfo(easy, CURLINFO_SSL_VERIFYRESULT, &verdict);
       if (verdict == kNotYetValid || verdict == kExpired) return {};
-      if (verdict <= kUnspecified)
-        return "; the address must name the host as its certificate does";
-      return "; --ca names the file of who issued the service's certificate";
+      if (verdict <= kUnspecified) return "; use the host name that the certificate names";
+      return "; give the issuer's certificate with --ca";
     }
     case CURLE_SSL_CERTPROBLEM:
-      return "; --cert and --key name a certificate and its own key, PEM";
+      return "; --cert and --key must be a certificate and its own key, in PEM";
     case CURLE_SSL_CACERT_BADFILE:
-      return "; --ca names a file of certificates, PEM";
+      return "; --ca must be a file of certificates in PEM";
     case CURLE_UNSUPPORTED_PROTOCOL:
-      return "; if TLS is spoken there, the address begins with https:// (HDFS: swebhdfs://)";
+      return "; for TLS, begin the address with https:// (HDFS: swebhdfs://)";
     case CURLE_SSL_CONNECT_ERROR:
-      return "; is TLS spoken there? Else the address begins with http:// (HDFS: webhdfs://)";
+      return "; without TLS, begin the address with http:// (HDFS: webhdfs://)";
     case CURLE_GOT_NOTHING:
-      return url.starts_with("http://")
-                 ? "; if TLS is spoken there, the address begins with https://"
-                 : "";
+      return url.starts_with("http://") ? "; for TLS, begin the address with https://" : "";
     default:
       return {};
   }
 }
 
-// Without what an address may carry behind its path: tokens.
+// Without the query, which may hold tokens.
 std::string shown(const Request& request) {
   return request.method + " " + request.url.substr(0, request.url.find('?'));
 }
@@ -93,7 +88,7 @@ std::string escape_path(std::string_view path) {
 struct Client::Exchange {
   const Request& request;
   Answer answer;
-  std::optional<Error> own;  // Of a callback.
+  std::optional<Error> own;  // Returned by a callback.
   bool too_large = false;
   std::array<char, CURL_ERROR_SIZE> words{};
   CURL* easy = nullptr;
@@ -105,7 +100,7 @@ Status check_url(const std::string& flag, const std::string& url) {
   };
   const std::unique_ptr<CURLU, void (*)(CURLU*)> parsed(curl_url(), curl_url_cleanup);
   if (curl_url_set(parsed.get(), CURLUPART_URL, url.c_str(), 0) != CURLUE_OK)
-    return invalid("this is no URL; write it as http://host:port.");
+    return invalid("not a URL; write it as http://host:port.");
   const auto part = [&parsed](CURLUPart which) {
     char* text = nullptr;
     if (curl_url_get(parsed.get(), which, &text, 0) != CURLUE_OK) return std::string();
@@ -115,9 +110,10 @@ Status check_url(const std::string& flag, const std::string& url) {
   };
   const std::string scheme = part(CURLUPART_SCHEME);
   if (scheme != "http" && scheme != "https")
-    return invalid("the address begins with http:// or https://.");
+    return invalid("the address must begin with http:// or https://.");
   if (!part(CURLUPART_USER).empty() || !part(CURLUPART_PASSWORD).empty())
-    return invalid("a URL is seen by others: name the user by --user, the password in a file.");
+    return invalid(
+        "a URL is visible to others: give the user with --user and the password in a file.");
   return ok();
 }
 
@@ -131,10 +127,10 @@ std::string_view page_title(std::string_view body) {
 
 std::string warning_of(const std::string& flag, const std::string& url, const Access& access) {
   const bool secret = !access.password.empty() || !access.api_key.empty();
-  // curl takes a scheme in any case.
+  // curl accepts the scheme in upper case too.
   if (!secret || ::strncasecmp(url.c_str(), "https:", 6) == 0) return {};
   return flag + " " + url + ": " + (access.api_key.empty() ? "the password" : "the API key") +
-         " is readable on the way; https:// hides it.";
+         " is sent unencrypted; use https:// instead.";
 }
 
 Client::Client(Access access, const std::atomic<bool>* stop)
@@ -215,7 +211,7 @@ Client::Headers Client::set_headers(const Request& request) {
     static_cast<void>(list.release());
     list.reset(longer);
   };
-  // No round trip before a large body, and no type of a form that it is not.
+  // No round trip before a large body, and no content type of a form.
   add("Expect:");
   bool typed = false;
   for (const std::string& header : request.headers) {
@@ -240,7 +236,7 @@ void Client::set_body(Exchange& exchange) {
   } else if (request.method == "HEAD") {
     curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
   } else if (request.method != "GET" || !request.body.empty()) {
-    // Also an empty one: a server may wait for the length of a body that it expects.
+    // An empty body too: a server may wait for the length of the body that it expects.
     curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request.body.empty() ? "" : request.body.data());
     curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
                      static_cast<curl_off_t>(request.body.size()));
@@ -260,8 +256,9 @@ Result<Answer> Client::exchange(const Request& request) {
   curl_easy_setopt(easy, CURLOPT_USERAGENT, "longshore/" LONGSHORE_VERSION);
   curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
-  curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, kReceiveBytes);
-  curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, kSendBytes);
+  // The defaults of 16 and 64 KiB cost a system call each.
+  curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, limits::kHttpBufferBytes);
+  curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, limits::kHttpBufferBytes);
   curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, patience_.connect_ms);
   curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
   curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, patience_.stall_s);
@@ -279,7 +276,7 @@ Result<Answer> Client::exchange(const Request& request) {
 }
 
 Result<Answer> Client::finish(Exchange& exchange, CURLcode code) {
-  // Neither the list of headers nor the buffer of words lives on.
+  // The list of headers and the buffer of messages end with this exchange.
   curl_easy_setopt(easy_.get(), CURLOPT_HTTPHEADER, nullptr);
   curl_easy_setopt(easy_.get(), CURLOPT_ERRORBUFFER, nullptr);
   if (exchange.own) return *std::move(exchange.own);

@@ -1,5 +1,5 @@
-// HTTP requests one after the other over connections that are kept: what search nodes, NameNodes
-// and DataNodes are asked through.
+// HTTP requests, one after the other, over connections that are kept: for search nodes, NameNodes
+// and DataNodes.
 //
 //   Request --> libcurl's easy interface --> Answer, or an Error when there is no whole answer
 //
@@ -16,24 +16,25 @@
 #include <string_view>
 #include <vector>
 
+#include "config/limits.h"
 #include "config/result.h"
 
 namespace longshore::http {
 
-/// What a service wants to know of who asks, and this side of who answers. Never logged.
+/// Credentials for a service, and the certificates that it must prove its own with. Never logged.
 struct Access {
   std::string user = {}, password = {};  ///< Basic.
   std::string api_key = {};              ///< Sent as "Authorization: ApiKey ...".
   bool negotiate = false;    ///< Kerberos by SPNEGO, with the ticket of the environment.
   std::string ca_file = {};  ///< PEM; empty: the system's.
   std::string cert_file = {}, key_file = {};
-  bool insecure = false;  ///< Whoever answers is believed.
+  bool insecure = false;  ///< The server's certificate is not checked.
 };
 
-/// Errors: kInvalid, one sentence that names the flag: no http(s) URL, one that holds a password.
+/// Errors: kInvalid, one sentence that names the flag: not an http(s) URL, or one with a password.
 Status check_url(const std::string& flag, const std::string& url);
 
-/// A sentence where `access` holds a secret that anyone on the way to `url` could read; else empty.
+/// A warning if `access` holds a secret that would be sent to `url` unencrypted; else empty.
 std::string warning_of(const std::string& flag, const std::string& url, const Access& access);
 
 /// Strings and callbacks must outlive exchange().
@@ -42,24 +43,25 @@ struct Request {
   std::string url = {};
   std::vector<std::string> headers = {};  ///< "Name: value"
   std::string_view body = {};             ///< Sent unless `read` is set.
-  /// A body that is made while it is sent: fills at most `size` bytes, 0 ends it. An error ends the
-  /// exchange, which then returns it.
+  /// A body that is produced while it is sent: fills at most `size` bytes; 0 ends the body. An
+  /// error ends the exchange, which returns it.
   std::function<Result<size_t>(char* to, size_t size)> read = {};
-  int64_t read_bytes = -1;  ///< How much `read` will give; -1: unknown, sent in chunks.
-  /// Takes the body of an answer of 200 to 299 piece by piece; any other is kept. As for `read`.
+  int64_t read_bytes = -1;  ///< How much `read` will give; -1: unknown, so sent in chunks.
+  /// Takes the body of an answer of 200 to 299 piece by piece; any other body is kept. Errors as
+  /// for `read`.
   std::function<Status(std::string_view)> write = {};
-  size_t answer_bytes_max = 1 << 20;  ///< Of a body that is kept.
-  long timeout_ms = 0;                ///< Of the whole exchange; 0: none.
-  bool credentials = true;            ///< false: for a host that only an answer named.
+  size_t answer_bytes_max = limits::kHttpAnswerBytesMax;  ///< Of a body that is kept.
+  long timeout_ms = 0;                                    ///< Of the whole exchange; 0: none.
+  bool credentials = true;  ///< false: for a host that only an answer has named.
 };
 
-/// Bytes of a path within a URL; slashes stay.
+/// `path` escaped for a URL; slashes stay.
 std::string escape_path(std::string_view path);
 
-/// The title of a page of HTML, as proxies and filters in front of a service send; empty: none.
+/// The title of an HTML page, which proxies in front of a service answer with; empty: none.
 std::string_view page_title(std::string_view body);
 
-/// A complete answer, whatever its status. Redirects are answers, and not followed.
+/// A complete answer, whatever its status. Redirects are not followed.
 struct Answer {
   long status = 0;
   std::string body;  ///< Unless `write` took it.
@@ -70,20 +72,20 @@ struct Answer {
 class Client {
  public:
   struct Patience {
-    long connect_ms = 5'000;
-    long stall_s = 60;  ///< Without a byte in either direction.
+    long connect_ms = limits::kHttpConnectMs;
+    long stall_s = limits::kHttpStallS;
   };
 
-  /// An exchange in progress ends within a second once `*stop` is true; null: never.
+  /// An exchange in progress ends within a second after `*stop` turns true. May be null.
   explicit Client(Access access, const std::atomic<bool>* stop = nullptr);
   Client(Access access, const std::atomic<bool>* stop, Patience patience);
   ~Client();
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
 
-  /// Errors: kRetryable: no complete answer, says why; whether the request was obeyed is unknown.
-  /// kFull: the answer is larger than answer_bytes_max. kInvalid: what a person has to mend (a
-  /// certificate that is not believed or cannot be read, a malformed URL). And those of `read` and
+  /// Errors: kRetryable: no complete answer, with the reason; the request may have been carried
+  /// out. kFull: the answer is larger than answer_bytes_max. kInvalid: a person must fix it (a
+  /// certificate that is not trusted or cannot be read, a malformed URL). And those of `read` and
   /// `write`.
   Result<Answer> exchange(const Request& request);
 

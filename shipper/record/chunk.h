@@ -1,6 +1,6 @@
-// A Chunk is what one turn of the scheduler read from one source: the bytes, the records made of
-// them, and how many of those the broker has not answered for yet. Nothing in it is freed before
-// the last report, for librdkafka sends straight from these bytes.
+// A Chunk holds what one turn of the scheduler read from one source: the bytes, the records made of
+// them, and how many of those records the broker has not acknowledged yet. librdkafka sends
+// straight from these bytes, so nothing is freed before the last delivery report.
 #pragma once
 
 #include <librdkafka/rdkafka.h>
@@ -14,7 +14,7 @@
 
 namespace longshore::shipper {
 
-/// Growable bytes without initialisation. Pointers into it stay valid only until it grows.
+/// Growable, uninitialised bytes. Growing invalidates pointers into them.
 class Buffer {
  public:
   char* data() { return bytes_.get(); }
@@ -31,7 +31,7 @@ class Buffer {
   size_t capacity_ = 0;
 };
 
-/// Thread: the lane's. Made once, used again and again from the lane's pool.
+/// Thread: the lane's. Comes from the lane's pool and goes back to it.
 struct Chunk {
   SourceId source;
   std::string key;  ///< to_string(source): every record's key.
@@ -39,9 +39,9 @@ struct Chunk {
   Buffer encoded;   ///< The values of JSON records point into it.
   std::vector<rd_kafka_message_t> messages;  ///< In order; `_private` is this chunk.
   size_t value_bytes = 0;                    ///< Sum of the values' lengths.
-  size_t unreported = 0;  ///< Messages handed to the producer and not reported yet.
-  size_t lent_bytes = 0;  ///< The pool's: what it counts as with the broker; 0 otherwise.
-  void* owner = nullptr;  ///< The lane's: where it goes.
+  size_t unreported = 0;  ///< Messages handed to the producer, no delivery report yet.
+  size_t lent_bytes = 0;  ///< The pool's: the bytes it counts for while lent; else 0.
+  void* owner = nullptr;  ///< The lane's: where its records go.
 
   size_t memory_bytes() const {
     return read.capacity() + encoded.capacity() +

@@ -1,5 +1,5 @@
-// JSON strings by RFC 8259, section 7: quote, backslash and control characters are escaped, in
-// their short forms where there are any; all else stays as it is.
+// JSON strings (RFC 8259, section 7): quotes, backslashes and control characters are escaped, in
+// their short form if there is one. Everything else stays as it is.
 #pragma once
 
 #include <cstddef>

@@ -12,9 +12,9 @@ namespace longshore::shipper {
 /// Thread: the lane's. Keeps the parser's memory from line to line.
 class JsonObject {
  public:
-  /// `line` without the white space around it when it is exactly one JSON object (RFC 8259), else
-  /// empty. Stricter than the RFC in three places, where other readers would stumble too: nesting
-  /// deeper than 1,024, integers beyond 64 bits and numbers beyond a double are refused.
+  /// `line` without the white space around it if it is exactly one JSON object (RFC 8259), else
+  /// empty. Stricter than the RFC in three places where other readers fail too: it refuses nesting
+  /// deeper than 1,024, integers beyond 64 bits, and numbers beyond a double.
   std::string_view find(std::string_view line);
 
  private:

@@ -6,9 +6,8 @@
 //    "longshore":{"source":"S","name":"D","topic":"O","lane":L,"event":"opened","reason":"R",
 //                 "generation":G,"start":A,"end":B,"detail":"T"}}
 //
-// `event` is opened, closed, ended, lost or doubt (config/ledger.h); `topic` is where the
-// source's records go; `container`, `topic`, `reason` and `detail` are left out where there is
-// none.
+// `event` is opened, closed, ended, lost or doubt (config/ledger.h); `topic` is where the source's
+// records go. `container`, `topic`, `reason` and `detail` are left out if they are empty.
 #pragma once
 
 #include "config/ledger.h"
@@ -16,12 +15,12 @@
 
 namespace longshore::shipper {
 
-/// Appends `entry` to `chunk`, `about` being the envelope of its source (without one of a lane) and
-/// `topic` where its records go.
+/// Appends `entry` to `chunk`. `about` is the envelope of its source (empty for a whole lane), and
+/// `topic` is where the source's records go.
 void append_ledger_record(const LedgerEntry& entry, const Envelope& about, const std::string& topic,
                           Chunk& chunk);
 
-/// Sets keys, payloads and value_bytes, once no more entries follow.
+/// Sets keys, payloads and value_bytes. Call it after the last entry.
 void finish_ledger_records(Chunk& chunk);
 
 }  // namespace longshore::shipper

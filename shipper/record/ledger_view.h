@@ -1,10 +1,5 @@
-// Reads one record of the ledger topic, in which agents say what became of the bytes of a source:
-//
-//   {"@timestamp":"...","host":{"name":"h"},"container":{"id":"...","name":"..."},
-//    "log":{"file":{"path":"/app/x.log"}},
-//    "longshore":{"source":"0123456789abcdef","name":"access","topic":"logs","lane":0,
-//                 "event":"lost","reason":"truncated","generation":0,"start":0,"end":17,
-//                 "detail":"..."}}
+// Reads a record of the ledger topic: the inverse of shipper/record/ledger_record.h, which draws
+// the format.
 #pragma once
 
 #include <simdjson.h>
@@ -20,7 +15,7 @@ namespace longshore::shipper {
 
 /// Strings are unescaped, and valid until the parser's next call.
 struct LedgerView {
-  SourceId source;  ///< 0: it speaks of all sources of a lane.
+  SourceId source;  ///< 0: the entry is about all sources of a lane.
   uint64_t lane = 0;
   LedgerEvent event = LedgerEvent::kOpened;
   Position start, end;
@@ -30,7 +25,7 @@ struct LedgerView {
 /// Thread: one. Keeps its memory from record to record.
 class LedgerParser {
  public:
-  /// Empty when `value` is no entry of the ledger. Fields that it does not know are passed over.
+  /// Empty if `value` is not an entry of the ledger. Unknown fields are ignored.
   std::optional<LedgerView> parse(std::string_view value);
 
  private:

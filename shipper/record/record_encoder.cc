@@ -30,8 +30,8 @@ constexpr std::array<std::string_view, 5> kFlagNames = {
 
 constexpr size_t kNumberBytesMax = std::numeric_limits<uint64_t>::digits10 + 1;
 
-// A message whose value's place is not final yet says here, in fields that librdkafka sets only
-// for consumers, in which buffer it lies and where.
+// Until finish(), a message keeps the buffer and offset of its value in two fields that librdkafka
+// uses only for consumers.
 enum class Place : int32_t { kRead, kEncoded };
 
 void add_message(Place place, size_t offset, size_t bytes, Chunk& chunk) {
@@ -118,7 +118,7 @@ void RecordEncoder::append(const Line& line, Chunk& chunk) {
   uint32_t flags = line.flags;
   std::string_view object;
   if (json_) {
-    // A part of a line may look like an object; it is not the line's.
+    // A part of a line may look like an object by accident.
     if (!line.split) object = json_->find(text);
     if (object.empty()) flags |= kFlagNotJson;
   }
@@ -211,7 +211,7 @@ size_t RecordEncoder::fitting_prefix(std::string_view text, size_t record_bytes_
   size_t used = 0, cut = 0;
   while (cut < text.size()) {
     const Utf8Unit unit = utf8_unit(text.substr(cut));
-    // What is replaced becomes three bytes.
+    // U+FFFD takes three bytes.
     used += !unit.valid ? 3 : unit.bytes == 1 ? escaped_bytes(text[cut]) : unit.bytes;
     if (used > room) break;
     cut += unit.bytes;

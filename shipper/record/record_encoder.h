@@ -1,5 +1,5 @@
-// Lines become records here. The envelope of a source is constant but for six values, so it is
-// encoded once and copied; the message stands last, so that nothing after it must be known first.
+// Turns lines into records. All but six values of a source's envelope are constant, so the envelope
+// is encoded once and copied for each record. The message comes last.
 //
 //   {"@timestamp":"T","log":{"file":{"path":"P"},"offset":O},"host":{"name":"H"},
 //    "container":{"id":"I","name":"N","image":{"name":"G"}},"labels":{"k":"v"},
@@ -7,9 +7,9 @@
 //                 [,"flags":["f"]]},
 //    "message":"M"}            (format=json: "json":{...} in place of "message")
 //
-// Names are the Elastic Common Schema's (8.x); `container` and `labels` are left out where empty.
-// It is one line without blanks. Strings are escaped by RFC 8259, bytes that are not UTF-8 become
-// U+FFFD and set a flag.
+// Field names are those of the Elastic Common Schema (8.x). `container` and `labels` are left out
+// if they are empty. A record is one line without blanks. Strings are escaped as RFC 8259 says;
+// bytes that are not UTF-8 become U+FFFD and set a flag.
 #pragma once
 
 #include <cstdint>
@@ -28,7 +28,7 @@ namespace longshore::shipper {
 
 class JsonObject;
 
-/// What is constant for a source while its declarer stays the same.
+/// The values that stay constant while a source keeps its declaration.
 struct Envelope {
   SourceId source = {};
   RecordFormat format = RecordFormat::kText;
@@ -41,16 +41,16 @@ struct Envelope {
   std::vector<std::pair<std::string, std::string>> labels = {};
 };
 
-/// Flags of a record; their names stand in "flags" in this order.
+/// Flags of a record, written to "flags" by name in this order.
 enum RecordFlag : uint32_t {
-  kFlagReplaced = 1u << 0,     ///< "replaced": bytes that are not UTF-8 became U+FFFD.
+  kFlagReplaced = 1u << 0,     ///< "replaced": some bytes were not UTF-8 and became U+FFFD.
   kFlagNotJson = 1u << 1,      ///< "not_json": format=json, but the line is not one JSON object.
-  kFlagGapBefore = 1u << 2,    ///< "gap_before": bytes of unknown number are missing before it.
+  kFlagGapBefore = 1u << 2,    ///< "gap_before": an unknown number of bytes is missing before it.
   kFlagLate = 1u << 3,         ///< "late": written to a generation that was closed already.
-  kFlagUnterminated = 1u << 4  ///< "unterminated": the line had no newline when its file ended.
+  kFlagUnterminated = 1u << 4  ///< "unterminated": the file ended without a newline.
 };
 
-/// One line as a decoder found it: `text` without its newline.
+/// One line as a decoder found it; `text` excludes the newline.
 struct Line {
   std::string_view text = {};
   Position start = {}, end = {};  ///< The raw bytes that this record covers.
@@ -78,13 +78,13 @@ class RecordEncoder {
   /// grow until then.
   void append(const Line& line, Chunk& chunk);
 
-  /// Sets keys, payload pointers, `_private` and value_bytes of all messages, once a chunk is full.
+  /// Sets keys, payload pointers, `_private` and value_bytes. Call it after the last append().
   void finish(Chunk& chunk);
 
-  /// The length of the longest prefix of `text` whose record stays within `record_bytes_max`, cut
-  /// between UTF-8 characters where it is UTF-8; text.size() when all of it fits; never 0 for a
-  /// non-empty text. The head is counted at its widest. A JSON object that fits as it stands is not
-  /// cut, whatever it would take as a string.
+  /// The length of the longest prefix of `text` whose record stays within `record_bytes_max`. It
+  /// ends between UTF-8 characters, is text.size() if everything fits, and is never 0 for a
+  /// non-empty text. The head counts at its widest. A JSON object that fits as it is written is not
+  /// cut, however long it would be as a string.
   size_t fitting_prefix(std::string_view text, size_t record_bytes_max) const;
 
  private:
@@ -95,7 +95,7 @@ class RecordEncoder {
   RecordFormat format_;
   std::string key_;
   std::string before_offset_, before_start_;  // The constant pieces.
-  size_t head_bytes_max_ = 0;                 // Of all that stands before the text.
+  size_t head_bytes_max_ = 0;                 // Everything before the text.
   TimeText time_;
   std::string repaired_;              // The line, where it was not UTF-8.
   std::unique_ptr<JsonObject> json_;  // format=json only.

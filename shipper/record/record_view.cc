@@ -11,7 +11,7 @@ namespace {
 using simdjson::ondemand::object;
 using simdjson::ondemand::value;
 
-// What a record cannot do without.
+// The fields that a record must have.
 struct Seen {
   bool source = false, start = false, end = false, text = false;
 };
@@ -25,7 +25,7 @@ uint32_t flag_of(std::string_view name) {
   return 0;
 }
 
-// Throughout: what simdjson reports goes up as an exception and becomes "not ours" in parse().
+// An error of simdjson is thrown from here on; parse() turns it into "not ours".
 
 void read_own(object own, RecordView& record, Seen& seen) {
   for (auto field : own) {

@@ -16,7 +16,7 @@ struct RecordView {
   SourceId source;
   Position start, end;
   std::string_view time, name, path, host, container;
-  std::string_view text;  ///< The message, or with `embedded` the JSON object as it stands.
+  std::string_view text;  ///< The message, or with `embedded` the JSON object as written.
   bool embedded = false;
   std::optional<uint32_t> part;
   bool last_part = false;
@@ -26,8 +26,8 @@ struct RecordView {
 /// Thread: one. Keeps its memory from record to record.
 class RecordParser {
  public:
-  /// Empty when `value` is no record of ours: `raw` ones and those of other producers. Fields that
-  /// it does not know are passed over, in any order.
+  /// Empty if `value` is not a record with our envelope: `raw` records, and those of other
+  /// producers. Fields may come in any order; unknown ones are ignored.
   std::optional<RecordView> parse(std::string_view value);
 
  private:

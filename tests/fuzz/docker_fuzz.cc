@@ -5,6 +5,7 @@
 
 #include <vector>
 
+#include "config/limits.h"
 #include "integrations/containers/docker/answers.h"
 #include "integrations/containers/docker/container.h"
 #include "integrations/containers/docker/events.h"
@@ -35,7 +36,7 @@ void events(std::string_view stream, size_t piece) {
   require(whole.objects == pieces.objects && whole.skipped == pieces.skipped,
           "pieces do not change the events");
   for (const std::string& object : whole.objects) {
-    require(object.size() <= docker::EventSplitter::kEventBytesMax, "an event is bounded");
+    require(object.size() <= limits::kDockerEventBytesMax, "an event is bounded");
     const auto event = docker::parse_event(object);
     if (!event) {
       require(event.error().code == ErrorCode::kCorrupt, "what is no event is corrupt");

@@ -9,7 +9,7 @@ namespace longshore::docker {
 namespace {
 
 constexpr size_t kIdDigits = 64;
-constexpr int kMinorMax = 47;          // The newest whose answers we know.
+constexpr int kMinorMax = 47;          // The newest version that was tested.
 constexpr int kMinorWhenNotTold = 24;  // Since Docker 1.12.
 
 Error corrupt(const std::string& what) { return {ErrorCode::kCorrupt, what}; }
@@ -26,12 +26,12 @@ Result<std::vector<Listed>> parse_list(std::string_view json) {
   simdjson::dom::parser parser;
   simdjson::dom::array entries;
   if (parser.parse(json.data(), json.size()).get(entries))
-    return corrupt("Docker's list of containers is no JSON list");
+    return corrupt("Docker's list of containers is not a JSON list");
   std::vector<Listed> listed;
   for (const simdjson::dom::element entry : entries) {
     std::string_view id, state;
     if (entry["Id"].get(id) || !is_container_id(id))
-      return corrupt("Docker's list of containers holds one without an id");
+      return corrupt("Docker's list of containers has an entry without an id");
     if (entry["State"].get(state)) state = {};
     listed.push_back({std::string(id), state == "exited" || state == "dead" || state == "stopped"});
   }
@@ -42,9 +42,9 @@ Result<std::string> parse_docker_root(std::string_view json) {
   simdjson::dom::parser parser;
   std::string_view root;
   if (parser.parse(json.data(), json.size())["DockerRootDir"].get(root))
-    return corrupt("Docker's info names no DockerRootDir");
+    return corrupt("Docker's info has no DockerRootDir");
   if (!root.starts_with('/') || root.find('\0') != std::string_view::npos)
-    return corrupt("Docker's DockerRootDir is no absolute path");
+    return corrupt("Docker's DockerRootDir is not an absolute path");
   return std::string(root);
 }
 

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "config/backoff.h"
+#include "config/limits.h"
 #include "integrations/containers/docker/answers.h"
 #include "integrations/containers/docker/events.h"
 #include "integrations/containers/docker/http.h"
@@ -18,10 +19,6 @@
 namespace longshore::docker {
 namespace {
 
-constexpr size_t kInspectsMax = 8;
-constexpr size_t kInspectBytesMax = 16 << 20;
-constexpr size_t kListBytesMax = 64 << 20;
-constexpr size_t kSmallBytesMax = 1 << 20;
 constexpr long kStatusOk = 200;
 constexpr long kStatusNotFound = 404;
 constexpr int64_t kNanosPerSecond = 1'000'000'000;
@@ -31,8 +28,8 @@ std::string nine_digits(int64_t value) {
   return std::string(9 - std::min<size_t>(digits.size(), 9), '0') + digits;
 }
 
-// `filters` is {"type":["container"]}. An event that is replayed does no harm, one that is missing
-// does: so the last one is asked for again.
+// `filters` is {"type":["container"]}. A repeated event does no harm but a missing one does, so the
+// last event is requested again.
 std::string events_target(int64_t since_nano) {
   std::string target = "/events?filters=%7B%22type%22%3A%5B%22container%22%5D%7D";
   if (since_nano > 0)
@@ -41,7 +38,7 @@ std::string events_target(int64_t since_nano) {
   return target;
 }
 
-// An answer that is complete but says no is an error, too.
+// A complete answer with another status than 200 is an error too.
 Result<HttpAnswer> expect_ok(Result<HttpAnswer> answer, const std::string& what) {
   if (!answer || answer->status == kStatusOk) return answer;
   return Error{ErrorCode::kRetryable,
@@ -50,8 +47,8 @@ Result<HttpAnswer> expect_ok(Result<HttpAnswer> answer, const std::string& what)
 
 }  // namespace
 
-// One connection after the other: ping, then the event stream and info, then the list, then events
-// and inspects until something is lost.
+// One connection after another: ping, then the event stream and info, then the list, then events
+// and inspects until the connection is lost.
 class Client::State {
  public:
   State(uv_loop_t* loop, const std::string& socket_path, Listener& listener,
@@ -102,15 +99,15 @@ class Client::State {
   std::string version_;
   int64_t last_event_nano_ = 0;
   Backoff backoff_;  // Milliseconds.
-  bool outage_said_ = false;
+  bool outage_reported_ = false;
   std::minstd_rand random_{std::random_device()()};
 
-  // Of the present connection.
+  // Of the current connection.
   bool stream_open_ = false;
-  bool info_told_ = false;
+  bool info_known_ = false;
   bool list_asked_ = false;
   bool probing_ = false;
-  bool trouble_said_ = false;
+  bool trouble_reported_ = false;
   size_t inspects_ = 0;
 };
 
@@ -127,10 +124,11 @@ void Client::State::request(std::string target, size_t bytes_max,
 void Client::State::connect() {
   struct stat info {};
   if (::stat(socket_path_.c_str(), &info) != 0 && errno == ENOENT) {
-    lost("Docker's socket " + socket_path_ + " does not exist; waiting for it");
+    lost("Docker's socket " + socket_path_ + " does not exist yet; waiting for it");
     return;
   }
-  request("/_ping", kSmallBytesMax, [this](auto answer) { on_ping(std::move(answer)); });
+  request("/_ping", limits::kDockerPingBytesMax,
+          [this](auto answer) { on_ping(std::move(answer)); });
 }
 
 void Client::State::on_ping(Result<HttpAnswer> answer) {
@@ -140,7 +138,8 @@ void Client::State::on_ping(Result<HttpAnswer> answer) {
   if (!version) return lost(version.error().message);
   version_ = version.value();
   follow_events();
-  request(versioned("/info"), kInspectBytesMax, [this](auto info) { on_info(std::move(info)); });
+  request(versioned("/info"), limits::kDockerInspectBytesMax,
+          [this](auto info) { on_info(std::move(info)); });
 }
 
 void Client::State::follow_events() {
@@ -148,12 +147,12 @@ void Client::State::follow_events() {
   get.target = versioned(events_target(last_event_nano_));
   get.on_open = [this](long status) {
     if (status == kStatusOk) return on_stream_open();
-    lost("Docker refused to tell its events, status " + std::to_string(status));
+    lost("Docker refused the event stream with status " + std::to_string(status));
   };
   get.on_data = [this](std::string_view data) { on_stream_data(data); };
   get.on_done = [this](const Result<HttpAnswer>& answer) {
-    lost("the connection to Docker at " + socket_path_ +
-         " was lost: " + (answer ? std::string("its events ended") : answer.error().message));
+    lost("lost the connection to Docker at " + socket_path_ + ": " +
+         (answer ? std::string("the event stream ended") : answer.error().message));
   };
   http_.get(std::move(get));
   open_timer_.start(patience_.open_ms);
@@ -170,7 +169,7 @@ void Client::State::on_stream_data(std::string_view data) {
   silence_timer_.start(patience_.silence_ms, patience_.silence_ms);
   if (!stream_open_) on_stream_open();
   const size_t skipped = splitter_.feed(data, [this](std::string_view json) { on_event(json); });
-  if (skipped > 0) ignore_event("an event of Docker is larger than 1 MiB");
+  if (skipped > 0) ignore_event("Docker sent an event larger than 1 MiB");
   inspect();
 }
 
@@ -179,17 +178,17 @@ void Client::State::on_event(std::string_view json) {
   if (!event) return ignore_event(event.error().message);
   last_event_nano_ = std::max(last_event_nano_, event->time_nano);
   if (!roster_.on_event(event.value()))
-    ignore_event("Docker tells of more than " + std::to_string(Roster::kContainersMax) +
+    ignore_event("Docker reports more than " + std::to_string(limits::kContainersMax) +
                  " containers");
 }
 
-// Once a connection: a daemon gone mad shall not fill our log.
+// Once per connection, so that a broken daemon cannot fill our log.
 void Client::State::ignore_event(const std::string& why) {
-  if (!std::exchange(trouble_said_, true))
-    spdlog::error("{}; it is ignored, and so are others like it", why);
+  if (!std::exchange(trouble_reported_, true))
+    spdlog::error("{}; ignoring it and similar ones until the next connection", why);
 }
 
-// Without an answer Docker works all the same, and the root of before is the best guess.
+// Docker works without an answer to this too; then the previous root is the best guess.
 void Client::State::on_info(Result<HttpAnswer> answer) {
   answer = expect_ok(std::move(answer), "GET /info");
   const Result<std::string> root =
@@ -197,18 +196,18 @@ void Client::State::on_info(Result<HttpAnswer> answer) {
   if (root) {
     docker_root_ = root.value();
   } else {
-    spdlog::warn("Docker's root directory is unknown: {}", root.error().message);
+    spdlog::warn("could not read Docker's root directory: {}", root.error().message);
   }
-  info_told_ = true;
+  info_known_ = true;
   ask_for_list();
   inspect();
 }
 
-// The stream is open first, so that no container falls between the list and the events.
+// The event stream is opened first, so that no container is missed between the list and the events.
 void Client::State::ask_for_list() {
-  if (!stream_open_ || !info_told_ || std::exchange(list_asked_, true)) return;
+  if (!stream_open_ || !info_known_ || std::exchange(list_asked_, true)) return;
   roster_.expect_list();
-  request(versioned("/containers/json?all=1"), kListBytesMax,
+  request(versioned("/containers/json?all=1"), limits::kDockerListBytesMax,
           [this](auto answer) { on_list(std::move(answer)); });
 }
 
@@ -218,26 +217,26 @@ void Client::State::on_list(Result<HttpAnswer> answer) {
   const Result<std::vector<Listed>> listed = parse_list(answer->body);
   if (!listed) return lost(listed.error().message);
   backoff_.reset();
-  outage_said_ = false;
+  outage_reported_ = false;
   const size_t ignored = roster_.on_list(listed.value());
   if (ignored > 0)
-    spdlog::error("Docker lists more than {} containers; {} of them are ignored",
-                  Roster::kContainersMax, ignored);
+    spdlog::error("Docker lists more than {} containers; ignoring {} of them",
+                  limits::kContainersMax, ignored);
   inspect();
 }
 
 void Client::State::inspect() {
-  if (!info_told_) return;
-  while (inspects_ < kInspectsMax) {
+  if (!info_known_) return;
+  while (inspects_ < limits::kInspectsMax) {
     const std::optional<std::string> id = roster_.next_inspect();
     if (!id) return;
     ++inspects_;
-    request(versioned("/containers/" + *id + "/json"), kInspectBytesMax,
+    request(versioned("/containers/" + *id + "/json"), limits::kDockerInspectBytesMax,
             [this, id = *id](auto answer) { on_inspect(id, std::move(answer)); });
   }
 }
 
-// One container that cannot be told says nothing about the connection.
+// A failed inspect of one container does not mean that the connection is broken.
 void Client::State::on_inspect(const std::string& id, Result<HttpAnswer> answer) {
   --inspects_;
   const bool no_answer = !answer && answer.error().code == ErrorCode::kRetryable;
@@ -249,14 +248,14 @@ void Client::State::on_inspect(const std::string& id, Result<HttpAnswer> answer)
   Result<Container> container =
       answer ? parse_inspect(answer->body) : Result<Container>(answer.error());
   if (container && container->id != id)
-    container = Error{ErrorCode::kCorrupt, "Docker described another container than " + id};
+    container = Error{ErrorCode::kCorrupt, "Docker answered with another container than " + id};
   if (container) {
     roster_.on_inspected(std::move(*container));
   } else {
     const bool worth_it = container.error().code == ErrorCode::kRetryable;
     const bool retried = roster_.on_failed(id, worth_it);
     if (!retried)
-      spdlog::error("container {} is ignored until its next event: {}", id,
+      spdlog::error("could not inspect container {}, ignoring it until its next event: {}", id,
                     container.error().message);
     if (retried && !retry_timer_.is_active()) retry_timer_.start(patience_.retry_ms);
   }
@@ -266,10 +265,10 @@ void Client::State::on_inspect(const std::string& id, Result<HttpAnswer> answer)
 
 void Client::State::probe() {
   if (std::exchange(probing_, true)) return;
-  request("/_ping", kSmallBytesMax, [this](auto answer) {
+  request("/_ping", limits::kDockerPingBytesMax, [this](auto answer) {
     probing_ = false;
     answer = expect_ok(std::move(answer), "GET /_ping");
-    if (!answer) lost("Docker at " + socket_path_ + " is silent: " + answer.error().message);
+    if (!answer) lost("Docker at " + socket_path_ + " does not answer: " + answer.error().message);
   });
 }
 
@@ -279,11 +278,11 @@ void Client::State::lost(const std::string& reason) {
   silence_timer_.stop();
   retry_timer_.stop();
   splitter_.reset();
-  stream_open_ = info_told_ = list_asked_ = probing_ = trouble_said_ = false;
+  stream_open_ = info_known_ = list_asked_ = probing_ = trouble_reported_ = false;
   inspects_ = 0;
   roster_.on_disconnected();
   connect_timer_.start(static_cast<uint64_t>(backoff_.next_spread(random_())));
-  if (!std::exchange(outage_said_, true)) listener_.on_disconnected(reason);
+  if (!std::exchange(outage_reported_, true)) listener_.on_disconnected(reason);
 }
 
 Client::Client(uv_loop_s* loop, std::string socket_path, Listener& listener, Patience patience)

@@ -1,5 +1,5 @@
-// A container as Docker's inspect describes it: only what the agent uses. Everything in it that an
-// image or a user chose (environment, labels, mount destinations) is untrusted.
+// A container as Docker's inspect describes it, reduced to the fields that the agent uses. Values
+// that an image or a user chose (environment, labels, mount destinations) are untrusted.
 #pragma once
 
 #include <string>
@@ -22,12 +22,12 @@ struct Mount {
 struct Container {
   std::string id;     ///< 64 hex digits, checked.
   std::string name;   ///< Without the leading slash.
-  std::string image;  ///< As the user named it.
+  std::string image;  ///< As named when the container was created.
   int pid = 0;        ///< 0 while it does not run.
   bool running = false;
   std::vector<std::pair<std::string, std::string>> environment;
   std::vector<std::pair<std::string, std::string>> labels;
-  std::string upper_dir;                ///< Empty where the storage driver does not tell.
+  std::string upper_dir;                ///< Empty: the storage driver does not name one.
   std::vector<std::string> lower_dirs;  ///< Topmost first.
   std::vector<Mount> mounts;
   std::string log_driver;  ///< "json-file", "local", "none", ...

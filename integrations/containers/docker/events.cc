@@ -5,6 +5,7 @@
 #include <array>
 #include <utility>
 
+#include "config/limits.h"
 #include "integrations/containers/docker/answers.h"
 
 namespace longshore::docker {
@@ -28,11 +29,11 @@ Result<Event> parse_event(std::string_view json) {
   simdjson::dom::parser parser;
   const auto root = parser.parse(json.data(), json.size());
   if (root.error())
-    return Error{ErrorCode::kCorrupt, std::string("an event of Docker is unreadable: ") +
+    return Error{ErrorCode::kCorrupt, std::string("Docker sent an event that is not JSON: ") +
                                           simdjson::error_message(root.error())};
   Event event;
   std::string_view type, action, id;
-  // `status` and `id` are what API versions before 1.22 told instead.
+  // API versions before 1.22 have `status` and `id` instead.
   if (root["Type"].get(type) || type != "container") return event;
   if (root["Action"].get(action) && root["status"].get(action)) return event;
   for (const auto& [name, kind] : kActions) {
@@ -40,7 +41,7 @@ Result<Event> parse_event(std::string_view json) {
   }
   if (root["Actor"]["ID"].get(id) && root["id"].get(id)) id = {};
   if (event.kind != Event::Kind::kOther && !is_container_id(id))
-    return Error{ErrorCode::kCorrupt, "an event of Docker names no container"};
+    return Error{ErrorCode::kCorrupt, "Docker sent an event without a container id"};
   event.container_id = id;
   if (root["timeNano"].get(event.time_nano)) event.time_nano = 0;
   return event;
@@ -56,7 +57,8 @@ size_t EventSplitter::feed(std::string_view data,
                            const std::function<void(std::string_view)>& on_object) {
   size_t skipped = 0;
   for (const char c : data) {
-    // Of an object that is whole nothing is left at its newline; handed on, a damaged one is said.
+    // Nothing is left of a whole object at its newline. A damaged one is passed on, so that it is
+    // reported.
     const bool ends = c == '\n' || closes_object(c);
     if (c != '\n' && !add(c)) ++skipped;
     if (!ends) continue;
@@ -84,7 +86,7 @@ bool EventSplitter::add(char c) {
   const bool between = object_.empty() && (c == ' ' || c == '\t' || c == '\r');
   if (skipping_ || between) return true;
   object_.push_back(c);
-  if (object_.size() <= kEventBytesMax) return true;
+  if (object_.size() <= limits::kDockerEventBytesMax) return true;
   object_ = std::string();
   skipping_ = true;
   return false;

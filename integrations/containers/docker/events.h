@@ -1,7 +1,7 @@
 // The stream of GET /events: JSON objects one after the other, in pieces of any size.
 //
-// Source: Docker Engine API, "Monitor events". Engines end each object with a newline; an object
-// never holds one, so that a newline also ends what is damaged.
+// Source: Docker Engine API, "Monitor events". Engines end each object with a newline, and no
+// object contains one, so a newline also ends a damaged object.
 #pragma once
 
 #include <cstddef>
@@ -25,11 +25,10 @@ struct Event {
 /// Errors: kCorrupt.
 Result<Event> parse_event(std::string_view json);
 
-/// Cuts the stream into objects. What exceeds kEventBytesMax is skipped up to its end.
+/// Cuts the stream into objects. An object larger than limits::kDockerEventBytesMax is skipped up
+/// to its end.
 class EventSplitter {
  public:
-  static constexpr size_t kEventBytesMax = 1 << 20;
-
   /// Calls `on_object` for each object that ends in `data`. Returns how many were skipped as too
   /// large.
   size_t feed(std::string_view data, const std::function<void(std::string_view)>& on_object);

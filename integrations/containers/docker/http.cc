@@ -5,20 +5,16 @@
 #include <optional>
 #include <utility>
 
+#include "config/limits.h"
+
 namespace longshore::docker {
-namespace {
-
-constexpr long kConnectionsKept = 16;
-constexpr size_t kSpareMax = 16;
-
-}  // namespace
 
 struct Http::Transfer {
   Id id = 0;
   CURL* easy = nullptr;
   HttpGet request;
   HttpAnswer answer;
-  std::string unread;  // Of a stream: arrived, not handed on yet.
+  std::string unread;  // Of a stream: arrived, but not passed on yet.
   bool opened = false;
   bool opening_told = false;
   bool too_large = false;
@@ -26,7 +22,7 @@ struct Http::Transfer {
   std::array<char, CURL_ERROR_SIZE> error{};
 };
 
-// Closed when curl has done with the socket; freed by the loop after that.
+// Closed when curl no longer needs the socket; the loop frees it after that.
 struct Http::Poll {
   uv_poll_t handle{};
   Http* http = nullptr;
@@ -55,7 +51,7 @@ void Http::make_multi() {
   curl_multi_setopt(multi_, CURLMOPT_SOCKETDATA, this);
   curl_multi_setopt(multi_, CURLMOPT_TIMERFUNCTION, &Http::on_timer);
   curl_multi_setopt(multi_, CURLMOPT_TIMERDATA, this);
-  curl_multi_setopt(multi_, CURLMOPT_MAXCONNECTS, kConnectionsKept);
+  curl_multi_setopt(multi_, CURLMOPT_MAXCONNECTS, limits::kDockerConnectionsKept);
 }
 
 CURL* Http::take_easy() {
@@ -101,7 +97,7 @@ void Http::release(Transfer& transfer) {
   if (transfer.easy == nullptr) return;
   curl_multi_remove_handle(multi_, transfer.easy);
   curl_easy_reset(transfer.easy);
-  if (spare_.size() < kSpareMax) {
+  if (spare_.size() < size_t{limits::kDockerConnectionsKept}) {
     spare_.push_back(transfer.easy);
   } else {
     curl_easy_cleanup(transfer.easy);
@@ -218,7 +214,7 @@ void Http::collect_finished() {
   }
 }
 
-// Here curl is not on the stack, so that callbacks may use it; and they may cancel any transfer.
+// curl is not on the stack here, so callbacks may use it. They may also cancel any transfer.
 void Http::report() {
   const std::shared_ptr<bool> alive = alive_;
   std::vector<Id> ready;

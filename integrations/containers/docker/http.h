@@ -2,7 +2,8 @@
 //
 //   get() --> libcurl's multi interface <--poll, timer--> uv loop --> on_open, on_data, on_done
 //
-// Connections are kept and used again: a request to a waiting dockerd is one write and one read.
+// Connections are kept and used again, so a request to an idle dockerd costs one write and one
+// read.
 #pragma once
 
 #include <curl/curl.h>
@@ -33,12 +34,12 @@ struct HttpGet {
   long timeout_ms = 0;  ///< Of the whole exchange; 0: none.
   size_t body_bytes_max = 0;
 
-  /// A stream: its body goes to on_data piece by piece instead of being kept. Both may be empty.
-  std::function<void(long status)> on_open;  ///< The answer's head is there.
+  /// For a stream: the body goes to on_data piece by piece and is not kept. Both may be empty.
+  std::function<void(long status)> on_open;  ///< The head of the answer has arrived.
   std::function<void(std::string_view)> on_data;
 
-  /// Last call for this request. Errors: kRetryable: no complete answer, says why; kFull: its body
-  /// exceeds body_bytes_max.
+  /// The last call for this request. Errors: kRetryable: no complete answer, with the reason;
+  /// kFull: the body exceeds body_bytes_max.
   std::function<void(Result<HttpAnswer>)> on_done;
 };
 
@@ -54,9 +55,9 @@ class Http {
   Http& operator=(const Http&) = delete;
 
   Id get(HttpGet request);
-  /// Nothing is called for this request any more. Unknown ids are ignored.
+  /// No callback of this request is called after this. Unknown ids are ignored.
   void cancel(Id id);
-  /// Of all requests; the idle connections are closed as well.
+  /// Cancels all requests and closes the idle connections too.
   void cancel_all();
 
  private:
@@ -84,7 +85,7 @@ class Http {
   std::map<Id, std::unique_ptr<Transfer>> transfers_;
   Id last_id_ = 0;
   Timer timer_;
-  // Tells a callback's caller that the callback destroyed this object.
+  // False once a callback has destroyed this object: its caller looks.
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

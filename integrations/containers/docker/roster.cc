@@ -4,21 +4,18 @@
 #include <unordered_set>
 #include <utility>
 
+#include "config/limits.h"
+
 namespace longshore::docker {
-namespace {
-
-constexpr int kFailuresMax = 5;
-
-}  // namespace
 
 bool Roster::on_event(const Event& event) {
   if (event.kind == Event::Kind::kOther) return true;
   const std::string& id = event.container_id;
   auto found = entries_.find(id);
   if (found == entries_.end()) {
-    // Of a container that was never told of, its removal says nothing new.
+    // The removal of a container that was never reported is no news.
     if (event.kind == Event::Kind::kRemoved) return true;
-    if (entries_.size() >= kContainersMax) return false;
+    if (entries_.size() >= limits::kContainersMax) return false;
     found = entries_.emplace(id, Entry()).first;
   }
   Entry& entry = found->second;
@@ -26,12 +23,12 @@ bool Roster::on_event(const Event& event) {
   entry.failures = 0;
   switch (event.kind) {
     case Event::Kind::kStarted:
-      // Behind an end that is not told yet, the start has to wait as well.
-      if (entry.steps.empty() || entry.steps.front() != Step::kDied) {
+      // An end that is not reported yet comes first.
+      if (entry.owes_died()) {
+        want_inspect(id, entry, Step::kStart);
+      } else {
         entry.started = true;
         want_inspect(id, entry, Step::kInspect);
-      } else {
-        want_inspect(id, entry, Step::kStart);
       }
       break;
     case Event::Kind::kDied:
@@ -47,23 +44,24 @@ bool Roster::on_event(const Event& event) {
 }
 
 void Roster::enqueue(const std::string& id, Entry& entry, bool urgent) {
-  if (entry.queued && *entry.queued > 0) return;
+  if (entry.inspect == Inspect::kQueued && entry.queue_key > 0) return;  // Urgent already.
   dequeue(entry);
-  entry.failed = false;
-  entry.queued = urgent ? ++urgent_key_ : --backlog_key_;
-  queue_.emplace(*entry.queued, id);
+  entry.inspect = Inspect::kQueued;
+  entry.queue_key = urgent ? ++urgent_key_ : --backlog_key_;
+  queue_.emplace(entry.queue_key, id);
 }
 
 void Roster::dequeue(Entry& entry) {
-  if (!entry.queued) return;
-  queue_.erase(*entry.queued);
-  entry.queued.reset();
+  if (entry.inspect != Inspect::kQueued) return;
+  queue_.erase(entry.queue_key);
+  entry.inspect = Inspect::kNone;
 }
 
 void Roster::want_inspect(const std::string& id, Entry& entry, Step step) {
-  if (!entry.under_way) enqueue(id, entry, true);
+  const bool under_way = entry.is_under_way();
+  if (!under_way) enqueue(id, entry, true);
   if (entry.steps.empty()) {
-    if (entry.under_way) entry.steps.push_back(step);
+    if (under_way) entry.steps.push_back(step);
   } else if (entry.steps.back() == Step::kDied) {
     entry.steps.push_back(step);
   } else if (step == Step::kStart && entry.steps.back() == Step::kInspect) {
@@ -71,41 +69,40 @@ void Roster::want_inspect(const std::string& id, Entry& entry, Step step) {
   }
 }
 
-// The scan at a container's end is urgent: its files vanish within milliseconds, and Docker answers
-// an inspect that was asked for at its start only after that. So an inspect is awaited only where
-// the listener would not know what ended.
+// A container's files vanish within milliseconds of its end, and Docker answers an inspect that was
+// requested at its start only after that. So on_died() waits for an inspect only if the listener
+// does not know the container yet.
 void Roster::died(const std::string& id, Entry& entry) {
-  const bool known = entry.told && !entry.ended;
-  if (entry.under_way && !known) {
+  const bool known = entry.life == Life::kDown || entry.life == Life::kUp;
+  if (entry.is_under_way() && !known) {
     while (!entry.steps.empty() && entry.steps.back() != Step::kDied) entry.steps.pop_back();
     if (entry.steps.empty()) entry.steps.push_back(Step::kDied);
     return;
   }
-  if (!entry.told) {
+  if (!entry.is_told()) {
     entry.steps = {Step::kDied};
     enqueue(id, entry, true);
     return;
   }
-  entry.outdated = entry.under_way;
+  if (entry.is_under_way()) entry.inspect = Inspect::kOutdated;
   entry.steps.clear();
-  if (!entry.backlog) dequeue(entry);
-  if (!entry.ended || entry.started) tell_died(id, entry);
+  if (entry.listing == Listing::kNone) dequeue(entry);
+  if (known || entry.started) tell_died(id, entry);
 }
 
 void Roster::removed(const std::string& id, Entry& entry) {
-  if (entry.under_way && !entry.told) {
+  if (entry.is_under_way() && !entry.is_told()) {
     if (entry.steps.empty() || entry.steps.back() != Step::kGone)
       entry.steps.push_back(Step::kGone);
     return;
   }
-  if (entry.told && !entry.steps.empty() && entry.steps.front() == Step::kDied)
-    tell_died(id, entry);
+  if (entry.is_told() && entry.owes_died()) tell_died(id, entry);
   erase(id);
 }
 
 void Roster::tell_died(const std::string& id, Entry& entry) {
-  entry.alive = entry.started = false;
-  entry.ended = true;
+  entry.started = false;
+  entry.life = entry.is_told() ? Life::kDied : Life::kUntold;
   listener_.on_died(id);
 }
 
@@ -113,11 +110,10 @@ void Roster::erase(const std::string& id) {
   const auto found = entries_.find(id);
   Entry& entry = found->second;
   dequeue(entry);
-  const bool was_backlog = std::exchange(entry.backlog, false);
-  if (was_backlog) --backlog_;
+  const bool was_listed = finish_listing(entry);
   entries_.erase(found);
   listener_.on_gone(id);
-  if (was_backlog) say_reconciled();
+  if (was_listed) report_reconciled();
 }
 
 void Roster::expect_list() {
@@ -131,23 +127,23 @@ size_t Roster::on_list(const std::vector<Listed>& listed) {
   std::unordered_set<std::string_view> there;
   for (const Listed& container : listed) {
     const auto found = entries_.find(container.id);
-    if (found == entries_.end() && entries_.size() >= kContainersMax) {
+    if (found == entries_.end() && entries_.size() >= limits::kContainersMax) {
       ++ignored;
       continue;
     }
     there.insert(container.id);
     Entry& entry = entries_[container.id];
-    if (!std::exchange(entry.backlog, true)) ++backlog_;
-    // What an event said since is newer.
-    entry.listed_ended = container.ended && !entry.touched;
-    if (!entry.under_way) enqueue(container.id, entry, false);
+    if (entry.listing == Listing::kNone) ++backlog_;
+    // An event since the request is newer than the list.
+    entry.listing = container.ended && !entry.touched ? Listing::kListedEnded : Listing::kListed;
+    if (!entry.is_under_way()) enqueue(container.id, entry, false);
   }
   std::vector<std::string> lost;
   for (const auto& [id, entry] : entries_) {
     if (!entry.touched && !there.contains(id)) lost.push_back(id);
   }
   for (const std::string& id : lost) removed(id, entries_.at(id));
-  say_reconciled();
+  report_reconciled();
   return ignored;
 }
 
@@ -157,42 +153,44 @@ std::optional<std::string> Roster::next_inspect() {
   std::string id = std::move(last->second);
   queue_.erase(last);
   Entry& entry = entries_.at(id);
-  entry.queued.reset();
-  entry.under_way = true;
+  entry.inspect = Inspect::kUnderWay;
   return id;
 }
 
 void Roster::on_inspected(Container container) {
   const std::string id = container.id;
   const auto found = entries_.find(id);
-  if (found == entries_.end() || !found->second.under_way) return;
+  if (found == entries_.end() || !found->second.is_under_way()) return;
   Entry& entry = found->second;
-  entry.under_way = false;
   entry.failures = 0;
-  if (std::exchange(entry.outdated, false)) {
-    finish_backlog(entry);
+  if (std::exchange(entry.inspect, Inspect::kNone) == Inspect::kOutdated) {
+    finish_listing(entry);
     run_steps(id);
     return;
   }
-  // Inspect may be ahead of the events: a container that started and ended meanwhile runs until its
-  // on_died(), which follows.
+  // The answer may be newer than the events: a container that has started and ended since is
+  // reported as running until its on_died(), which follows.
   if (entry.started) container.running = true;
-  const bool was_alive = std::exchange(entry.alive, container.running);
-  if (container.running) entry.ended = false;
-  entry.told = true;
+  const bool was_up = entry.life == Life::kUp || entry.life == Life::kUntoldStarted;
+  if (container.running) {
+    entry.life = Life::kUp;
+  } else if (entry.life != Life::kDied) {
+    entry.life = Life::kDown;
+  }
   listener_.on_container(container);
-  // Its end came while nobody listened.
-  if (entry.backlog && !container.running && (was_alive || entry.listed_ended) && !entry.ended &&
-      entry.steps.empty())
+  // It ended while the connection was lost.
+  const bool ended = was_up || entry.listing == Listing::kListedEnded;
+  if (entry.listing != Listing::kNone && entry.life == Life::kDown && ended && entry.steps.empty())
     entry.steps.push_back(Step::kDied);
-  entry.listed_ended = false;
-  finish_backlog(entry);
+  finish_listing(entry);
   run_steps(id);
 }
 
-void Roster::finish_backlog(Entry& entry) {
-  if (!std::exchange(entry.backlog, false)) return;
+// Returns whether the container was still to be worked off.
+bool Roster::finish_listing(Entry& entry) {
+  if (std::exchange(entry.listing, Listing::kNone) == Listing::kNone) return false;
   --backlog_;
+  return true;
 }
 
 void Roster::run_steps(const std::string& id) {
@@ -210,16 +208,15 @@ void Roster::run_steps(const std::string& id) {
     if (step == Step::kStart) entry.started = true;
     enqueue(id, entry, true);
   }
-  say_reconciled();
+  report_reconciled();
 }
 
 void Roster::on_missing(const std::string& id) {
   const auto found = entries_.find(id);
   if (found == entries_.end()) return;
   Entry& entry = found->second;
-  entry.under_way = false;
-  if (entry.told && !entry.steps.empty() && entry.steps.front() == Step::kDied)
-    tell_died(id, entry);
+  entry.inspect = Inspect::kNone;
+  if (entry.is_told() && entry.owes_died()) tell_died(id, entry);
   erase(id);
 }
 
@@ -227,13 +224,12 @@ bool Roster::on_failed(const std::string& id, bool try_again) {
   const auto found = entries_.find(id);
   if (found == entries_.end()) return false;
   Entry& entry = found->second;
-  entry.under_way = entry.outdated = false;
-  finish_backlog(entry);
-  entry.failed = try_again && ++entry.failures <= kFailuresMax;
-  const bool retried = entry.failed;
+  finish_listing(entry);
+  const bool retried = try_again && ++entry.failures <= limits::kInspectFailuresMax;
+  entry.inspect = retried ? Inspect::kFailed : Inspect::kNone;
   const bool gone = !entry.steps.empty() && entry.steps.back() == Step::kGone;
-  if (retried && !entry.told && !gone) {
-    say_reconciled();
+  if (retried && !entry.is_told() && !gone) {
+    report_reconciled();
   } else {
     run_steps(id);
   }
@@ -242,7 +238,7 @@ bool Roster::on_failed(const std::string& id, bool try_again) {
 
 void Roster::retry_failed() {
   for (auto& [id, entry] : entries_) {
-    if (entry.failed) enqueue(id, entry, false);
+    if (entry.inspect == Inspect::kFailed) enqueue(id, entry, false);
   }
 }
 
@@ -251,18 +247,19 @@ void Roster::on_disconnected() {
   reconciling_ = false;
   backlog_ = 0;
   for (auto& [id, entry] : entries_) {
-    const std::vector<Step> steps = std::exchange(entry.steps, {});
-    entry.queued.reset();
-    entry.under_way = entry.outdated = entry.failed = entry.backlog = entry.listed_ended = false;
+    // The list that follows the next connection shows how the others ended.
+    if (entry.is_told() && entry.owes_died()) tell_died(id, entry);
+    entry.steps.clear();
+    entry.inspect = Inspect::kNone;
+    entry.listing = Listing::kNone;
     entry.failures = 0;
-    // The list that follows the next connection tells of the others.
-    if (entry.told && !steps.empty() && steps.front() == Step::kDied) tell_died(id, entry);
-    entry.alive = entry.alive || entry.started;
-    entry.started = false;
+    if (!std::exchange(entry.started, false)) continue;
+    if (entry.life == Life::kUntold) entry.life = Life::kUntoldStarted;
+    if (entry.life == Life::kDown) entry.life = Life::kUp;
   }
 }
 
-void Roster::say_reconciled() {
+void Roster::report_reconciled() {
   if (reconciling_ && backlog_ == 0) {
     reconciling_ = false;
     listener_.on_reconciled();

@@ -1,4 +1,4 @@
-// A libuv timer that may be destroyed at any moment, its own callback included.
+// A libuv timer that may be destroyed at any moment, even by its own callback.
 #pragma once
 
 #include <uv.h>
@@ -9,7 +9,7 @@
 
 namespace longshore::docker {
 
-/// Thread: the loop's. The handle is closed when it goes; the loop frees it in its next turn.
+/// Thread: the loop's. Destroying it closes the handle; the loop frees the handle in its next turn.
 class Timer {
  public:
   Timer(uv_loop_t* loop, std::function<void()> fire)
@@ -25,7 +25,7 @@ class Timer {
   Timer(const Timer&) = delete;
   Timer& operator=(const Timer&) = delete;
 
-  /// Fires after `wait_ms`, then every `repeat_ms` unless that is 0. Replaces what was set before.
+  /// Fires after `wait_ms`, then every `repeat_ms` unless that is 0. Replaces the previous setting.
   void start(uint64_t wait_ms, uint64_t repeat_ms = 0) {
     uv_timer_start(
         &shared_->handle,
@@ -42,8 +42,8 @@ class Timer {
   }
 
  private:
-  // Outlives the timer until the loop has closed the handle: so does the function, which may be the
-  // one that destroys the timer.
+  // Outlives the timer until the loop has closed the handle. So does the function, which may be the
+  // very one that destroys the timer.
   struct Shared {
     uv_timer_t handle;
     std::function<void()> fire;

@@ -121,7 +121,7 @@ TEST(DockerClient, waits_for_an_absent_socket_and_says_so_once) {
   Following following(impatient());
   ASSERT_TRUE(following.hears({"disconnected"}));
   EXPECT_EQ(following.reasons[0],
-            "Docker's socket " + following.socket() + " does not exist; waiting for it");
+            "Docker's socket " + following.socket() + " does not exist yet; waiting for it");
   const auto later = std::chrono::steady_clock::now() + std::chrono::milliseconds(300);
   following.until([&] { return std::chrono::steady_clock::now() > later; });
   EXPECT_TRUE(following.calls.empty());

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "config/limits.h"
 #include "integrations/containers/docker/events.h"
 #include "integrations/containers/docker/roster.h"
 
@@ -229,12 +230,12 @@ TEST(Roster, a_daemon_gone_mad_cannot_fill_it) {
   Scene scene;
   size_t taken = 0;
   std::string id(64, '0');
-  for (size_t i = 0; i < Roster::kContainersMax + 10; ++i) {
+  for (size_t i = 0; i < limits::kContainersMax + 10; ++i) {
     const std::string digits = std::to_string(i);
     id.replace(64 - digits.size(), digits.size(), digits);
     taken += scene.roster.on_event({Kind::kCreated, id, 0}) ? 1 : 0;
   }
-  EXPECT_EQ(taken, Roster::kContainersMax);
+  EXPECT_EQ(taken, limits::kContainersMax);
 }
 
 // The model: an end is told only of what was told, once a life; nothing follows "gone"; when all is
