@@ -28,25 +28,20 @@ Out write_seconds(int64_t seconds, Out out) {
                         rest % 60);
 }
 
-bool read_number(std::string_view text, size_t at, size_t digits, int& number) {
-  number = 0;
-  if (at + digits > text.size()) return false;
-  for (const char c : text.substr(at, digits)) {
-    if (c < '0' || c > '9') return false;
-    number = number * 10 + (c - '0');
-  }
-  return true;
+// The number that two digits make; more than 99 if they are none.
+unsigned two_digits(const char* at) {
+  const unsigned tens = static_cast<unsigned char>(at[0]) - unsigned{'0'};
+  const unsigned ones = static_cast<unsigned char>(at[1]) - unsigned{'0'};
+  return tens < 10 && ones < 10 ? tens * 10 + ones : 100;
 }
 
 // "Z", "+hh:mm" or "-hh:mm".
 bool read_offset(std::string_view text, int64_t& seconds) {
   seconds = 0;
-  if (text == "Z" || text == "z") return true;
-  int hours = 0, minutes = 0;
-  if (text.size() != 6 || (text[0] != '+' && text[0] != '-') || text[3] != ':' ||
-      !read_number(text, 1, 2, hours) || !read_number(text, 4, 2, minutes)) {
-    return false;
-  }
+  if (text.size() == 1) return text[0] == 'Z' || text[0] == 'z';
+  if (text.size() != 6 || (text[0] != '+' && text[0] != '-') || text[3] != ':') return false;
+  const unsigned hours = two_digits(text.data() + 1), minutes = two_digits(text.data() + 4);
+  if (hours > 99 || minutes > 99) return false;
   seconds = (hours * 60 + minutes) * 60;
   if (text[0] == '-') seconds = -seconds;
   return true;
@@ -56,18 +51,25 @@ struct Moment {
   int64_t seconds = 0, ns = 0;
 };
 
-bool read_rfc3339(std::string_view text, int hour_max, Moment& moment) {
-  int year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0;
-  if (!read_number(text, 0, 4, year) || !read_number(text, 5, 2, month) ||
-      !read_number(text, 8, 2, day) || !read_number(text, 11, 2, hour) ||
-      !read_number(text, 14, 2, minute) || !read_number(text, 17, 2, second) || text[4] != '-' ||
-      text[7] != '-' || text[10] != 'T' || text[13] != ':' || text[16] != ':') {
+// Every line of a container's log has a time: this is read once a line.
+bool read_rfc3339(std::string_view text, unsigned hour_max, Moment& moment) {
+  if (text.size() <= kShape.size()) return false;
+  const char* const begin = text.data();
+  if (begin[4] != '-' || begin[7] != '-' || begin[10] != 'T' || begin[13] != ':' ||
+      begin[16] != ':') {
     return false;
   }
-  const year_month_day date{std::chrono::year(year), std::chrono::month(unsigned(month)),
-                            std::chrono::day(unsigned(day))};
+  const unsigned century = two_digits(begin), of_century = two_digits(begin + 2);
+  const unsigned month = two_digits(begin + 5), day = two_digits(begin + 8);
+  const unsigned hour = two_digits(begin + 11), minute = two_digits(begin + 14);
+  const unsigned second = two_digits(begin + 17);
+  const year_month_day date{std::chrono::year(int(century * 100 + of_century)),
+                            std::chrono::month(month), std::chrono::day(day)};
   // A leap second is the 60th.
-  if (!date.ok() || hour > hour_max || minute > 59 || second > 60) return false;
+  if (century > 99 || of_century > 99 || !date.ok() || hour > hour_max || minute > 59 ||
+      second > 60) {
+    return false;
+  }
   size_t at = kShape.size();
   moment.ns = 0;
   if (at < text.size() && text[at] == '.') {

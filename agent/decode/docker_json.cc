@@ -1,70 +1,20 @@
 #include "agent/decode/docker_json.h"
 
 #include <cstring>
-#include <ctime>
 
 #include "agent/decode/line_sink.h"
+#include "config/time_text.h"
 
 namespace longshore::agent {
 namespace {
 
-bool digits(std::string_view text, size_t at, size_t count, int& value) {
-  value = 0;
-  if (at + count > text.size()) return false;
-  for (size_t i = at; i < at + count; ++i) {
-    if (text[i] < '0' || text[i] > '9') return false;
-    value = value * 10 + (text[i] - '0');
-  }
-  return true;
-}
-
-// Days from 1970-01-01 to a proleptic Gregorian date; leap years counted to the year before.
-int64_t days_of(int year, int month, int day) {
-  static constexpr int kBefore[] = {0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334};
-  const int64_t y = year - 1;
-  const bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-  return y * 365 + y / 4 - y / 100 + y / 400 - 719162 + kBefore[month - 1] +
-         ((month > 2 && leap) ? 1 : 0) + day - 1;
-}
-
-// "Z", "+hh:mm" or "-hh:mm" in seconds.
-bool parse_zone(std::string_view text, int64_t& seconds) {
-  seconds = 0;
-  if (text == "Z" || text == "z") return true;
-  int hours = 0, minutes = 0;
-  if (text.size() != 6 || (text[0] != '+' && text[0] != '-') || text[3] != ':' ||
-      !digits(text, 1, 2, hours) || !digits(text, 4, 2, minutes)) {
-    return false;
-  }
-  seconds = (hours * 60 + minutes) * 60;
-  if (text[0] == '-') seconds = -seconds;
-  return true;
+bool read_time(std::string_view text, int64_t& time_ns) {
+  const auto time = parse_rfc3339(text);
+  if (time) time_ns = *time;
+  return time.has_value();
 }
 
 }  // namespace
-
-bool parse_rfc3339(std::string_view text, int64_t& time_ns) {
-  int year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0;
-  if (!digits(text, 0, 4, year) || !digits(text, 5, 2, month) || !digits(text, 8, 2, day) ||
-      !digits(text, 11, 2, hour) || !digits(text, 14, 2, minute) || !digits(text, 17, 2, second)) {
-    return false;
-  }
-  if (month < 1 || month > 12 || year < 1970 || year > 2200) return false;
-  size_t at = 19;
-  int64_t nanos = 0;
-  if (at < text.size() && text[at] == '.') {
-    int64_t unit = 100'000'000;
-    for (++at; at < text.size() && text[at] >= '0' && text[at] <= '9'; ++at, unit /= 10) {
-      nanos += unit * (text[at] - '0');
-    }
-  }
-  int64_t zone_seconds = 0;
-  if (at > text.size() || !parse_zone(text.substr(at), zone_seconds)) return false;
-  const int64_t seconds =
-      days_of(year, month, day) * 86400 + hour * 3600 + minute * 60 + second - zone_seconds;
-  time_ns = seconds * 1'000'000'000 + nanos;
-  return true;
-}
 
 bool JsonFile::parse_json(std::string_view line, size_t room, Entry& entry) {
   simdjson::ondemand::document document;
@@ -86,7 +36,7 @@ bool JsonFile::parse_json(std::string_view line, size_t room, Entry& entry) {
     } else if (key == "stream") {
       has_stream = true;
       entry.ours = value == stream_;
-    } else if (!parse_rfc3339(value, entry.time_ns)) {
+    } else if (!read_time(value, entry.time_ns)) {
       return false;
     }
   }
@@ -100,7 +50,7 @@ bool JsonFile::parse_cri(std::string_view line, Entry& entry) const {
   if (stream_end == std::string_view::npos || stream_end + 2 >= line.size()) return false;
   const char tag = line[stream_end + 1];
   if ((tag != 'F' && tag != 'P') || line[stream_end + 2] != ' ') return false;
-  if (!parse_rfc3339(line.substr(0, time_end), entry.time_ns)) return false;
+  if (!read_time(line.substr(0, time_end), entry.time_ns)) return false;
   entry.ours = line.substr(time_end + 1, stream_end - time_end - 1) == stream_;
   entry.complete = tag == 'F';
   entry.text = line.substr(stream_end + 3);

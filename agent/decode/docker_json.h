@@ -43,7 +43,4 @@ class JsonFile final : public Decoder {
   simdjson::ondemand::parser parser_;
 };
 
-/// Nanoseconds since the epoch of an RFC 3339 time with up to nine decimals; false if it is none.
-bool parse_rfc3339(std::string_view text, int64_t& time_ns);
-
 }  // namespace longshore::agent

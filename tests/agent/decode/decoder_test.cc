@@ -260,21 +260,5 @@ TEST(JsonFile, a_line_of_many_entries_is_carried_in_parts_within_bounded_memory)
   expect_ranges_meet(feeder.records, file.size());
 }
 
-TEST(Rfc3339, times_of_docker_are_read_to_the_nanosecond) {
-  int64_t ns = 0;
-  ASSERT_TRUE(parse_rfc3339("1970-01-01T00:00:00Z", ns));
-  EXPECT_EQ(ns, 0);
-  ASSERT_TRUE(parse_rfc3339("2026-11-21T04:50:00.123456789Z", ns));
-  EXPECT_EQ(ns, 1795236600123456789);
-  ASSERT_TRUE(parse_rfc3339("2026-11-21T05:50:00.5+01:00", ns));
-  EXPECT_EQ(ns, 1795236600500000000);
-  ASSERT_TRUE(parse_rfc3339("2024-02-29T23:59:59Z", ns));
-  EXPECT_EQ(ns, 1709251199000000000);
-  for (const char* wrong : {"", "2026", "2026-13-01T00:00:00Z", "2026-11-21T04:50:00",
-                            "2026-11-21T04:50:00.1+1", "x026-11-21T04:50:00Z"}) {
-    EXPECT_FALSE(parse_rfc3339(wrong, ns)) << wrong;
-  }
-}
-
 }  // namespace
 }  // namespace longshore::agent
