@@ -91,6 +91,15 @@ inline constexpr size_t kSmallChunkBytes = 64 << 10;  ///< Of a file that grows 
 inline constexpr size_t kLentChunksMax = 2048;        ///< As many sources with a line each.
 inline constexpr size_t kReadSlackBytes = 64;         ///< Read beyond what a file was seen to hold.
 
+// librdkafka's settings for a producer, where an operator may move them within limits.
+inline constexpr int kTransactionTimeoutMs = 30'000;  ///< Kafka aborts what is open for longer.
+inline constexpr int kTransactionCloseMs = 10'000;    ///< Of that, to flush and commit.
+inline constexpr size_t kQueueRecords = 100'000;      ///< queue.buffering.max.messages
+inline constexpr size_t kQueueKiB = 64 << 10;         ///< queue.buffering.max.kbytes
+inline constexpr size_t kQueueRecordsMin = kBatchRecords;
+inline constexpr size_t kQueueKiBMin = kLaneBytesInFlightMax >> 10;
+static_assert(kQueueRecords >= kQueueRecordsMin && kQueueKiB >= kQueueKiBMin);
+
 inline constexpr int64_t kMs = 1'000'000;  ///< In the clocks' unit, ns.
 
 // A lane's calls to Kafka. Between two of them it applies the messages of the watch loop.

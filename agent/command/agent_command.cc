@@ -59,6 +59,10 @@ int run_agent(const std::vector<std::string>& arguments) {
   if (Status checked = shipper::check_kafka_settings(settings.kafka); !checked) {
     return refuse(checked.error().message);
   }
+  if (settings.delivery == Delivery::kExactlyOnce) {
+    const Status checked = shipper::check_transaction_timeout(settings.kafka, settings.linger_ms);
+    if (!checked) return refuse(checked.error().message);
+  }
   start_log(settings.log_level);
   const auto state = open_state(settings);
   if (!state) return refuse(state.error().message);

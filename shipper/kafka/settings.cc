@@ -1,16 +1,21 @@
 #include "shipper/kafka/settings.h"
 
 #include <array>
+#include <charconv>
 #include <cstdio>
 #include <cstdlib>
+#include <optional>
 #include <sstream>
 #include <string_view>
 
+#include "config/limits.h"
 #include "config/nearest.h"
 
 namespace longshore::shipper {
 
 namespace {
+
+constexpr char kTransactionTimeout[] = "transaction.timeout.ms";
 
 // Any librdkafka setting may be added with `--kafka`, but for these.
 struct Refused {
@@ -22,6 +27,9 @@ constexpr std::string_view kNoTimeout =
     "a record must never be given up while Kafka is away; longshore waits instead";
 constexpr std::string_view kNames = "it is made of the host id in the state directory and the lane";
 constexpr std::string_view kInner = "longshore reads Kafka's answers through it";
+constexpr std::string_view kFeeding =
+    "longshore feeds partitions in batches of its own size; --linger-ms and --batch-bytes trade "
+    "latency for throughput";
 constexpr std::array kRefused = std::to_array<Refused>({
     {"acks", kExactlyOnce},
     {"request.required.acks", kExactlyOnce},
@@ -45,22 +53,37 @@ constexpr std::array kRefused = std::to_array<Refused>({
     {"enabled_events", kInner},
     {"opaque", kInner},
     {"test.mock.num.brokers", "records would go to brokers that exist in memory only"},
+    {"batch.num.messages", kFeeding},
+    {"batch.size", kFeeding},
 });
 
-// An operator may change these: they cost speed or patience, not a promise.
-constexpr std::array kUsual = std::to_array<std::pair<const char*, const char*>>({
-    {"client.id", "longshore"},
-    {"socket.nagle.disable", "true"},  // Else each transaction waits for delayed acks, 40 ms.
-    {"retry.backoff.ms", "20"},        // CONCURRENT_TRANSACTIONS right after a commit is usual.
-    {"reconnect.backoff.max.ms", "1000"},
-    {"compression.codec", "lz4"},
-    {"transaction.timeout.ms", "30000"},
-    // A queued batch is never ready behind the one in flight: see limits.h, kFeedRecords.
-    {"linger.ms", "1000"},
-    {"batch.num.messages", "4000"},
-    {"queue.buffering.max.messages", "100000"},
-    {"queue.buffering.max.kbytes", "65536"},
+// These may be raised, but not below what longshore relies on.
+struct AtLeast {
+  std::string_view name;
+  uint64_t least;
+  std::string_view reason;
+};
+constexpr std::array kAtLeast = std::to_array<AtLeast>({
+    {"queue.buffering.max.messages", limits::kQueueRecordsMin, "a full batch must fit the queue"},
+    {"queue.buffering.max.kbytes", limits::kQueueKiBMin, "a lane's memory must fit the queue"},
 });
+
+// An operator may change these: they cost speed or patience, not a promise. What partitions are fed
+// with rests on the batches (limits.h, kFeedRecords); those are longshore's own.
+KafkaSettings usual_settings() {
+  return {
+      {"client.id", "longshore"},
+      {"socket.nagle.disable", "true"},  // Else each transaction waits for delayed acks, 40 ms.
+      {"retry.backoff.ms", "20"},        // CONCURRENT_TRANSACTIONS right after a commit is usual.
+      {"reconnect.backoff.max.ms", "1000"},
+      {"compression.codec", "lz4"},
+      {kTransactionTimeout, std::to_string(limits::kTransactionTimeoutMs)},
+      {"linger.ms", "1000"},
+      {"batch.num.messages", std::to_string(limits::kBatchRecords)},
+      {"queue.buffering.max.messages", std::to_string(limits::kQueueRecords)},
+      {"queue.buffering.max.kbytes", std::to_string(limits::kQueueKiB)},
+  };
+}
 
 Error invalid(const std::string& message) { return {ErrorCode::kInvalid, message}; }
 
@@ -99,6 +122,27 @@ Status set(const std::string& name, const std::string& value, rd_kafka_conf_t* c
                  (near.empty() ? "." : "; did you mean " + near + "?"));
 }
 
+// What is no number is left to librdkafka to refuse; 0 is "no limit" where it takes that.
+std::optional<uint64_t> number_of(const std::string& value) {
+  uint64_t number = 0;
+  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
+  const bool whole = error == std::errc() && end == value.data() + value.size();
+  return whole && number > 0 ? std::optional(number) : std::nullopt;
+}
+
+Status check_bounds(const std::string& name, const std::string& value) {
+  for (const Refused& refused : kRefused) {
+    if (name != refused.name) continue;
+    return invalid("--kafka " + name + " is refused: " + std::string(refused.remedy) + ".");
+  }
+  for (const AtLeast& bound : kAtLeast) {
+    if (name != bound.name || number_of(value).value_or(bound.least) >= bound.least) continue;
+    return invalid("--kafka " + name + "=" + value + " is too small: " + std::string(bound.reason) +
+                   ", so use at least " + std::to_string(bound.least) + ".");
+  }
+  return ok();
+}
+
 // Only a handle tells whether settings contradict each other, or name files that cannot be read.
 // It has no brokers, so it connects to nothing.
 Status try_out(KafkaConf conf) {
@@ -134,7 +178,7 @@ KafkaSettings promised_settings(const std::string& transactional_id) {
 
 Result<KafkaConf> make_kafka_conf(const std::string& brokers, const KafkaSettings& settings) {
   KafkaConf conf(rd_kafka_conf_new());
-  KafkaSettings own(kUsual.begin(), kUsual.end());
+  KafkaSettings own = usual_settings();
   // A record of limits::kRecordBytesMax, its key and its frame; the broker's own default is 12
   // bytes more.
   own.emplace_back("message.max.bytes", "1048576");
@@ -147,14 +191,23 @@ Result<KafkaConf> make_kafka_conf(const std::string& brokers, const KafkaSetting
 
 Status check_kafka_settings(const KafkaSettings& settings) {
   for (const auto& [name, value] : settings) {
-    for (const Refused& refused : kRefused) {
-      if (name != refused.name) continue;
-      return invalid("--kafka " + name + " is refused: " + std::string(refused.remedy) + ".");
-    }
+    if (Status checked = check_bounds(name, value); !checked) return checked;
   }
   Result<KafkaConf> conf = make_kafka_conf("", settings);
   if (!conf) return conf.error();
   return try_out(std::move(*conf));
+}
+
+Status check_transaction_timeout(const KafkaSettings& settings, int64_t linger_ms) {
+  uint64_t timeout_ms = limits::kTransactionTimeoutMs;
+  for (const auto& [name, value] : settings) {
+    if (name == kTransactionTimeout) timeout_ms = number_of(value).value_or(timeout_ms);
+  }
+  const uint64_t needed_ms = static_cast<uint64_t>(linger_ms) + limits::kTransactionCloseMs;
+  if (timeout_ms >= needed_ms) return ok();
+  return invalid("Kafka would abort transactions before they are committed: --linger-ms " +
+                 std::to_string(linger_ms) + " needs --kafka " + kTransactionTimeout + "=" +
+                 std::to_string(needed_ms) + " or more, it is " + std::to_string(timeout_ms) + ".");
 }
 
 }  // namespace longshore::shipper

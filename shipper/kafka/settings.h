@@ -4,6 +4,7 @@
 
 #include <librdkafka/rdkafka.h>
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <utility>
@@ -20,11 +21,15 @@ struct KafkaConfDestroy {
 };
 using KafkaConf = std::unique_ptr<rd_kafka_conf_t, KafkaConfDestroy>;
 
-/// Checks the operator's `--kafka k=v` settings: refuses those that break a promise (acks,
-/// enable.idempotence, transactional.id, message.timeout.ms, ...: naming what to use instead),
-/// those that librdkafka does not know, naming the nearest one that it does, and those that
-/// contradict each other. Errors: kInvalid.
+/// Checks the operator's `--kafka k=v` settings. Refuses those that break a promise (acks,
+/// enable.idempotence, transactional.id, message.timeout.ms, ...), naming what to use instead;
+/// those that fall below a limit; those that librdkafka does not know, naming the nearest one that
+/// it does; and those that contradict each other. Errors: kInvalid.
 Status check_kafka_settings(const KafkaSettings& settings);
+
+/// Whether Kafka leaves a transaction that gathers for `linger_ms` enough time to be committed.
+/// Errors: kInvalid: the sentence names both settings.
+Status check_transaction_timeout(const KafkaSettings& settings, int64_t linger_ms);
 
 /// What every handle gets, with the operator's settings on top of it. Errors: kInvalid.
 Result<KafkaConf> make_kafka_conf(const std::string& brokers, const KafkaSettings& settings);

@@ -58,6 +58,30 @@ TEST(KafkaSettings, those_that_break_a_promise_are_refused_with_the_way_out) {
   }
 }
 
+TEST(KafkaSettings, those_that_longshores_limits_rest_on_are_refused_or_bounded) {
+  EXPECT_NE(refusal("batch.num.messages", "100").find("--batch-bytes"), std::string::npos);
+  EXPECT_NE(refusal("batch.size", "100").find("--batch-bytes"), std::string::npos);
+  EXPECT_NE(refusal("queue.buffering.max.messages", "3999").find("at least 4000"),
+            std::string::npos);
+  EXPECT_NE(refusal("queue.buffering.max.kbytes", "100").find("at least 24576"), std::string::npos);
+  EXPECT_EQ(refusal("queue.buffering.max.messages", "4000"), "");
+  EXPECT_EQ(refusal("queue.buffering.max.kbytes", "100000"), "");
+  EXPECT_NE(refusal("queue.buffering.max.kbytes", "much"), "");
+}
+
+TEST(KafkaSettings, a_transaction_can_be_committed_before_kafka_aborts_it) {
+  EXPECT_TRUE(check_transaction_timeout({}, 20'000));
+  const Status late = check_transaction_timeout({}, 20'001);
+  ASSERT_FALSE(late);
+  EXPECT_NE(late.error().message.find("--linger-ms 20001"), std::string::npos);
+  EXPECT_NE(late.error().message.find("transaction.timeout.ms=30001"), std::string::npos);
+  EXPECT_TRUE(check_transaction_timeout({{"transaction.timeout.ms", "40000"}}, 30'000));
+  EXPECT_FALSE(check_transaction_timeout({{"transaction.timeout.ms", "5000"}}, 0));
+  // The last word counts, as with librdkafka.
+  EXPECT_FALSE(check_transaction_timeout(
+      {{"transaction.timeout.ms", "60000"}, {"transaction.timeout.ms", "20000"}}, 15'000));
+}
+
 TEST(KafkaSettings, an_unknown_one_names_the_nearest) {
   EXPECT_NE(refusal("compresion.codec", "lz4").find("did you mean compression.codec?"),
             std::string::npos);
