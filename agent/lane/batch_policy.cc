@@ -22,8 +22,7 @@ bool BatchPolicy::shrink(shipper::Trouble trouble, int64_t now_ns) {
   session_bytes_ /= limits::kBatchShrink;
   // A batch of one byte is a batch of one record.
   if (session_bytes_ < limits::kBatchBytesMin) session_bytes_ = 1;
-  growth_wait_ns_ =
-      std::clamp(growth_wait_ns_ * 2, limits::kBatchGrowthNsMin, limits::kBatchGrowthNsMax);
+  growth_wait_ns_ = growth_.next();
   next_growth_ns_ = now_ns + growth_wait_ns_;
   return true;
 }

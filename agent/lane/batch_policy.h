@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "config/backoff.h"
 #include "config/limits.h"
 #include "shipper/kafka/kafka.h"
 
@@ -40,8 +41,9 @@ class BatchPolicy {
   const int64_t linger_ns_;
   size_t transaction_bytes_;
   size_t session_bytes_ = limits::kBatchBytes;
+  Backoff growth_{limits::kBatchGrowthNsMin, limits::kBatchGrowthNsMax};
+  int64_t growth_wait_ns_ = 0;
   int64_t next_growth_ns_ = 0;
-  int64_t growth_wait_ns_ = 0;  // Before that.
 };
 
 }  // namespace longshore::agent

@@ -1,6 +1,6 @@
-// The lane's chunks: lent while the broker has them, reused afterwards, bounded by bytes. Those
-// that hold little are kept apart from those that hold much: a file that grows by a line at a time
-// must not take a window's memory for each of its lines.
+// The lane's chunks: lent while the broker has them, reused afterwards, bounded by bytes. Small
+// ones are kept apart from large ones: a file that grows by a line at a time must not occupy the
+// memory of a whole window with each line.
 #pragma once
 
 #include <cstddef>
@@ -16,8 +16,7 @@ namespace longshore::agent {
 /// Thread: the lane's.
 class ChunkPool {
  public:
-  /// An empty chunk, one of the small ones for `expected_bytes` that are few; null while the
-  /// pool is full.
+  /// An empty chunk, a small one if few bytes are expected; null while the pool is full.
   shipper::Chunk* lend(size_t expected_bytes) {
     if (is_full()) return nullptr;
     std::vector<shipper::Chunk*>& from = shelf(expected_bytes);
@@ -35,14 +34,14 @@ class ChunkPool {
     return chunk;
   }
 
-  /// All of `chunk` is with the broker now: its memory counts.
+  /// All of `chunk` was handed over: its memory counts.
   void lent(shipper::Chunk& chunk) {
     chunk.lent_bytes = chunk.memory_bytes();
     lent_bytes_ += chunk.lent_bytes;
     ++lent_chunks_;
   }
 
-  /// Every record of it was answered for. Only the first call counts: several reports may name it.
+  /// Every record of it was reported. Only the first call counts: several reports may name it.
   void give_back(shipper::Chunk& chunk) {
     if (chunk.lent_bytes == 0) return;
     lent_bytes_ -= std::exchange(chunk.lent_bytes, 0);
@@ -82,7 +81,7 @@ class ChunkPool {
   }
 
   std::vector<std::unique_ptr<shipper::Chunk>> all_;
-  std::vector<shipper::Chunk*> small_, large_;  // Not lent, by what they hold.
+  std::vector<shipper::Chunk*> small_, large_;  // Not lent, by their memory.
   size_t lent_bytes_ = 0, lent_chunks_ = 0, free_bytes_ = 0;
 };
 

@@ -10,9 +10,7 @@
 namespace longshore::agent {
 namespace {
 
-int64_t longer_park(int64_t park_ns) {
-  return std::clamp(park_ns * 2, limits::kParkNsMin, limits::kParkNsMax);
-}
+constexpr int64_t kSecondNs = 1'000'000'000;
 
 }  // namespace
 
@@ -37,17 +35,18 @@ Status Destinations::look_up(const std::string& name, Topic& topic, int64_t now_
   }
   if (count) {
     topic.partitions = count.value();
-    topic.parked_until_ns = topic.park_ns = 0;
+    topic.parked_until_ns = 0;
+    topic.missing.reset();
     return ok();
   }
   if (count.error().code == ErrorCode::kRetryable) {
     topic.parked_until_ns = now_ns + limits::kAskAgainNs;
     return count.error();
   }
-  topic.park_ns = longer_park(topic.park_ns);
-  topic.parked_until_ns = now_ns + topic.park_ns;
-  spdlog::warn("topic {} cannot be used, what goes there waits: {} Trying again in {} s.", name,
-               count.error().message, topic.park_ns / 1'000'000'000);
+  const int64_t wait_ns = topic.missing.next();
+  topic.parked_until_ns = now_ns + wait_ns;
+  spdlog::warn("topic {} cannot be used, its logs wait: {} Trying again in {} s.", name,
+               count.error().message, wait_ns / kSecondNs);
   return count.error();
 }
 
@@ -80,31 +79,31 @@ Result<Destination*> Destinations::find(const std::string& name, SourceId source
 void Destinations::failed(const shipper::TopicPartition& where, const std::string& why,
                           int64_t now_ns) {
   Topic& topic = topics_[where.topic];
-  topic.partitions = 0;  // Deleted, made anew, or grown: ask again.
+  topic.partitions = 0;  // It may have been deleted, made anew, or grown: ask again.
   for (const auto& known : topic.all) {
     if (known->where != where) continue;
     if (++known->failures < limits::kPartitionFailuresMax) return;
     known->failures = 0;
-    known->park_ns = longer_park(known->park_ns);
-    known->parked_until_ns = now_ns + known->park_ns;
-    spdlog::warn("partition {} of topic {} failed twice, its sources wait {} s: {}",
-                 where.partition, where.topic, known->park_ns / 1'000'000'000, why);
+    const int64_t wait_ns = known->parking.next();
+    known->parked_until_ns = now_ns + wait_ns;
+    spdlog::warn("partition {} of topic {} failed twice, its logs wait: {} Trying again in {} s.",
+                 where.partition, where.topic, why, wait_ns / kSecondNs);
   }
 }
 
 void Destinations::topic_failed(const std::string& name, const std::string& why, int64_t now_ns) {
   Topic& topic = topics_[name];
   topic.partitions = 0;
-  topic.refused_park_ns = longer_park(topic.refused_park_ns);
-  topic.parked_until_ns = now_ns + topic.refused_park_ns;
-  spdlog::warn("topic {} cannot be used, what goes there waits: {} Trying again in {} s.", name,
-               why, topic.refused_park_ns / 1'000'000'000);
+  const int64_t wait_ns = topic.barred.next();
+  topic.parked_until_ns = now_ns + wait_ns;
+  spdlog::warn("topic {} cannot be used, its logs wait: {} Trying again in {} s.", name, why,
+               wait_ns / kSecondNs);
 }
 
 void Destinations::committed(const std::set<std::string>& topics) {
   for (auto& [name, topic] : topics_) {
     if (!topics.contains(name)) continue;
-    topic.refused_park_ns = 0;
+    topic.barred.reset();
     for (const auto& known : topic.all) {
       known->failures = 0;
     }

@@ -87,7 +87,7 @@ Status Lane::close_transaction() {
   batches_.committed();
   housekeeping_.offset_committed();
   failures_ = 0;
-  retry_ns_ = 0;
+  retry_.reset();
   return try_larger_batches();
 }
 
@@ -142,7 +142,7 @@ void Lane::wait_for_work() {
 
 // The first failures of an outage are logged, then fewer and fewer.
 void Lane::note_failure(const Error& error) {
-  if (blame_.heed(feed_.last_trouble(), transaction_.state().topics)) retry_ns_ = 0;
+  if (blame_.heed(feed_.last_trouble(), transaction_.state().topics)) retry_.reset();
   ++failures_;
   if (failures_ > 3 && (failures_ & (failures_ - 1)) != 0) return;
   spdlog::warn(
@@ -151,8 +151,7 @@ void Lane::note_failure(const Error& error) {
 }
 
 bool Lane::wait_before_retry() {
-  retry_ns_ = std::clamp(retry_ns_ * 2, limits::kRetryNsMin, limits::kRetryNsMax);
-  const int64_t until = setup_.clock.monotonic_ns() + retry_ns_;
+  const int64_t until = setup_.clock.monotonic_ns() + retry_.next();
   while (setup_.clock.monotonic_ns() < until && !inbox_.stopping()) {
     setup_.waiter.wait(until, std::array{setup_.inbox.wake_fd()});
     inbox_.apply();

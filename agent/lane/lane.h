@@ -25,6 +25,8 @@
 #include "agent/lane/source_reader.h"
 #include "agent/lane/sources.h"
 #include "agent/lane/take_over.h"
+#include "config/backoff.h"
+#include "config/limits.h"
 
 namespace longshore::agent {
 
@@ -61,8 +63,8 @@ class Lane {
   SourceReader reader_;
   Housekeeping housekeeping_;
   TakeOver take_over_;
-  int failures_ = 0;      // Sessions in a row that failed.
-  int64_t retry_ns_ = 0;  // The pause before the next session.
+  int failures_ = 0;  // Sessions in a row that failed.
+  Backoff retry_{limits::kRetryNsMin, limits::kRetryNsMax};
 };
 
 }  // namespace longshore::agent

@@ -13,8 +13,8 @@
 
 namespace longshore::agent {
 
-/// Any thread may post; one thread takes. Unbounded by itself: what is posted is bounded by the
-/// number of sources, for touches are gathered per source and a file is announced once.
+/// Thread: any may post, one takes. It has no bound of its own: the number of sources bounds what
+/// is posted, because touches are gathered per source and a file is announced once.
 template <typename Message>
 class Mailbox {
  public:
@@ -30,7 +30,7 @@ class Mailbox {
     if (was_empty) signal();
   }
 
-  /// All that was posted since the last call, in order; wake_fd() is quiet until the next post.
+  /// Everything posted since the last call, in order. wake_fd() is quiet until the next post.
   std::vector<Message> take() {
     uint64_t ignored = 0;
     if (::read(wake_.get(), &ignored, sizeof ignored) < 0) ignored = 0;
@@ -38,7 +38,7 @@ class Mailbox {
     return std::exchange(messages_, {});
   }
 
-  /// Readable while something waits.
+  /// Readable while a message waits.
   int wake_fd() const { return wake_.get(); }
 
  private:

@@ -1,5 +1,5 @@
-// What the watch loop and a lane say to each other. Everything that crosses is immutable or moved;
-// both sides speak in source ids and descriptors, never in each other's objects.
+// The messages between the watch loop and a lane. Everything that crosses is immutable or moved.
+// Both sides name sources by their ids and pass descriptors, never each other's objects.
 //
 //   watch loop --ToLane--> lane --ToWatch--> watch loop
 #pragma once
@@ -30,13 +30,13 @@ struct SourceSpec {
   std::string image;
 };
 
-/// A generation of a source: the first, a successor, or one that was known before a restart. They
-/// come in the order of the stream.
+/// A generation of a source: its first, a successor, or one that was known before a restart.
+/// Generations come in the order of the stream.
 struct SourceOpened {
   std::shared_ptr<const SourceSpec> spec;
   std::shared_ptr<const OpenFile> file;  ///< Null: only the spec is new (its container runs again).
   uint64_t start_offset = 0;             ///< Where to begin if the source was never seen before.
-  bool gap_before = false;               ///< Other generations came and went unseen before it.
+  bool gap_before = false;               ///< Generations before it came and went unseen.
 };
 
 /// These sources may have grown, or their files were renamed or truncated.
@@ -44,12 +44,12 @@ struct SourcesTouched {
   std::vector<SourceId> sources;
 };
 
-/// Nobody writes to it any more (its container died): an unterminated last line is complete.
+/// No process writes to it any more (its container died): an unterminated last line is complete.
 struct SourceEnded {
   SourceId source;
 };
 
-/// Nobody declares it any more: ship what is open, then let go of it.
+/// No declaration names it any more: ship what is open, then let go of it.
 struct SourceReleased {
   SourceId source;
   bool deleted = false;  ///< Its file is gone: the retention of its state begins.
@@ -60,20 +60,20 @@ struct SourceVanished {
   std::shared_ptr<const SourceSpec> spec;
 };
 
-/// A deleted file that takes more of the disk than such files may: its rest is given up.
+/// Deleted files take more of the disk than they may: the rest of this one is given up.
 struct FileGivenUp {
   SourceId source;
   checkpoint::FileIdentity identity;
 };
 
-/// The answer to LookForCopy: the file that may be a copy of the source's, made before it was
-/// truncated (logrotate's copytruncate); null: there is none.
+/// The answer to LookForCopy: a file that may be a copy of the source's file, made before that was
+/// truncated (logrotate's copytruncate). Null: there is none.
 struct CopyFound {
   SourceId source;
   std::shared_ptr<const OpenFile> file;
 };
 
-/// Everything that was there at the start has been opened: `--once` may finish.
+/// Every log that was there at the start has been opened: `--once` may finish.
 struct StartScanned {};
 
 struct StopLane {};
@@ -81,15 +81,16 @@ struct StopLane {};
 using ToLane = std::variant<SourceOpened, SourcesTouched, SourceEnded, SourceReleased,
                             SourceVanished, FileGivenUp, CopyFound, StartScanned, StopLane>;
 
-/// A lane cannot go on: the process exits with this status after printing the sentence.
+/// A lane ended. With an exit status other than 0 the process prints the sentence and exits with
+/// it.
 struct LaneStopped {
   LaneId lane;
   int exit_status = 0;
   std::string message;
-  bool restart = false;  ///< The checkpoint's handle is dead: start again with a fresh database.
+  bool restart = false;  ///< The database handle is dead: rebuild the checkpoint and start again.
 };
 
-/// The source's file was truncated: is there a copy of what stood in it? Answered by CopyFound.
+/// The source's file was truncated. Is there a copy of its old content? Answered by CopyFound.
 struct LookForCopy {
   SourceId source;
 };

@@ -1,5 +1,5 @@
-// How a lane's thread waits: beside the clock the only seam to time that passes. In the simulation
-// the world goes on meanwhile, on the same thread.
+// How a lane's thread waits. Beside the clock this is the only seam to the passage of time: in the
+// simulation the world moves on while a lane waits, on the same thread.
 #pragma once
 
 #include <cstdint>
@@ -9,11 +9,11 @@
 
 namespace longshore::agent {
 
-/// Thread: a lane's; one may serve several.
+/// Thread: a lane's. One waiter may serve several lanes.
 class Waiter {
  public:
   virtual ~Waiter() = default;
-  /// Until `until_ns` (monotonic), or until one of the descriptors is readable. May return early.
+  /// Waits until `until_ns` (monotonic) or until a descriptor is readable. May return early.
   virtual void wait(int64_t until_ns, std::span<const int> readable) = 0;
 };
 

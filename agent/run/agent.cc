@@ -18,9 +18,9 @@
 namespace longshore::agent {
 namespace {
 
-constexpr int64_t kGatherMaxMs = 50;  // Of writes, before their lanes are told.
+constexpr int64_t kGatherMaxMs = 50;  // Writes are gathered for so long before lanes are told.
 
-// A lane with everything that its thread owns.
+// A lane with everything its thread owns.
 struct LaneRig {
   explicit LaneRig(const Clock& clock) : waiter(clock) {}
   std::unique_ptr<checkpoint::Store> store;
@@ -34,7 +34,8 @@ struct LaneRig {
   std::thread thread;
 };
 
-// As many descriptors as the hard limit admits: a log file holds one until its end is confirmed.
+// Takes as many descriptors as the hard limit allows: a log file holds one until its end is
+// confirmed.
 void raise_descriptor_limit() {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
@@ -42,14 +43,14 @@ void raise_descriptor_limit() {
   ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-// Every lane that is asked for or that the checkpoint knows, with the sources it remembers.
+// What the checkpoint knew when the agent started.
 struct Known {
   std::string host_id;
   std::string cluster_id;
-  uint32_t lanes = 1;
+  uint32_t lanes = 1;  // Those that are asked for, and those of the checkpoint.
   bool first_start = false;
   Boots boots;
-  int64_t alive_ns = 0;  // All that was there to see before had been seen.
+  int64_t alive_ns = 0;  // Everything before that time had been seen.
   std::vector<checkpoint::StoredSource> sources;
 };
 
@@ -144,7 +145,7 @@ WatchOptions watch_options(const AgentSettings& settings) {
 }
 
 // Tells the lanes to finish and waits for them, but not for a call into librdkafka that ignores its
-// time-out: leaving without it is what a kill -9 does, which the next start handles.
+// time-out: leaving it behind is like a kill -9, and the next start handles that.
 void stop_lanes(std::vector<std::unique_ptr<LaneRig>>& rigs, Mailbox<ToWatch>& from_lanes,
                 std::vector<LaneStopped>& stopped, const Clock& clock) {
   for (auto& rig : rigs) rig->inbox.post(StopLane{});
@@ -152,19 +153,19 @@ void stop_lanes(std::vector<std::unique_ptr<LaneRig>>& rigs, Mailbox<ToWatch>& f
   while (stopped.size() < rigs.size() && clock.monotonic_ns() < until) {
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
     for (ToWatch& message : from_lanes.take()) {
-      auto* said = std::get_if<LaneStopped>(&message);
-      if (said != nullptr) stopped.push_back(std::move(*said));
+      auto* lane = std::get_if<LaneStopped>(&message);
+      if (lane != nullptr) stopped.push_back(std::move(*lane));
     }
   }
   if (stopped.size() < rigs.size()) {
     spdlog::warn(
-        "stopping without an answer from Kafka; nothing is lost: what it did not confirm "
-        "is sent again");
-    const auto is_wrong = [](const LaneStopped& each) { return each.exit_status != 0; };
-    const auto wrong = std::find_if(stopped.begin(), stopped.end(), is_wrong);
-    if (wrong != stopped.end()) spdlog::error("{}", wrong->message);
+        "stopped without an answer from Kafka. Nothing is lost: the next start sends again what "
+        "Kafka did not confirm.");
+    const auto failed = std::ranges::find_if(
+        stopped, [](const LaneStopped& each) { return each.exit_status != 0; });
+    if (failed != stopped.end()) spdlog::error("{}", failed->message);
     spdlog::shutdown();
-    ::_exit(wrong == stopped.end() ? 0 : wrong->exit_status);
+    ::_exit(failed == stopped.end() ? 0 : failed->exit_status);
   }
   for (auto& rig : rigs) rig->thread.join();
 }

@@ -154,7 +154,7 @@ def a_clock_that_is_years_off(lab, kafka):
     clock.step(TEN_YEARS)
     agent = lab.agent(kafka.brokers, topic="years", sources={"years": path}, name="years",
                       env=clock.environment).start()
-    agent.wait_for_log("failed twice, its sources wait")
+    agent.wait_for_log("failed twice, its logs wait")
     clock.step(0)
     wait_for_records(kafka.brokers, 300, 60, "years")
     agent.stop()
