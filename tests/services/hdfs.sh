@@ -12,9 +12,10 @@
 #   hdfs.sh status|address DIR
 #   hdfs.sh tool DIR CLASS ARGS...  for example org.apache.hadoop.fs.FsShell -ls /
 #
-# HDFS_HEAP: MB for a node (256); HDFS_WAIT: seconds (120); HDFS_PROPS, HTTPFS_PROPS: more of
-# hdfs-site.xml and httpfs-site.xml, "name=value name=value". HDFS_TLS=1, when DIR is made: all of
-# them speak HTTPS and nothing else; DIR/ca.pem is whom to trust.
+# HDFS_HEAP: MB for a node (256); HDFS_WAIT: seconds (120); HDFS_TIER=1: starts sooner, but never
+# becomes as quick as it could; HDFS_PROPS, HTTPFS_PROPS: more of hdfs-site.xml and httpfs-site.xml,
+# "name=value name=value". HDFS_TLS=1, when DIR is made: all of them speak HTTPS and nothing else;
+# DIR/ca.pem is whom to trust.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/jars.sh"
@@ -23,7 +24,30 @@ cache=$(jars_cache hadoop)
 
 usage() { sed -n '2,/^set -/{/^#/p}' "$0" >&2; exit 2; }
 
-fetch() { fetch_jars hadoop "$cache"; }
+fetch() {
+  fetch_jars hadoop "$cache"
+  [ -e "$cache.format" ] || make_format
+}
+
+# Hadoop's tool formats a file system once; each NameNode gets a copy with an id of its own.
+make_format() {
+  local dir
+  dir=$(mktemp -d)
+  "$here/free_ports.py" 6 >"$dir/ports"
+  configure
+  ( run_java "$(main_class namenode)" -format -force -nonInteractive ) >"$dir/format.log" 2>&1 ||
+    { tail -n 5 "$dir/format.log" >&2; rm -rf "$dir"; die "formatting failed"; }
+  tar -C "$dir" -cf "$cache.format.$$" nn
+  mv "$cache.format.$$" "$cache.format"
+  rm -rf "$dir"
+}
+
+format() {
+  tar -C "$dir" -xf "$cache.format"
+  # A DataNode of another run that ever meets it on a port must be refused.
+  sed -i "s/^clusterID=.*/clusterID=CID-$(cat /proc/sys/kernel/random/uuid)/" \
+    "$dir/nn/current/VERSION"
+}
 
 port() { sed -n "$1p" "$dir/ports"; }
 address() { echo "127.0.0.1:$(port 2)"; }
@@ -104,7 +128,7 @@ X
 }
 
 run_java() {
-  exec java -Xmx"${heap}m" -XX:+UseSerialGC -Djava.net.preferIPv4Stack=true \
+  exec java -Xmx"${heap}m" -XX:+UseSerialGC -XX:TieredStopAtLevel="${HDFS_TIER:-4}" -Djava.net.preferIPv4Stack=true \
     -Dhadoop.log.dir="$dir" -Dhadoop.home.dir="$dir" -Dhttpfs.home.dir="$dir" \
     -Dhttpfs.config.dir="$dir/conf" -Dhttpfs.log.dir="$dir" -Dhttpfs.temp.dir="$dir/tmp" \
     --add-opens java.base/java.lang=ALL-UNNAMED -cp "$dir/conf:$cache/*" "$@"
@@ -165,9 +189,7 @@ start() {
     "$here/free_ports.py" 6 >"$dir/ports"
   fi
   configure
-  [ -e "$dir/nn/current/VERSION" ] ||
-    ( run_java "$(main_class namenode)" -format -force -nonInteractive ) \
-      >"$dir/format.log" 2>&1 || { tail -n 5 "$dir/format.log" >&2; die "formatting failed"; }
+  [ -e "$dir/nn/current/VERSION" ] || format
   launch namenode
   launch datanode
   await

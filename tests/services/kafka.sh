@@ -13,7 +13,8 @@
 #   kafka.sh tool CLASS ARGS...        for example org.apache.kafka.tools.TransactionsCommand
 #
 # A new cluster chooses free ports and keeps them in DIR/ports. KAFKA_HEAP: MB for a node (400);
-# KAFKA_EXTRA: more broker settings, "k=v k=v", read at each start; KAFKA_WAIT: seconds (120).
+# KAFKA_EXTRA: more broker settings, "k=v k=v", read at each start; KAFKA_WAIT: seconds (120);
+# KAFKA_TIER=1: starts sooner, but never becomes as quick as it could.
 # KAFKA_PROXIED=1: each node has a second listener, which tells its clients to come to another port;
 # a program of the test listens there and passes on. `proxied DIR` prints these pairs of ports.
 # KAFKA_VERSION: another version than kafka-pom.xml's, such as 3.9.1.
@@ -24,11 +25,66 @@ heap=${KAFKA_HEAP:-400} wait_s=${KAFKA_WAIT:-120}
 cache=$(jars_cache kafka)${KAFKA_VERSION:+-$KAFKA_VERSION}
 
 run_java() {
-  java -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xshare:auto -Xmx128m \
+  java -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xmx128m "${java_shared[@]}" \
     -Dorg.slf4j.simpleLogger.defaultLogLevel=warn -cp "$cache/*" "$@"
 }
 
-fetch() { fetch_jars kafka "$cache" ${KAFKA_VERSION:+-Dkafka.version="$KAFKA_VERSION"}; }
+fetch() {
+  fetch_jars kafka "$cache" ${KAFKA_VERSION:+-Dkafka.version="$KAFKA_VERSION"}
+  [ -e "$cache.checkpoint" ] || make_bootstrap_checkpoint
+  archive_classes "$cache" live_once
+  use_classes "$cache"
+}
+
+# What is archived: a broker from its start to its end.
+live_once() {
+  local dir
+  dir=$(mktemp -d)
+  (
+    set -e
+    heap=400
+    prepare 1
+    write_config 1
+    launch 1
+    await 1
+    "$here/create_topic.py" "$(bootstrap)" logs 1 1
+    end TERM 1
+  ) && rm -rf "$dir" && return 0
+  [ ! -f "$dir/nodes" ] || end KILL 1
+  rm -rf "$dir"
+  return 1
+}
+
+# Formatting is the same for every node but for the ids: Kafka's tool does it once, and its file is
+# copied.
+make_bootstrap_checkpoint() {
+  local dir status=0
+  dir=$(mktemp -d)
+  prepare 1
+  write_config 1
+  run_java kafka.tools.StorageTool format -t "$(cat "$dir/cluster.id")" \
+    -c "$dir/1/server.properties" >"$dir/format.log" 2>&1 || status=$?
+  if [ $status = 0 ]; then
+    cp "$dir/1/data/bootstrap.checkpoint" "$dir/checkpoint"
+    mv "$dir/checkpoint" "$cache.checkpoint.$$"
+    mv "$cache.checkpoint.$$" "$cache.checkpoint"
+  else
+    tail -n 5 "$dir/format.log" >&2
+  fi
+  rm -rf "$dir"
+  [ $status = 0 ] || die "formatting failed"
+}
+
+# 22 characters that Kafka takes for an id.
+new_id() { head -c 16 /dev/urandom | base64 | tr '+/' 'AB' | cut -c1-22; }
+
+format() {  # node
+  local data=$dir/$1/data
+  mkdir -p "$data"
+  cp "$cache.checkpoint" "$data/bootstrap.checkpoint"
+  printf '%s\n' version=1 "cluster.id=$(cat "$dir/cluster.id")" "node.id=$1" \
+    "directory.id=$(new_id)" >"$data/meta.properties"
+}
 
 pid_of() { cat "$dir/$1/pid" 2>/dev/null || true; }
 
@@ -106,16 +162,13 @@ launch() {
   for p in "$(port "$i")" "$(controller "$i")" "$(behind "$i")"; do
     port_is_free "$p" || die "port $p was taken by another process"
   done
-  [ -f "$home/data/meta.properties" ] ||
-    run_java kafka.tools.StorageTool format -t "$(cat "$dir/cluster.id")" \
-      -c "$home/server.properties" >"$home/format.log" 2>&1 ||
-    { tail -n 5 "$home/format.log" >&2; die "formatting node $i failed"; }
+  [ -f "$home/data/meta.properties" ] || format "$i"
   [ ! -f "$home/log" ] || mv "$home/log" "$home/log.before"
   : >"$home/log"
   # A session of its own: Ctrl-C in the caller's terminal is not for the broker. setsid does not
   # fork here, so $! is Java's pid.
   setsid java -Xms"${heap}m" -Xmx"${heap}m" -XX:+UseSerialGC -XX:MaxDirectMemorySize=128m \
-    -XX:TieredStopAtLevel="${KAFKA_TIER:-4}" -Djava.awt.headless=true \
+    -XX:TieredStopAtLevel="${KAFKA_TIER:-4}" "${java_shared[@]}" -Djava.awt.headless=true \
     -Dorg.slf4j.simpleLogger.defaultLogLevel=info -Dorg.slf4j.simpleLogger.showDateTime=true \
     -Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS \
     -cp "$cache/*" kafka.Kafka "$home/server.properties" >>"$home/log" 2>&1 </dev/null &
@@ -149,28 +202,24 @@ end() {
   done
 }
 
+prepare() {  # number of nodes
+  mkdir -p "$dir"
+  [ ! -f "$dir/nodes" ] || return 0
+  "$here/free_ports.py" $((4 * $1)) >"$dir/ports"
+  # Clusters of two runs that ever meet on a port must refuse each other.
+  new_id >"$dir/cluster.id"
+  echo "$1" >"$dir/nodes"
+}
+
 start() {
   local n=${1:-1} i
   [[ $n == [13] ]] || die "start DIR 1 or start DIR 3"
   fetch
-  mkdir -p "$dir"
-  if [ ! -f "$dir/nodes" ]; then
-    echo "$n" >"$dir/nodes"
-    "$here/free_ports.py" $((4 * n)) >"$dir/ports"
-    # Clusters of two runs that ever meet on a port must refuse each other.
-    head -c 16 /dev/urandom | base64 | tr '+/' 'AB' | cut -c1-22 >"$dir/cluster.id"
-  fi
+  prepare "$n"
   for i in $(each_node); do write_config "$i"; launch "$i"; done
   # shellcheck disable=SC2046
   await $(each_node)
   bootstrap
-}
-
-create_topic() {
-  local args=(--bootstrap-server "$(bootstrap)" --create --topic "$1" --partitions "$2"
-    --replication-factor "$3") setting
-  for setting in "${@:4}"; do args+=(--config "$setting"); done
-  run_java org.apache.kafka.tools.TopicCommand "${args[@]}" >&2
 }
 
 usage() { sed -n '2,/^set -/{/^#/p}' "$0" >&2; exit 2; }
@@ -178,15 +227,16 @@ usage() { sed -n '2,/^set -/{/^#/p}' "$0" >&2; exit 2; }
 command=${1:-}
 case $command in
   fetch) fetch; exit ;;
-  tool) shift; run_java "$@"; exit ;;
+  tool) shift; use_classes "$cache"; run_java "$@"; exit ;;
   '') usage ;;
 esac
 [ $# -ge 2 ] || usage
+use_classes "$cache"
 case $2 in /*) dir=$2 ;; *) dir=$PWD/$2 ;; esac
 shift 2
 case $command in
   start) start "$@" ;;
-  topic) [ $# -ge 3 ] || usage; create_topic "$@" ;;
+  topic) [ $# -ge 3 ] || usage; "$here/create_topic.py" "$(bootstrap)" "$@" ;;
   kill) end KILL "$1" ;;
   stopone) end TERM "$1" ;;
   freeze) kill -STOP "$(pid_of "$1")" ;;

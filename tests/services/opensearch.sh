@@ -9,12 +9,14 @@
 #   opensearch.sh status|url DIR
 #
 # A new node chooses free ports and keeps them in DIR/ports. OS_HEAP: MB (512); OS_YML: more
-# settings, "k=v k=v", read at each start; OS_WAIT: seconds (180).
+# settings, "k=v k=v", read at each start; OS_WAIT: seconds (180); OS_TIER=1: starts sooner, but
+# never becomes as quick as it could.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/jars.sh"
 heap=${OS_HEAP:-512} wait_s=${OS_WAIT:-180}
 cache=$(jars_cache opensearch)
+main=$cache-$(cksum <"$here/OpenSearchNode.java" | cut -d' ' -f1).jar  # Starts the node.
 # Modules of the node: HTTP, analysers, field types, and what a log store's users expect.
 modules=(
   org.opensearch.transport.Netty4Plugin
@@ -25,14 +27,40 @@ modules=(
   org.opensearch.painless.PainlessPlugin
 )
 
-fetch() { fetch_jars opensearch "$cache"; }
+fetch() {
+  fetch_jars opensearch "$cache"
+  [ -e "$main" ] || make_main
+  archive_classes "${main%.jar}" live_once
+  use_classes "${main%.jar}"
+}
+
+make_main() {
+  local classes
+  classes=$(mktemp -d)
+  javac -cp "$cache/*" -d "$classes" "$here/OpenSearchNode.java" >&2 &&
+    jar cf "$classes/main.jar" -C "$classes" OpenSearchNode.class &&
+    cp "$classes/main.jar" "$main.$$" && mv "$main.$$" "$main" ||
+    die "OpenSearchNode.java cannot be compiled"
+  rm -rf "$classes"
+}
+
+# What is archived: a node from its start to its end.
+live_once() {
+  local dir status=0
+  dir=$(mktemp -d)
+  ( set -e; launch; await; end TERM ) || status=$?
+  [ ! -f "$dir/pid" ] || end KILL
+  rm -rf "$dir"
+  return "$status"
+}
 
 pid_of() { cat "$dir/pid" 2>/dev/null || true; }
 
 # A pid counts only while it is still our Java process: pids are reused.
 alive() {
   local pid; pid=$(pid_of)
-  [ -n "$pid" ] && grep -qsaF "$dir/Main.java" "/proc/$pid/cmdline"
+  [ -n "$pid" ] && grep -qsaF "OpenSearchNode" "/proc/$pid/cmdline" &&
+    grep -qsaF "$dir" "/proc/$pid/cmdline"
 }
 
 url() { echo "http://127.0.0.1:$(sed -n 1p "$dir/ports")"; }
@@ -62,44 +90,6 @@ appender.console.layout.pattern = %d{ISO8601} %p %c{1}: %m%n
 rootLogger.level = info
 rootLogger.appenderRef.console.ref = console
 P
-  # The jars hold no program that starts a node with chosen modules.
-  cat >"$dir/Main.java" <<'P'
-import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.List;
-import java.util.Map;
-import java.util.concurrent.CountDownLatch;
-import org.codelibs.opensearch.runner.node.OpenSearchRunnerNode;
-import org.opensearch.common.logging.LogConfigurator;
-import org.opensearch.common.settings.Settings;
-import org.opensearch.node.InternalSettingsPreparer;
-import org.opensearch.plugins.Plugin;
-
-public class Main {
-    public static void main(String[] words) throws Exception {
-        var home = Settings.builder().put("path.home", words[0]).build();
-        var environment = InternalSettingsPreparer.prepareEnvironment(
-            home, Map.of(), Path.of(words[0], "config"), () -> "n1");
-        LogConfigurator.registerErrorListener();
-        LogConfigurator.configure(environment);
-        List<Class<? extends Plugin>> modules = new ArrayList<>();
-        for (int i = 1; i < words.length; i++)
-            modules.add(Class.forName(words[i]).asSubclass(Plugin.class));
-        var node = new OpenSearchRunnerNode(environment, modules);
-        var ended = new CountDownLatch(1);
-        Runtime.getRuntime().addShutdownHook(new Thread(() -> {
-            try {
-                node.close();
-            } catch (Exception trouble) {
-                trouble.printStackTrace();
-            }
-            ended.countDown();
-        }));
-        node.start();
-        ended.await();
-    }
-}
-P
 }
 
 ready() {
@@ -107,10 +97,8 @@ ready() {
     >/dev/null 2>&1
 }
 
-start() {
-  fetch
+launch() {
   mkdir -p "$dir"
-  alive && die "it runs already, pid $(pid_of)"
   [ -f "$dir/ports" ] || "$here/free_ports.py" 2 >"$dir/ports"
   write_config
   [ ! -f "$dir/log" ] || mv "$dir/log" "$dir/log.before"
@@ -118,20 +106,32 @@ start() {
   # here, so $! is Java's pid.
   (
     cd "$dir"
-    exec setsid java -Xms"${heap}m" -Xmx"${heap}m" -XX:+UseSerialGC -Dlog4j2.disable.jmx=true \
+    exec setsid java -Xms"${heap}m" -Xmx"${heap}m" -XX:+UseSerialGC \
+      -XX:TieredStopAtLevel="${OS_TIER:-4}" "${java_shared[@]}" -Dlog4j2.disable.jmx=true \
       --add-opens java.base/java.lang=ALL-UNNAMED --add-opens java.base/java.nio=ALL-UNNAMED \
-      -cp "$cache/*" "$dir/Main.java" "$dir" "${modules[@]}" >"$dir/log" 2>&1 </dev/null
+      -cp "$main:$cache/*" OpenSearchNode "$dir" "${modules[@]}" >"$dir/log" 2>&1 </dev/null
   ) &
   echo $! >"$dir/pid"
   # On a busy machine it takes a while until java has replaced the shell, which bears another name.
-  local deadline=$((SECONDS + wait_s)) try
+  local try
   for try in {1..100}; do alive && break; sleep 0.05; done
+}
+
+await() {
+  local deadline=$((SECONDS + wait_s))
   until ready; do
     alive || { tail -n 20 "$dir/log" >&2; die "the node died while starting; see $dir/log"; }
     [ $SECONDS -lt $deadline ] ||
       { tail -n 20 "$dir/log" >&2; die "the node did not serve within $wait_s s; see $dir/log"; }
     sleep 0.2
   done
+}
+
+start() {
+  fetch
+  alive && die "it runs already, pid $(pid_of)"
+  launch
+  await
   url
 }
 
