@@ -12,6 +12,7 @@
 
 #include "config/fd.h"
 #include "config/limits.h"
+#include "tests/fakes/seed.h"
 
 namespace longshore::checkpoint {
 namespace {
@@ -164,7 +165,7 @@ uint64_t naive_prefix(const MarkList& list, const std::string& before, const std
 }
 
 TEST(Marks, random_feeds_and_damages_agree_with_comparing_bytes) {
-  const uint64_t seed = std::random_device()();
+  const uint64_t seed = fakes::seed();
   SCOPED_TRACE("seed " + std::to_string(seed));
   std::mt19937_64 random(seed);
   int partly_proven = 0;

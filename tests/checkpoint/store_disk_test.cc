@@ -17,6 +17,7 @@
 #include "checkpoint/state_dir.h"
 #include "checkpoint/store.h"
 #include "config/fd.h"
+#include "tests/fakes/seed.h"
 #include "tests/fakes/temporary_dir.h"
 
 namespace longshore::checkpoint {
@@ -92,7 +93,7 @@ TEST(StoreDisk, a_kill_at_any_moment_leaves_a_prepare_whole_or_absent) {
     ASSERT_TRUE(store);
     ASSERT_TRUE(store.value()->put_sources(rows()));
   }
-  const uint64_t seed = std::random_device()();
+  const uint64_t seed = fakes::seed();
   SCOPED_TRACE("seed " + std::to_string(seed));
   std::mt19937_64 random(seed);
   uint64_t before = 0;

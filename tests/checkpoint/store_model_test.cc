@@ -12,6 +12,7 @@
 
 #include "checkpoint/store.h"
 #include "tests/fakes/memory_store.h"
+#include "tests/fakes/seed.h"
 #include "tests/fakes/temporary_dir.h"
 
 namespace longshore::checkpoint {
@@ -381,13 +382,13 @@ TEST(StoreModel, sqlite_agrees_with_the_model) {
   };
   std::unique_ptr<Store> store;
   reopen(store);
-  walk(std::move(store), reopen, 2500, std::random_device()());
+  walk(std::move(store), reopen, 2500, fakes::seed());
   EXPECT_GT(reopened, 50);
 }
 
 TEST(StoreModel, the_store_in_memory_agrees_with_the_model) {
   const auto keep = [](std::unique_ptr<Store>&) {};
-  walk(std::make_unique<fakes::MemoryStore>(), keep, 5'000, std::random_device()());
+  walk(std::make_unique<fakes::MemoryStore>(), keep, 5'000, fakes::seed());
 }
 
 TEST(StoreModel, the_store_in_memory_fails_when_it_is_told_to_and_changes_nothing) {

@@ -11,6 +11,8 @@
 #include <random>
 #include <unordered_set>
 
+#include "tests/fakes/seed.h"
+
 namespace longshore::shipper {
 namespace {
 
@@ -219,7 +221,7 @@ std::string random_text(std::mt19937_64& random) {
 }
 
 TEST(RecordEncoder, random_lines_read_back_as_the_reference_repairs_them) {
-  const uint64_t seed = std::random_device{}();
+  const uint64_t seed = fakes::seed();
   SCOPED_TRACE("seed " + std::to_string(seed));
   std::mt19937_64 random(seed);
   const ReferenceRepair repair;
@@ -318,7 +320,7 @@ TEST(RecordEncoder, raw_text_in_the_arena_is_found_after_the_arena_grew) {
 }
 
 TEST(FittingPrefix, is_the_longest_that_stays_within_the_limit) {
-  std::mt19937_64 random(std::random_device{}());
+  std::mt19937_64 random(fakes::seed());
   size_t cuts = 0;
   for (const RecordFormat format : {RecordFormat::kText, RecordFormat::kJson, RecordFormat::kRaw}) {
     RecordEncoder encoder(envelope(format));

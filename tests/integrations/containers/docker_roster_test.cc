@@ -11,6 +11,7 @@
 #include "config/limits.h"
 #include "integrations/containers/docker/events.h"
 #include "integrations/containers/docker/roster.h"
+#include "tests/fakes/seed.h"
 
 namespace longshore::docker {
 namespace {
@@ -241,7 +242,7 @@ TEST(Roster, a_daemon_gone_mad_cannot_fill_it) {
 // The model: an end is told only of what was told, once a life; nothing follows "gone"; when all is
 // quiet, what was told is the truth.
 TEST(Roster, random_lives_with_random_answers_keep_the_promises) {
-  const unsigned seed = std::random_device()();
+  const unsigned seed = fakes::seed();
   std::mt19937 random(seed);
   SCOPED_TRACE("seed " + std::to_string(seed));
   size_t lives = 0;
