@@ -67,7 +67,7 @@ def once(lab, kafka, url, group, *flags):
 
 def refused(said, command, *words, status=2):
     """That status and one sentence, in which all of `said` is."""
-    done = run(BINARY, command, "--topic", "logs", *words, ok=False, timeout=30)
+    done = run(BINARY, command, "--topic", harness.LOGS, *words, ok=False, timeout=30)
     check(done.returncode == status and done.stderr.count("\n") == 1 and
           all(part in done.stderr for part in said),
           f"{command} {words}: {done.returncode}: {done.stderr}")
@@ -75,11 +75,12 @@ def refused(said, command, *words, status=2):
 
 
 def check_reading(url, files, records, *flags):
-    done = run(BINARY, "audit", "--archive", url, "--topic", "logs", *flags, ok=False)
+    done = run(BINARY, "audit", "--archive", url, "--topic", harness.LOGS, *flags, ok=False)
     check(done.returncode == 0 and f"{records} records, 0 gaps, 0 duplicates" in done.stdout,
           done.stdout + done.stderr)
     for name, path in files.items():
-        lines = run(BINARY, "fetch", "--from", url, "--topic", "logs", "--source", name, *flags)
+        lines = run(BINARY, "fetch", "--from", url, "--topic", harness.LOGS, "--source", name,
+                    *flags)
         check(lines.stdout == path.read_text(), f"fetch of {name} is not what was shipped")
 
 
@@ -181,7 +182,7 @@ def with_kerberos(lab, shared):
 
 def test(lab):
     kafka = lab.kafka(settings="group.min.session.timeout.ms=1000")
-    kafka.topic("logs", 2)
+    kafka.topic(harness.LOGS, 2)
     kdc = Kdc(lab)
     hdfs = start_hdfs(lab, env={"HDFS_TLS": "1", **kdc.hdfs_env()})
     shared = {"kafka": kafka, "kdc": kdc, "hdfs": hdfs, "files": ship(lab, kafka, "first")}

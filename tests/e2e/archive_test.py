@@ -8,8 +8,6 @@ line.
 
 import contextlib
 import json
-import os
-import random
 import subprocess
 import threading
 import time
@@ -55,14 +53,14 @@ def shipping(lab, kafka, records, name):
 
 def kafka_with_topic(lab, name):
     kafka = lab.kafka(settings="group.min.session.timeout.ms=1000", name=name)
-    kafka.topic("logs", 4)
+    kafka.topic(harness.LOGS, 4)
     return kafka
 
 
 def killed(lab, shared):
     """One archiver on a directory and three members on HDFS, killed while records come."""
     kafka, hdfs, archive = shared["kafka"], shared["hdfs"](), Mounted(lab.dir / "archive")
-    moments = random.Random(os.urandom(8))
+    moments = harness.seeded()
     # Small files: who dies shall die while he publishes.
     flags = ["--roll-bytes", 20_000, "--roll-seconds", 1, "--user", "root"]
     alone = Archiver(lab, kafka.brokers, archive.url(), flags=flags, name="alone").start()
@@ -108,13 +106,13 @@ def killed(lab, shared):
 
 
 def fetched(archive, *words):
-    return run(BINARY, "fetch", "--from", archive.url(), "--topic", "logs", "--user", "root",
+    return run(BINARY, "fetch", "--from", archive.url(), "--topic", harness.LOGS, "--user", "root",
                *words, timeout=300).stdout
 
 
 def audited(archive, *words):
-    done = run(BINARY, "audit", "--archive", archive.url(), "--topic", "logs", "--user", "root",
-               *words, ok=False, timeout=300)
+    done = run(BINARY, "audit", "--archive", archive.url(), "--topic", harness.LOGS, "--user",
+               "root", *words, ok=False, timeout=300)
     return done.returncode, done.stdout + done.stderr
 
 
@@ -133,7 +131,7 @@ def read_back(lab, shared):
     check(fetched(archive, "--until", "2020-01-01") == "", "fetch --until")
     check(fetched(archive, "--since", "2020-01-01").count("\n") == RECORDS, "fetch --since")
     with open("/dev/full", "wb") as full:
-        done = subprocess.run([BINARY, "fetch", "--from", archive.url(), "--topic", "logs"],
+        done = subprocess.run([BINARY, "fetch", "--from", archive.url(), "--topic", harness.LOGS],
                               stdout=full, stderr=subprocess.PIPE, timeout=60, check=False)
     check(done.returncode == 1 and b"No space left" in done.stderr, f"a full disk: {done}")
     record = json.loads(fetched(archive, "--source", "s1", "--json").splitlines()[0])
@@ -260,7 +258,7 @@ def jobs_and_gateways(lab, shared):
                       "    print(json.loads(line)['longshore']['name'])\n")
     hdfs.tool("org.apache.hadoop.streaming.HadoopStreaming",
               "-D", "mapreduce.framework.name=local", "-D", "mapreduce.job.reduces=1",
-              "-input", "/httpfs/topic=logs/date=*/hour=*", "-output", "/counted",
+              "-input", f"/httpfs/topic={harness.LOGS}/date=*/hour=*", "-output", "/counted",
               "-mapper", f"python3 {mapper}", "-reducer", "uniq -c")
     counted = {}
     for row in hdfs.shell("-cat", "/counted/part-*").splitlines():
@@ -291,7 +289,7 @@ def others_records(lab, shared):
 
 def wrong_settings(lab, shared):
     """One sentence, and status 2."""
-    usual = ["--brokers", shared["kafka"].brokers, "--topic", "logs"]
+    usual = ["--brokers", shared["kafka"].brokers, "--topic", harness.LOGS]
     occupied = lab.dir / "occupied"
     occupied.write_text("a file")
     for words, said in [

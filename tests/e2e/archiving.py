@@ -24,7 +24,7 @@ class Hdfs:
 
     def __init__(self, directory, settings="", env=None):
         self.dir = str(directory)
-        self.env = {"HDFS_PROPS": settings, **(env or {})}
+        self.env = {"HDFS_PROPS": settings, "HDFS_TIER": "1", **(env or {})}
         self.tls = self.env.get("HDFS_TLS") == "1"
         self.ca = f"{self.dir}/ca.pem"
         self.address = self._script("start").stdout.strip().splitlines()[-1]
@@ -132,7 +132,7 @@ def start_hdfs(lab, settings="", env=None):
 class Archiver(harness.Agent):
     """One `longshore archive` after the other; kept and ended as agents are."""
 
-    def __init__(self, lab, brokers, to, topic="logs", flags=(), name="archive"):
+    def __init__(self, lab, brokers, to, topic=harness.LOGS, flags=(), name="archive"):
         super().__init__(lab, brokers, name=name)
         self.words = ["--brokers", brokers, "--topic", topic, "--to", to, "--work-dir",
                       str(self.state_dir), "--kafka", "session.timeout.ms=1500", "--kafka",
@@ -192,7 +192,7 @@ class Lines:
         return self.counts.get(source, 0), found.hexdigest() if found else ""
 
 
-def check_archive(archive, kafka, topic="logs"):
+def check_archive(archive, kafka, topic=harness.LOGS):
     """The names tile each partition, and the lines are those of Kafka, in its order. Returns how
     many lines and files there are."""
     chains = published(archive)
@@ -211,7 +211,7 @@ def check_archive(archive, kafka, topic="logs"):
     return sum(found.counts.values()), sum(len(files) for files in chains.values())
 
 
-def wait_until_archived(archive, kafka, seconds, topic="logs"):
+def wait_until_archived(archive, kafka, seconds, topic=harness.LOGS):
     """Waits until the names reach the last record of each partition; says how far they came."""
     ends, behind = {}, {}
     for line in kafka.tool("GetOffsetShell", "--topic", topic).splitlines():

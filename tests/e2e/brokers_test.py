@@ -24,7 +24,7 @@ def arguments():
 
 def test(lab, options):
     kafka = lab.kafka(3)
-    kafka.topic("logs", 8)
+    kafka.topic(harness.LOGS, 8)
     files = [(f"s{i}", lab.dir / f"s{i}.log") for i in range(options.sources)]
     agent = lab.agent(kafka.brokers, sources=dict(files), flags=["--linger-ms", 200]).start()
     process = agent.process.pid

@@ -34,8 +34,8 @@ def lifetimes(path):
 
 
 def test(lab, options):
-    kafka = lab.kafka()
-    kafka.topic("logs", 8)
+    kafka = lab.shared_kafka()
+    kafka.topic(harness.LOGS, 8)
     docker = lab.dockerd()
     agent = lab.agent(kafka.brokers, docker=docker.address).start()
     agent.wait_for_log("(?i)docker")

@@ -115,8 +115,9 @@ def a_topic_that_is_not_admitted(host):
     host.kafka.topic("private", 1)
     host.run("t-denied", "/app/logs/a.log", shell=numbers(">>/app/logs/a.log"), x_topic="private")
     host.agent.wait_for_log("private")
-    time.sleep(1)
-    host.agent.check_running()
+    after = host.topic("t-after")
+    host.run(after, "/app/logs/a.log", shell=numbers(">>/app/logs/a.log"))
+    host.expect(after, lines())  # By then the other's lines would have come too.
     check(not messages(host.kafka.brokers, "private"), "a container chose a forbidden topic")
     say("a topic that the operator does not admit is not written")
 
@@ -235,7 +236,7 @@ def no_docker_yet(host):
 
 def test(lab):
     kafka = lab.kafka()
-    kafka.topic("logs", 4)
+    kafka.topic(harness.LOGS, 4)
     host = Host(lab, kafka, "agent")
     harness.run_parts((ways_to_keep_logs, streams, a_topic_that_is_not_admitted,
                        a_container_that_starts_again, hostile_containers, a_restart_of_dockerd,

@@ -3,7 +3,8 @@
 Every test is a program: exit status 0 means that all its checks held. Processes end by their own
 pid when the lab closes, however the test ends. LONGSHORE_BIN names the binary (build/longshore),
 LONGSHORE_LONG=1 asks for the long counts, LONGSHORE_KEEP=1 keeps the directory, LONGSHORE_SLOW=N
-says that the binary takes N times as long as the one that is shipped (tests/e2e/sanitized.sh).
+says that the binary takes N times as long as the one that is shipped (tests/e2e/sanitized.sh),
+LONGSHORE_SEED=N gives a run the random moments of another one, which printed it.
 """
 
 import argparse
@@ -20,6 +21,8 @@ import tempfile
 import threading
 import time
 
+import shared
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SERVICES = ROOT / "tests" / "services"
 # Taken out of the environment: longshore reads variables of this prefix as its own settings.
@@ -28,7 +31,9 @@ LONG = os.environ.pop("LONGSHORE_LONG", "") == "1"
 SLOW = float(os.environ.pop("LONGSHORE_SLOW", "") or 1)
 KEEP = os.environ.pop("LONGSHORE_KEEP", "") == "1"
 IMAGE = "longshore-test"
+LOGS = f"logs-{os.urandom(4).hex()}"  # The topic of tests that need but one; others may run beside.
 STARTED = time.monotonic()
+SEED = int(os.environ.pop("LONGSHORE_SEED", "") or random.randrange(1 << 32))
 
 
 class Failure(Exception):
@@ -37,6 +42,12 @@ class Failure(Exception):
 
 def say(text):
     print(f"[{time.monotonic() - STARTED:6.1f} s] {text}", flush=True)
+
+
+def seeded():
+    """Random numbers that follow from the seed, which it prints."""
+    say(f"seed {SEED}: LONGSHORE_SEED={SEED} repeats it")
+    return random.Random(SEED)
 
 
 def check(holds, text):
@@ -67,14 +78,40 @@ def run(*command, timeout=180, ok=True, env=None):
     return done
 
 
-class Kafka:
+def scratch():
+    """Where directories of tests lie: a disk, for the agent refuses a state directory that a reboot
+    empties."""
+    base = tempfile.gettempdir()
+    kind = run("stat", "-f", "-c", "%T", base).stdout.strip()
+    return pathlib.Path("/var/tmp" if kind == "tmpfs" else base)
+
+
+class Cluster:
+    """A Kafka that somebody else starts and ends."""
+
+    nodes = 1
+
+    def __init__(self, brokers):
+        self.brokers = brokers
+
+    def topic(self, name, partitions=4, **settings):
+        words = [f"{key.replace('_', '.')}={value}" for key, value in settings.items()]
+        run(SERVICES / "create_topic.py", self.brokers, name, partitions, self.nodes, *words)
+
+    def tool(self, command, *words):
+        """Runs one of Kafka's own commands, such as tools.TopicCommand; its stdout."""
+        return run(SERVICES / "kafka.sh", "tool", f"org.apache.kafka.tools.{command}",
+                   "--bootstrap-server", self.brokers, *words, timeout=120).stdout
+
+
+class Kafka(Cluster):
     """A cluster of one or three real brokers. `env`: more variables of kafka.sh."""
 
     def __init__(self, directory, nodes=1, settings="", env=None):
+        super().__init__("")
         self.dir = str(directory)
         self.nodes = nodes
-        self.env = {"KAFKA_EXTRA": settings, **(env or {})}
-        self.topics = {}
+        self.env = {"KAFKA_EXTRA": settings, "KAFKA_TIER": "1", **(env or {})}
         self.start()
         self.topic("longshore-checkpoint", 1)
         self.topic("longshore-ledger", 1)
@@ -114,15 +151,6 @@ class Kafka:
 
     def thaw(self, node=1):
         self._script("thaw", node)
-
-    def topic(self, name, partitions=4, **settings):
-        words = [f"{key.replace('_', '.')}={value}" for key, value in settings.items()]
-        self._script("topic", name, partitions, self.nodes, *words)
-
-    def tool(self, command, *words):
-        """Runs one of Kafka's own commands, such as tools.TopicCommand; its stdout."""
-        return run(SERVICES / "kafka.sh", "tool", f"org.apache.kafka.tools.{command}",
-                   "--bootstrap-server", self.brokers, *words, timeout=120).stdout
 
     def close(self):
         self._script("wipe")
@@ -175,7 +203,7 @@ class Dockerd:
 class Agent:
     """One `longshore agent` after the other on one state directory."""
 
-    def __init__(self, lab, brokers, topic="logs", docker="off", sources=None, flags=(),
+    def __init__(self, lab, brokers, topic=LOGS, docker="off", sources=None, flags=(),
                  state=None, name="agent", env=None):
         self.log_path = lab.dir / f"{name}.agent-log"
         self.state_dir = pathlib.Path(state) if state else lab.dir / f"{name}-state"
@@ -260,11 +288,7 @@ class Lab:
         signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))
         signal.signal(signal.SIGALRM, self._overdue)
         signal.alarm(self.seconds)
-        base = tempfile.gettempdir()
-        kind = run("stat", "-f", "-c", "%T", base).stdout.strip()
-        # The agent refuses a state directory that a reboot empties.
-        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="ls-",
-                                                 dir="/var/tmp" if kind == "tmpfs" else base))
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="ls-", dir=scratch()))
         return self
 
     def _overdue(self, *_):
@@ -292,6 +316,12 @@ class Lab:
     def kafka(self, nodes=1, settings="", env=None, name="kafka"):
         return self._serve(Kafka, self.dir / name, nodes, settings, env)
 
+    def shared_kafka(self):
+        """For tests that do not harm it: that of the ctest which runs them, else one of their own.
+        Their topics have names that no other test gives."""
+        brokers = shared.brokers()
+        return Cluster(brokers) if brokers else self.kafka()
+
     def dockerd(self, live_restore=False):
         return self._serve(Dockerd, self.dir / f"d{len(self.services)}", live_restore)
 
@@ -307,7 +337,7 @@ class Lab:
         return Agent(self, brokers, **options)
 
 
-def audit(brokers, topic="logs", files=(), isolation=None):
+def audit(brokers, topic=LOGS, files=(), isolation=None):
     """The report of `longshore audit` as a dictionary, with its exit status as "status".
 
     `files`: pairs (name, path); the files of one name oldest first.
@@ -324,7 +354,7 @@ def audit(brokers, topic="logs", files=(), isolation=None):
     return report
 
 
-def audit_says(brokers, topic="logs", *more):
+def audit_says(brokers, topic=LOGS, *more):
     """What `longshore audit` prints for people, and its exit status."""
     done = run(BINARY, "audit", "--brokers", brokers, "--topic", topic, *more, ok=False)
     return done.stdout, done.returncode
@@ -355,7 +385,7 @@ def check_clean(report, records=None, sources=None, equal=None):
         check(found == equal, f"{found} of {equal} sources are byte-equal: {brief(report)}")
 
 
-def wait_for_records(brokers, records, seconds, topic="logs"):
+def wait_for_records(brokers, records, seconds, topic=LOGS):
     """Waits until that many records can be read; fails at once when there are more."""
     def enough():
         found = audit(brokers, topic)["totals"]
@@ -365,7 +395,7 @@ def wait_for_records(brokers, records, seconds, topic="logs"):
     wait_until(enough, seconds, f"{records} records in Kafka", pause=0.5)
 
 
-def tap(brokers, topic="logs", *more):
+def tap(brokers, topic=LOGS, *more):
     """All records of a topic as dictionaries."""
     done = run(BINARY, "tap", "--brokers", brokers, "--topic", topic, "--no-follow", "--json",
                *more, timeout=600)
@@ -378,7 +408,7 @@ def ledger(brokers, name, event):
             if record["longshore"]["name"] == name and record["longshore"]["event"] == event]
 
 
-def tap_lines(brokers, topic="logs"):
+def tap_lines(brokers, topic=LOGS):
     """The records of a topic as they are, one after the other: they may be more than memory holds.
     """
     words = [BINARY, "tap", "--brokers", brokers, "--topic", topic, "--no-follow", "--json"]
@@ -387,7 +417,7 @@ def tap_lines(brokers, topic="logs"):
     check(process.returncode == 0, f"tap exited with {process.returncode}")
 
 
-def messages(brokers, topic="logs", *more):
+def messages(brokers, topic=LOGS, *more):
     return [record["message"] for record in tap(brokers, topic, *more)]
 
 

@@ -25,7 +25,7 @@ class Scene:
 
     def __init__(self, lab):
         self.lab = lab
-        self.kafka = lab.kafka()
+        self.kafka = lab.shared_kafka()
         self.kafka.topic("longshore-dead-letter", 1)
         self.kafka.topic("secured", 3)
         self.search = serve_opensearch(lab)
@@ -157,7 +157,8 @@ def password_changes(scene):
     scene.ship(LINES)
     said = wait_until(lambda: re.search("warning .* 401.*--password-file.*", member.log()), 20,
                       "it says that the password is wrong")
-    time.sleep(2)
+    wait_until(lambda: sum(line.startswith("401 ") for line in scene.gateway.seen("basic")) >= 3,
+               60, "it tries again")
     member.check_running()
     check(scene.search.count("changed-secured-*") == before, "something passed unproven")
     check(len(re.findall(" 401", member.log())) <= 2, "it says so over and over")

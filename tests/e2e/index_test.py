@@ -214,12 +214,15 @@ def stops(lab, kafka, search):
         check(done.returncode == 2 and done.stderr.count("\n") == 1,
               f"{words}: status {done.returncode}: {done.stderr}")
     # Nobody there: it waits, says so, and ends at once when told to.
-    process = subprocess.Popen([BINARY, "index", "--brokers", kafka.brokers, "--topic", "stops",
-                                "--to", "http://127.0.0.1:9"], stderr=subprocess.PIPE, text=True)
-    time.sleep(2)
+    log_path = lab.dir / "nobody.log"
+    with open(log_path, "wb") as log:
+        process = subprocess.Popen(
+            [BINARY, "index", "--brokers", kafka.brokers, "--topic", "stops", "--to",
+             "http://127.0.0.1:9"], stderr=log)
+    lab.closers.append(process.kill)
+    wait_until(lambda: "waits" in log_path.read_text(), 30, "it says that it waits")
     process.terminate()
-    _, said = process.communicate(timeout=10)
-    check(process.returncode == 0 and "waits" in said, f"{process.returncode}: {said}")
+    check(process.wait(10) == 0, f"{process.returncode}: {log_path.read_text()}")
     say("bad settings end with 2 and one sentence, what cannot go on with 1")
 
 

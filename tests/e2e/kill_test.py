@@ -18,15 +18,15 @@ def arguments():
     parser.add_argument("--kills", type=int, default=200 if harness.LONG else 20)
     parser.add_argument("--sources", type=int, default=20)
     parser.add_argument("--lines", type=int, default=20_000, help="of each source")
-    parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
+    parser.add_argument("--seed", type=int, default=harness.SEED)
     return parser.parse_args()
 
 
 def test(lab, options):
     say(f"seed {options.seed}")
     moments = random.Random(options.seed)
-    kafka = lab.kafka()
-    kafka.topic("logs", 8)
+    kafka = lab.shared_kafka()
+    kafka.topic(harness.LOGS, 8)
     files = [(f"s{i:02d}", lab.dir / f"s{i:02d}.log") for i in range(options.sources)]
     for _, path in files:
         path.touch()

@@ -10,7 +10,6 @@ transaction was aborted, its number is used again: then the digest before it may
 """
 
 import os
-import random
 import re
 import shutil
 import sqlite3
@@ -40,8 +39,8 @@ def digests_in(text):
 class Checker:
     """Opens what a power loss left, each different image once."""
 
-    def __init__(self, folder, seed):
-        self.folder, self.chance = folder, random.Random(seed)
+    def __init__(self, folder, chance):
+        self.folder, self.chance = folder, chance
         self.seen = set()
         self.opened = self.proven = 0
 
@@ -133,9 +132,7 @@ class Life:
         memory = tempfile.mkdtemp(prefix="ls-image-",
                                   dir="/dev/shm" if os.path.isdir("/dev/shm") else None)
         lab.closers.append(lambda: shutil.rmtree(memory, ignore_errors=True))
-        seed = random.randrange(1 << 32)
-        say(f"seed {seed}")
-        self.checker = Checker(os.path.join(memory, "disk"), seed)
+        self.checker = Checker(os.path.join(memory, "disk"), harness.seeded())
         self.sent = []  # Digests, oldest first.
 
     def start(self, *more):
@@ -185,8 +182,8 @@ class Life:
 
 
 def test(lab):
-    kafka = lab.kafka()
-    kafka.topic("logs", 4)
+    kafka = lab.shared_kafka()
+    kafka.topic(harness.LOGS, 4)
     life = Life(lab, kafka)
     life.start()
     life.write(0)

@@ -176,7 +176,7 @@ def one_setting_everywhere(lab, kafka):
 
 
 def test(lab):
-    kafka = lab.kafka()
+    kafka = lab.shared_kafka()
     for topic in ("once", "alo", "formats", "raw", "long", "here", "env", "years"):
         kafka.topic(topic, 4 if topic != "raw" else 1)
     harness.run_parts((once, at_least_once, formats, long_lines, missing_topics, made_topics,

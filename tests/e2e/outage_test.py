@@ -38,7 +38,7 @@ def write(files, megabytes, seconds):
 
 def test(lab, options):
     kafka = lab.kafka()
-    kafka.topic("logs", 8)
+    kafka.topic(harness.LOGS, 8)
     files = [(f"s{i}", lab.dir / f"s{i}.log") for i in range(options.sources)]
     for _, path in files:
         path.touch()

@@ -6,13 +6,13 @@ system leaves them, applications write on, and an agent in another "boot" resume
 shows it another boot id. The control resumes within one boot and must send lines twice.
 """
 
-import random
 import time
 
 import harness
 from harness import check, numbered_lines, say, tap, wait_until
 
 LEDGER = "longshore-ledger"
+CHANCE = harness.seeded()
 NEW = [f"after {i}" for i in range(300)]
 
 
@@ -84,7 +84,7 @@ def shortened(lab, kafka, rounds):
             log.restart(lab, 1)
             before = log.shipped()
             check(before == log.old, "the first life did not ship everything")
-            log.lose_end(random.randrange(1, log.path.stat().st_size), zeros)
+            log.lose_end(CHANCE.randrange(1, log.path.stat().st_size), zeros)
             log.write_on()
             log.restart(lab, 2)
             twice, torn = log.check_resumed(before)
@@ -98,9 +98,9 @@ def killed_and_cut(lab, kafka, rounds):
         log.agent.wrap = boot(lab, 1)
         log.agent.start()
         wait_until(lambda: log.agent.running() and log.shipped(), 30, "the first records", 0.01)
-        time.sleep(random.uniform(0, 0.3))
+        time.sleep(CHANCE.uniform(0, 0.3))
         log.agent.kill()
-        log.lose_end(random.randrange(1, log.path.stat().st_size), False)
+        log.lose_end(CHANCE.randrange(1, log.path.stat().st_size), False)
         left = log.path.read_text().splitlines()
         log.write_on()
         log.restart(lab, 2)

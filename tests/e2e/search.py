@@ -16,7 +16,7 @@ class OpenSearch:
 
     def __init__(self, directory, settings=""):
         self.dir = str(directory)
-        self.env = {"OS_YML": settings}
+        self.env = {"OS_YML": settings, "OS_TIER": "1"}
         self.start()
 
     def _script(self, command):

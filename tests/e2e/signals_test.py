@@ -43,8 +43,7 @@ def sigterm_without_kafka(lab, _):
 
 def a_second_agent(lab, kafka):
     first = lab.agent(kafka.brokers, name="first", sources={"a": lab.dir / "a.log"}).start()
-    first.wait_for_log(".")
-    time.sleep(1)
+    first.wait_for_log("delivery exactly-once")
     second = lab.agent(kafka.brokers, name="second", state=first.state_dir,
                        sources={"a": lab.dir / "a.log"}).start()
     status = second.wait(20)
@@ -65,7 +64,7 @@ def refused(lab, name, words, expected, status=2):
 def wrong_settings(lab, kafka):
     state = lab.dir / "wrong-state"
     state.mkdir()
-    right = {"--brokers": kafka.brokers, "--topic": "logs", "--state-dir": str(state),
+    right = {"--brokers": kafka.brokers, "--topic": harness.LOGS, "--state-dir": str(state),
              "--docker": "off", "--source": f"right={lab.dir}/right.log"}
 
     def words(*more, drop=None, **change):
@@ -184,8 +183,8 @@ def the_other_commands(*_):
 
 def test(lab):
     check(os.geteuid() == 0 and pathlib.Path(BINARY).exists(), "needs root and the binary")
-    kafka = lab.kafka()
-    for topic in ("logs", "load", "full"):
+    kafka = lab.shared_kafka()
+    for topic in (harness.LOGS, "load", "full"):
         kafka.topic(topic, 4)
     harness.run_parts((the_other_commands, wrong_settings, sigterm_under_load,
                        sigterm_without_kafka, a_second_agent, a_newer_database,

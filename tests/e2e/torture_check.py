@@ -123,10 +123,10 @@ def check_whole_streams(campaign):
     logs = campaign.logs + campaign.containers.logs()
     lines = sum(log.lines() for log in logs)
     try:
-        await_records(campaign, "logs", lines)
+        await_records(campaign, harness.LOGS, lines)
     except Failure as missing:
         wrong = {name: stream.finish() for name, stream in
-                 read_independently(campaign.kafka, "logs", logs).items()}
+                 read_independently(campaign.kafka, harness.LOGS, logs).items()}
         for name in filter(wrong.get, wrong):
             lost = harness.ledger(campaign.kafka.brokers, name, "lost")
             say(f"{name}: {wrong[name][:3]}; the ledger: {lost}")
@@ -139,7 +139,7 @@ def check_whole_streams(campaign):
     check_clean(report, lines, len(logs), len(logs))
     check_ledger(report)
     say(f"audit: {lines} lines of {len(logs)} sources, once each, in order, byte-equal")
-    streams = read_independently(campaign.kafka, "logs", logs)
+    streams = read_independently(campaign.kafka, harness.LOGS, logs)
     for name, stream in streams.items():
         wrong = stream.finish()
         if wrong:

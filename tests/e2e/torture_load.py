@@ -158,9 +158,9 @@ class Containers(threading.Thread):
             name = f"stay{i}"
             self.docker("create", "--network", "none", "--name", name, "-e", f"NAME={name}",
                         "-e", f"LONGSHORE_LOGS_{name}=/app/logs/a.log",
-                        "-e", f"LONGSHORE_LOGS_{name}_topic=logs",
+                        "-e", f"LONGSHORE_LOGS_{name}_topic={harness.LOGS}",
                         "-e", f"LONGSHORE_LOGS_{name}out=stdout",
-                        "-e", f"LONGSHORE_LOGS_{name}out_topic=logs",
+                        "-e", f"LONGSHORE_LOGS_{name}out_topic={harness.LOGS}",
                         harness.IMAGE, "sh", "-c", shell)
             self.staying.append(name)
 

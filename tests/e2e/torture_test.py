@@ -10,7 +10,6 @@ uncommitted records: else nothing was interrupted and nothing proven.
 import argparse
 import collections
 import pathlib
-import random
 
 import harness
 import torture_check
@@ -36,7 +35,7 @@ def arguments():
                         help="at least so many")
     parser.add_argument("--broker-kills", type=int, default=200 if long else 5,
                         help="at least so many")
-    parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
+    parser.add_argument("--seed", type=int, default=harness.SEED)
     return parser.parse_args()
 
 
@@ -58,7 +57,7 @@ class Campaign:
         self.lab, self.options, self.seed = lab, options, options.seed
         self.kafka = lab.kafka(3, BROKERS, {"KAFKA_PROXIED": "1", "KAFKA_HEAP": "320",
                                             "KAFKA_TIER": "1"})
-        for name, partitions in (("logs", 8), ("gone", 4), ("cut", 2)):
+        for name, partitions in ((harness.LOGS, 8), ("gone", 4), ("cut", 2)):
             self.kafka.topic(name, partitions)
         self.network = Network(self.seed, self.kafka.proxied())
         lab.closers.append(self.network.close)
