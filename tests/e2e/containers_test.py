@@ -1,17 +1,20 @@
 #!/usr/bin/env python3
 """Goal: a container that lived for some milliseconds is complete, though Docker removes it at once.
-Method: --rm containers one after the other as fast as Docker allows; each writes numbered lines to
-a declared file of its own file system and to stdout. Every line must be in Kafka once.
+Method: --rm containers as fast as Docker starts them; each writes numbered lines to a declared file
+of its own file system and to stdout. Every line must be in Kafka once.
 """
 
 import argparse
 import collections
+import concurrent.futures
 import json
 import statistics
 import subprocess
 
 import harness
 from harness import audit, check, check_clean, say, tap, wait_until
+
+STARTERS = 3  # So many containers are started at once.
 
 
 def arguments():
@@ -37,7 +40,10 @@ def test(lab, options):
     kafka = lab.shared_kafka()
     kafka.topic(harness.LOGS, 8)
     docker = lab.dockerd()
-    agent = lab.agent(kafka.brokers, docker=docker.address).start()
+    agent = lab.agent(kafka.brokers, docker=docker.address)
+    # Other tests and compilers run beside: it must not wait for them while a container lives.
+    agent.wrap = ["nice", "-n", "-15"]
+    agent.start()
     agent.wait_for_log("(?i)docker")
     with open(lab.dir / "events", "wb") as out:
         events = subprocess.Popen(docker.command("events", "--filter", "type=container",
@@ -45,9 +51,11 @@ def test(lab, options):
     lab.closers.append(events.kill)
     script = ('i=0; while [ $i -lt %d ]; do echo "file $N $i" >>/app/logs/a.log;'
               ' echo "out $N $i"; i=$((i+1)); done' % options.lines)
-    for number in range(options.containers):
+    def live(number):
         docker.run("--rm", "--name", f"c{number:04d}", "-e", f"N={number}", shell=script,
                    logs={"app": "/app/logs/*.log", "console": "stdout"})
+    with concurrent.futures.ThreadPoolExecutor(STARTERS) as starters:
+        list(starters.map(live, range(options.containers)))
     lived = lifetimes(lab.dir / "events")
     say(f"{options.containers} containers ran and are gone; they lived "
         f"{statistics.median(lived):.0f} ms (median), {max(lived):.0f} ms (longest)")

@@ -62,6 +62,9 @@ class Scene:
         return member
 
     def check_all(self, member, name):
+        # Only then: its last word on the lag may be older than what was shipped.
+        wait_until(lambda: self.search.count(f"{name}-secured-*") >= self.lines, 60,
+                   f"{self.lines} documents", pause=0.5)
         member.wait_until_done(60)
         count = check_equal(self.search, f"{name}-secured-*", self.kafka, "secured")
         check(count == self.lines, f"{count} documents of {self.lines} lines")
