@@ -88,7 +88,7 @@ def keep(ctest, begin):
             time.sleep(0.5)
     finally:
         kafka.close()
-        (folder / "keeper").unlink()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def stop(ctest):
