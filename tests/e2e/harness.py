@@ -79,8 +79,7 @@ def run(*command, timeout=180, ok=True, env=None):
 
 
 def scratch():
-    """Where directories of tests lie: a disk, for the agent refuses a state directory that a reboot
-    empties."""
+    """Where directories lie: on a disk, because the agent refuses what a reboot empties."""
     base = tempfile.gettempdir()
     kind = run("stat", "-f", "-c", "%T", base).stdout.strip()
     return pathlib.Path("/var/tmp" if kind == "tmpfs" else base)

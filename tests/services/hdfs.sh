@@ -128,7 +128,8 @@ X
 }
 
 run_java() {
-  exec java -Xmx"${heap}m" -XX:+UseSerialGC -XX:TieredStopAtLevel="${HDFS_TIER:-4}" -Djava.net.preferIPv4Stack=true \
+  exec java -Xmx"${heap}m" -XX:+UseSerialGC -XX:TieredStopAtLevel="${HDFS_TIER:-4}" \
+    -Djava.net.preferIPv4Stack=true \
     -Dhadoop.log.dir="$dir" -Dhadoop.home.dir="$dir" -Dhttpfs.home.dir="$dir" \
     -Dhttpfs.config.dir="$dir/conf" -Dhttpfs.log.dir="$dir" -Dhttpfs.temp.dir="$dir/tmp" \
     --add-opens java.base/java.lang=ALL-UNNAMED -cp "$dir/conf:$cache/*" "$@"

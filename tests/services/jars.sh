@@ -35,8 +35,8 @@ fetch_jars() {
 }
 
 # Java starts in half the time when the classes lie parsed in an archive beside the jars.
-#   archive_classes CACHE COMMAND...   makes it, once: COMMAND runs what is archived with the options
-#                                      in the array `java_shared`, and ends it by SIGTERM
+#   archive_classes CACHE COMMAND...   makes it, once: COMMAND runs what is archived, the options in
+#                                      the array java_shared, and ends it by SIGTERM
 #   use_classes CACHE                  fills `java_shared` with the options that use it
 # It is only a matter of speed: without an archive, and with one of another Java, all works as well.
 archive_classes() {
