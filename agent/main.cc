@@ -1,5 +1,5 @@
-// The process: finds the command that was named and hands it what stands behind. Exit status: 0
-// done, 1 found something wrong, 2 unusable settings or state.
+// The process: finds the command by its name and hands it the arguments after the name. Exit
+// status: 0 done, 1 something is wrong, 2 unusable settings or state.
 
 #include <librdkafka/rdkafka.h>
 
@@ -25,35 +25,29 @@ constexpr int kUnusable = 2;
 struct Command {
   const char* name;
   const char* summary;
-  int (*run)(int argc, char** argv);  // argv[0] is the command's own name.
+  int (*run)(const std::vector<std::string>& arguments);
 };
 
-template <int (*kRun)(const std::vector<std::string>&)>
-int with_strings(int argc, char** argv) {
-  return kRun(std::vector<std::string>(argv + 1, argv + argc));
-}
-
 constexpr std::array kCommands = std::to_array<Command>({
-    {"agent", "collect logs and ship them to Kafka", with_strings<agent::run_agent>},
-    {"audit", "prove from a topic or an archive that its sources are complete", audit::run_audit},
-    {"tap", "follow a topic readably", kafka::run_tap},
-    {"index", "bring topics into OpenSearch or Elasticsearch", search::run_index},
-    {"archive", "carry topics into HDFS or a file system, each record once", archive::run_archive},
-    {"fetch", "read the archive back", archive::run_fetch},
-    {"checkpoint", "show what the state directory holds, and get out of a refusal",
-     with_strings<agent::run_checkpoint>},
-    {"broker", "an embedded Kafka in memory, for trying things out", kafka::run_broker},
+    {"agent", "collect logs and ship them to Kafka", agent::run_agent},
+    {"audit", "prove from topics or an archive that their sources are complete", audit::run_audit},
+    {"tap", "print a topic as readable lines", kafka::run_tap},
+    {"index", "copy topics into OpenSearch or Elasticsearch", search::run_index},
+    {"archive", "copy topics into HDFS or a file system, each record once", archive::run_archive},
+    {"fetch", "print lines from the archive", archive::run_fetch},
+    {"checkpoint", "list, adopt or forget what the state directory holds", agent::run_checkpoint},
+    {"broker", "run an embedded Kafka in memory, for trying longshore out", kafka::run_broker},
 });
 
 int print_help(std::FILE* to, int status) {
   std::fputs(
-      "longshore brings the logs of containers to Kafka, each line once and in order.\n\n"
-      "Usage: longshore COMMAND [options]\n\n",
+      "longshore ships the logs of containers to Kafka, each line once and in order.\n\n"
+      "Usage: longshore COMMAND [flags]\n\n",
       to);
   for (const Command& command : kCommands) {
     std::fprintf(to, "  %-12s%s\n", command.name, command.summary);
   }
-  std::fputs("\n'longshore COMMAND --help' lists the options of one; --version prints versions.\n",
+  std::fputs("\n'longshore COMMAND --help' lists the flags of one; --version prints versions.\n",
              to);
   return status;
 }
@@ -62,7 +56,7 @@ int refuse(const std::string& word) {
   std::vector<std::string> names;
   for (const Command& command : kCommands) names.push_back(command.name);
   const std::string near = nearest(word, names);
-  std::fprintf(stderr, "longshore: there is no command '%s'; %s\n", word.c_str(),
+  std::fprintf(stderr, "longshore: unknown command '%s'; %s\n", word.c_str(),
                near.empty() ? "'longshore --help' lists all."
                             : ("did you mean 'longshore " + near + "'?").c_str());
   return kUnusable;
@@ -72,7 +66,7 @@ int run(int argc, char** argv) {
   if (argc < 2) return print_help(stderr, kUnusable);
   const std::string word = argv[1];
   for (const Command& command : kCommands) {
-    if (word == command.name) return command.run(argc - 1, argv + 1);
+    if (word == command.name) return command.run({argv + 2, argv + argc});
   }
   if (word == "--help" || word == "-h" || word == "help") return print_help(stdout, 0);
   if (word == "--version") {
@@ -89,8 +83,8 @@ int main(int argc, char** argv) {
   try {
     return longshore::run(argc, argv);
   } catch (const std::exception& error) {
-    // Operating errors are values; what arrives here is the machine's, such as no memory.
-    std::fprintf(stderr, "longshore: cannot go on: %s.\n", error.what());
+    // Operating errors are values; only failures of the machine, such as no memory, arrive here.
+    std::fprintf(stderr, "longshore: cannot continue: %s.\n", error.what());
     return longshore::kUnusable;
   }
 }

@@ -19,8 +19,6 @@ namespace {
 
 constexpr size_t kProbeBytes = 64 << 10;  // What a first database and its log need.
 
-Error invalid(std::string sentence) { return {ErrorCode::kInvalid, std::move(sentence)}; }
-
 // The file systems that forget on a reboot or with their container, or whose locks and syncs do not
 // hold what a local disk's do. The numbers that linux/magic.h lacks are in statfs(2).
 const char* unfit_file_system(uint64_t magic) {

@@ -21,11 +21,11 @@ constexpr size_t kShownBytesMax = 100;
 constexpr char kNotCollected[] = " It is not collected.";
 constexpr char kAliyunPrefix[] = "aliyun_logs_";
 
-// What a declaration may say beside its path. `later` options are refused, for ignoring one would
-// ship something else than was declared.
+// The options of a declaration besides its path. Options of later versions are refused, because to
+// ignore one would ship something other than was declared.
 const std::vector<std::string> kOptions = {"topic", "tags", "format", "start", "exclude"};
 const std::vector<std::string> kLaterOptions = {"time", "multiline", "encoding", "rate"};
-// As their users write them; those without a meaning here are accepted and have none.
+// As log-pilot's users write them; those without a meaning here are accepted and ignored.
 const std::vector<std::string> kAliyunOptions = {
     "tags",    "target",   "format",       "configtags", "formatconfig",
     "project", "logstore", "machinegroup", "ttl",        "shard"};
@@ -61,11 +61,11 @@ std::string normalised(std::string_view path) {
   return out;
 }
 
-// One name with everything that was said about it.
+// A name with everything that was declared for it.
 struct Draft {
   std::optional<std::string> path;
   std::map<std::string, std::string> options;
-  bool contradicts = false;  // One key was given twice, with different values.
+  bool contradicts = false;  // A key was given twice with different values.
 };
 
 std::string_view trimmed(std::string_view text) {
@@ -107,7 +107,7 @@ bool apply_exclude(const std::string& value, Declaration& to) {
          to.exclude.empty() == value.empty();
 }
 
-// Applies an option; the sentence says what is wrong with it, empty when it is fine.
+// Applies an option. Returns what is wrong with it, or an empty sentence.
 std::string apply_option(const std::string& option, const std::string& value, Declaration& to) {
   const auto wrong = [&](const std::string& remedy) {
     return "its " + option + " '" + shown(value) + "' is not usable: " + remedy + ".";
@@ -136,10 +136,10 @@ std::string apply_option(const std::string& option, const std::string& value, De
   return {};
 }
 
-// log-pilot's `format` names parsers; only what has a meaning here is taken over.
+// log-pilot's `format` names parsers; only json has a meaning here.
 std::string aliyun_format(const std::string& value) { return value == "json" ? "json" : "text"; }
 
-// Sets the stream or the path; the sentence says what is wrong, empty when it is fine.
+// Sets the stream or the path. Returns what is wrong, or an empty sentence.
 std::string apply_path(const std::string& path, Declaration& to) {
   if (path == "stdout" || path == "stderr") {
     to.stream = path == "stdout" ? Stream::kStdout : Stream::kStderr;
@@ -158,12 +158,12 @@ std::string apply_path(const std::string& path, Declaration& to) {
   return {};
 }
 
-// Whether `option` has a meaning here: of log-pilot's, most have none.
+// Whether `option` has a meaning here; most of log-pilot's have none.
 bool has_meaning(const std::string& option, bool aliyun) {
   return !aliyun || option == "tags" || option == "target" || option == "format";
 }
 
-// Makes the declaration of `draft`; the sentence says what is wrong, empty when it is fine.
+// Makes a declaration from `draft`. Returns what is wrong, or an empty sentence.
 std::string finish(const std::string& name, const Draft& draft, bool aliyun, Declaration& to) {
   to.name = name;
   if (!is_word(name, kNameBytesMax)) return "a name has 1 to 64 of a-z A-Z 0-9 _ - .";
@@ -178,7 +178,7 @@ std::string finish(const std::string& name, const Draft& draft, bool aliyun, Dec
   return sentence;
 }
 
-// What a container can make us keep and say is bounded.
+// Limits what a container can make the agent store and log.
 void add_wrong(WrongDeclaration wrong, Declarations& to) {
   if (to.wrong.size() + 1 < limits::kDeclarationsPerContainerMax) {
     to.wrong.push_back(std::move(wrong));
@@ -187,13 +187,13 @@ void add_wrong(WrongDeclaration wrong, Declarations& to) {
   }
 }
 
-// A key behind its prefix.
+// A key without its prefix.
 struct Key {
-  std::string name, option;  // option empty: it declares the name.
-  bool ignored = false;      // An option of log-pilot's parsers, which have no meaning here.
+  std::string name, option;  // Empty option: the key declares the name.
+  bool ignored = false;      // It configures one of log-pilot's parsers.
 };
 
-// The grammar of one prefix, over the keys that one container wrote.
+// The grammar of one prefix, applied to the keys of one container.
 struct Grammar {
   char separator;
   bool aliyun;
@@ -205,7 +205,7 @@ struct Grammar {
     return all;
   }
 
-  // No option holds a separator, so what stands before the last one is the longest name there is.
+  // No option contains a separator, so the longest possible name ends at the last one.
   Key split(const std::string& key) const {
     if (aliyun) {
       const size_t parser = key.find("_format_");
@@ -219,7 +219,7 @@ struct Grammar {
     return {key.substr(0, at), option};
   }
 
-  // What the writer of an unusable `key` may have meant, as a further sentence.
+  // A sentence with the key that was probably meant by an unusable `key`.
   std::string hint(const std::string& key) const {
     const size_t at = key.rfind(separator);
     if (at == std::string::npos || !keys.contains(key.substr(0, at))) return {};
@@ -230,8 +230,8 @@ struct Grammar {
 
 using Drafts = std::map<std::string, Draft>;
 
-// Sorts `pairs` by the names they speak of. A key that is <declared name><separator><option> is
-// that option; any other is a declaration.
+// Groups `pairs` by name. A key of the form <declared name><separator><option> is an option; any
+// other key is a declaration.
 Drafts gather(const std::vector<KeyValue>& pairs, const Grammar& grammar, Declarations& out) {
   Drafts drafts;
   for (const auto& [key, value] : pairs) {
@@ -243,7 +243,7 @@ Drafts gather(const std::vector<KeyValue>& pairs, const Grammar& grammar, Declar
       const auto [given, first] = draft.options.emplace(split.option, value);
       draft.contradicts = draft.contradicts || (!first && given->second != value);
     } else if (!split.option.empty() && !is_place) {
-      add_wrong({shown(split.name), "its option " + split.option + " stands alone: declare '" +
+      add_wrong({shown(split.name), "its option " + split.option + " has no log: declare '" +
                                         shown(split.name) + "' with a path too."},
                 out);
     } else {
@@ -255,7 +255,7 @@ Drafts gather(const std::vector<KeyValue>& pairs, const Grammar& grammar, Declar
   return drafts;
 }
 
-// `pairs` are what stands behind the prefix.
+// The keys of `pairs` have lost their prefix.
 Declarations parse(const std::vector<KeyValue>& pairs, char separator, bool aliyun) {
   Grammar grammar{.separator = separator, .aliyun = aliyun, .keys = {}};
   for (const auto& [key, value] : pairs) grammar.keys.insert(key);
@@ -270,7 +270,7 @@ Declarations parse(const std::vector<KeyValue>& pairs, char separator, bool aliy
       continue;
     }
     out.usable.push_back(declaration);
-    // What log-pilot calls stdout is all that the container prints.
+    // log-pilot's stdout is everything that the container prints.
     if (aliyun && declaration.stream == Stream::kStdout && !drafts.contains(name + ".stderr")) {
       declaration.name += ".stderr";
       declaration.stream = Stream::kStderr;
@@ -280,7 +280,7 @@ Declarations parse(const std::vector<KeyValue>& pairs, char separator, bool aliy
   return out;
 }
 
-std::vector<KeyValue> behind(const std::vector<KeyValue>& all, std::string_view prefix) {
+std::vector<KeyValue> with_prefix(const std::vector<KeyValue>& all, std::string_view prefix) {
   std::vector<KeyValue> some;
   for (const auto& [key, value] : all) {
     if (key.starts_with(prefix)) some.emplace_back(key.substr(prefix.size()), value);
@@ -325,13 +325,13 @@ Declarations parse_environment(const std::vector<KeyValue>& variables,
   Declarations all;
   for (const std::string& prefix : prefixes) {
     if (prefix.empty() || prefix == kAliyunPrefix) continue;
-    all = merge(std::move(all), parse(behind(variables, prefix), '_', false));
+    all = merge(std::move(all), parse(with_prefix(variables, prefix), '_', false));
   }
-  return merge(std::move(all), parse(behind(variables, kAliyunPrefix), '_', true));
+  return merge(std::move(all), parse(with_prefix(variables, kAliyunPrefix), '_', true));
 }
 
 Declarations parse_labels(const std::vector<KeyValue>& labels) {
-  return merge({}, parse(behind(labels, "longshore.logs."), '.', false));
+  return merge({}, parse(with_prefix(labels, "longshore.logs."), '.', false));
 }
 
 const char* stream_name(Stream stream) {
@@ -350,7 +350,7 @@ Declarations parse_sources(const std::vector<std::string>& arguments) {
     }
   }
   Declarations all = parse(pairs, '_', false);
-  // The agent does not start with a wrong one: nothing is left out.
+  // The agent does not start with a wrong source, so "not collected" would be wrong.
   for (WrongDeclaration& wrong : all.wrong) {
     if (wrong.message.ends_with(kNotCollected)) {
       wrong.message.resize(wrong.message.size() - std::strlen(kNotCollected));

@@ -1,6 +1,5 @@
-// A declaration says which log a container (or the host's operator) wants collected, and how. One
-// grammar serves environment variables, container labels and --source; ../README.md describes it
-// for users.
+// A declaration names a log that a container or the operator wants collected, and how. Environment
+// variables, container labels and --source share one grammar; docs/declare.md describes it.
 //
 //   LONGSHORE_LOGS_access=/app/logs/access*.log    LONGSHORE_LOGS_access_topic=web
 //   '------------' '----' '-------------------'                          '---' '-'
@@ -22,8 +21,8 @@ const char* stream_name(Stream stream);
 enum class RecordFormat : uint8_t { kText, kJson, kRaw };
 enum class StartAt : uint8_t { kBeginning, kEnd };
 
-/// Immutable once parsed; its strings were checked for length and for the grammar, nothing more: a
-/// path is still a container's word.
+/// Immutable once parsed. Strings are checked for length and grammar only: a path still comes from
+/// a container and must not be trusted.
 struct Declaration {
   std::string name = {};
   Stream stream = Stream::kFile;
@@ -41,8 +40,7 @@ struct Declaration {
   bool operator==(const Declaration&) const = default;
 };
 
-/// A declaration that cannot be used, and why: one sentence with the remedy, for `status` and the
-/// log.
+/// A declaration that cannot be used: one sentence with the cause and the remedy, for the log.
 struct WrongDeclaration {
   std::string name;
   std::string message;
@@ -55,12 +53,11 @@ struct Declarations {
 
 using KeyValue = std::pair<std::string, std::string>;
 
-/// Parses what stands behind the prefixes in `variables` (a container's environment). Others are
-/// passed over. `aliyun_logs_` is always among the prefixes and keeps its own options (_tags,
-/// _target = topic, _format); its other well-known options are accepted without effect, and its
-/// `stdout` is both streams: the second is declared as <name>.stderr. A name that stands behind two
-/// prefixes is taken from the first, and from `aliyun_logs_` last. One key with two values is
-/// wrong.
+/// Parses those of `variables` (a container's environment) that begin with one of the prefixes.
+/// `aliyun_logs_` always counts as a prefix and keeps its own options (_tags, _target = topic,
+/// _format); its other well-known options are accepted without effect, and its `stdout` means both
+/// streams: the second is declared as <name>.stderr. A name declared with two prefixes is taken
+/// from the first one, and from `aliyun_logs_` last. A key with two different values is wrong.
 Declarations parse_environment(const std::vector<KeyValue>& variables,
                                const std::vector<std::string>& prefixes);
 
@@ -70,8 +67,8 @@ Declarations parse_labels(const std::vector<KeyValue>& labels);
 /// The same for the operator's `--source <name>[_<option>]=<value>`; streams are refused there.
 Declarations parse_sources(const std::vector<std::string>& arguments);
 
-/// One list of both; the environment wins where a name is declared in both, also when it is wrong
-/// there. Holds kDeclarationsPerContainerMax usable and as many wrong ones at most.
+/// Both in one list. The environment wins if both declare a name, even if its declaration is wrong.
+/// Holds at most kDeclarationsPerContainerMax usable ones, and as many wrong ones.
 Declarations merge(Declarations environment, Declarations labels);
 
 /// Kafka's rule for the names of topics.

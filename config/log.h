@@ -1,4 +1,4 @@
-// The program's own log: standard error, one line an event, colours on a terminal only.
+// The program's own log on standard error: one line for each event, in colour on a terminal.
 #pragma once
 
 #include <spdlog/formatter.h>
@@ -8,11 +8,11 @@
 
 namespace longshore {
 
-/// Time, level, message. Names that a container chose stand in messages: whatever they hold, a
-/// message stays one line and moves no cursor.
+/// Time, level, message. Messages contain names that a container chose: whatever characters they
+/// hold, a message stays on one line and cannot control the terminal.
 std::unique_ptr<spdlog::formatter> log_formatter();
 
-/// Makes this the default log; `level` is debug, info, warn or error. Call it once.
+/// Makes this the default log. `level` is debug, info, warn or error. Call once.
 void start_log(const std::string& level = "info");
 
 }  // namespace longshore

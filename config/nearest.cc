@@ -7,7 +7,7 @@ namespace longshore {
 
 namespace {
 
-// Levenshtein's distance, one row of its table at a time.
+// The Levenshtein distance, one row of its table at a time.
 size_t distance(std::string_view from, std::string_view to) {
   std::vector<size_t> row(to.size() + 1);
   std::iota(row.begin(), row.end(), size_t{0});

@@ -9,20 +9,24 @@
 
 namespace longshore {
 
-/// What the caller can do about a failure. Six kinds; a new kind needs a caller that acts on it.
+/// What the caller can do about a failure. A new kind needs a caller that acts on it.
 enum class ErrorCode : uint8_t {
   kNotFound,   ///< The file, container or topic is gone. Forget it.
   kRetryable,  ///< Trying the same call again later may succeed.
+  kUndecided,  ///< The answer depends on a transaction that is still open. Ask again.
   kCorrupt,    ///< Bytes on disk or on the wire fail their check. Report it; never skip silently.
   kFull,       ///< A limit in config/limits.h was met. Stop reading until it drains.
   kInvalid,    ///< The operator's configuration is wrong. Start-up only.
-  kFatal,      ///< Going on would break a promise made in README.md. Stop the process.
+  kFatal,      ///< To continue would break a promise made in README.md. Stop the process.
 };
 
 struct [[nodiscard]] Error {
   ErrorCode code;
   std::string message;  ///< One sentence: what was tried, on what, and the system's own words.
 };
+
+/// The operator's configuration is wrong, as `sentence` says.
+inline Error invalid(std::string sentence) { return {ErrorCode::kInvalid, std::move(sentence)}; }
 
 /// A T or an Error. Member names follow std::expected (C++23), which g++ 12 lacks in C++20 mode,
 /// so that this file can become an alias.
@@ -50,6 +54,7 @@ class [[nodiscard]] Result {
   T* operator->() { return &value(); }
   const T* operator->() const { return &value(); }
   T& operator*() & { return value(); }
+  const T& operator*() const& { return value(); }
   T&& operator*() && { return std::move(*this).value(); }
   const Error& error() const {
     assert(!has_value());

@@ -1,4 +1,4 @@
-// What `longshore agent` was told to do: every setting checked, in its own unit.
+// The settings of `longshore agent`, checked and in their units.
 #pragma once
 
 #include <cstdint>
@@ -7,8 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "config/command_line.h"
 #include "config/declaration.h"
-#include "config/options.h"
 #include "config/recovery_choice.h"
 #include "config/result.h"
 
@@ -50,13 +50,9 @@ struct AgentSettings {
   std::string log_level = "info";
 };
 
-/// The settings, or nothing when the help was asked for and printed. Errors: kInvalid: one sentence
-/// with the remedy.
+/// The settings, or nothing if the help was printed. Errors: kInvalid: one sentence that says what
+/// to change.
 Result<std::optional<AgentSettings>> parse_agent_settings(const std::vector<std::string>& arguments,
                                                           const Environment& environment);
-
-/// A number of bytes: digits with an optional k, M, G (or Ki, Mi, Gi; all powers of 1024) and an
-/// optional B.
-std::optional<uint64_t> parse_bytes(std::string_view text);
 
 }  // namespace longshore

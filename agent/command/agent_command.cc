@@ -3,7 +3,6 @@
 
 #include <chrono>
 #include <csignal>
-#include <cstdio>
 #include <thread>
 #include <utility>
 
@@ -19,25 +18,19 @@
 namespace longshore::agent {
 namespace {
 
-constexpr int kUnusable = 2;
-
-int refuse(const std::string& sentence) {
-  std::fprintf(stderr, "longshore agent: %s\n", sentence.c_str());
-  return kUnusable;
-}
-
-// A full disk is waited for: space cures it, and nobody may be there to start us again.
+// Waits while the disk is full: freeing space is enough, and nobody may be there to restart the
+// agent.
 class SpaceWait {
  public:
   void wait(const std::string& message) {
-    if (!std::exchange(said_, true)) {
+    if (!std::exchange(logged_, true)) {
       spdlog::error("{} Nothing is shipped until there is space; waiting.", message);
     }
     std::this_thread::sleep_for(std::chrono::seconds(1));
   }
 
  private:
-  bool said_ = false;
+  bool logged_ = false;
 };
 
 Result<checkpoint::StateDir> open_state(const AgentSettings& settings) {
@@ -53,20 +46,20 @@ Result<checkpoint::StateDir> open_state(const AgentSettings& settings) {
 
 int run_agent(const std::vector<std::string>& arguments) {
   const auto parsed = parse_agent_settings(arguments, process_environment());
-  if (!parsed) return refuse(parsed.error().message);
+  if (!parsed) return complain("agent", parsed.error());
   if (!parsed.value()) return 0;
   const AgentSettings& settings = *parsed.value();
   if (Status checked = shipper::check_kafka_settings(settings.kafka); !checked) {
-    return refuse(checked.error().message);
+    return complain("agent", checked.error());
   }
   if (settings.delivery == Delivery::kExactlyOnce) {
     const Status checked = shipper::check_transaction_timeout(settings.kafka, settings.linger_ms);
-    if (!checked) return refuse(checked.error().message);
+    if (!checked) return complain("agent", checked.error());
   }
   start_log(settings.log_level);
   const auto state = open_state(settings);
-  if (!state) return refuse(state.error().message);
-  // A lease that somebody breaks, or a reader that goes away, must not end us.
+  if (!state) return complain("agent", state.error());
+  // Neither a broken file lease nor a closed pipe may kill the agent.
   std::signal(SIGIO, SIG_IGN);
   std::signal(SIGPIPE, SIG_IGN);
   SpaceWait space;
@@ -82,12 +75,12 @@ int run_agent(const std::vector<std::string>& arguments) {
       continue;
     }
     if (!outcome.restart) {
-      return outcome.exit_status == 0 ? 0 : refuse(outcome.message);
+      return outcome.exit_status == 0 ? 0 : complain("agent", invalid(outcome.message));
     }
-    spdlog::error("{} Writing the checkpoint database anew; nothing is shipped meanwhile.",
+    spdlog::error("{} Rebuilding the checkpoint database; nothing is shipped meanwhile.",
                   outcome.message);
     if (Status rebuilt = checkpoint::rebuild_store(state.value().path()); !rebuilt) {
-      return refuse(rebuilt.error().message);
+      return complain("agent", rebuilt.error());
     }
   }
 }

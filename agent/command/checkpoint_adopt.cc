@@ -12,18 +12,16 @@ constexpr int kCallTimeoutMs = 5000;
 constexpr int kCallTries = 6;
 constexpr timespec kPause{.tv_sec = 0, .tv_nsec = 200'000'000};
 
-Error invalid(std::string sentence) { return {ErrorCode::kInvalid, std::move(sentence)}; }
-
-// Asks a few times: a broker may be electing, a transaction may still be pending.
+// Asks several times: brokers may be electing a leader, a transaction may still be pending.
 template <typename Ask>
 auto ask_patiently(const Ask& ask) {
-  auto answer = ask();
-  for (int tries = 1; !answer && answer.error().code == ErrorCode::kRetryable; ++tries) {
-    if (tries == kCallTries) break;
+  for (int tries = 1;; ++tries) {
+    auto answer = ask();
+    if (answer || tries == kCallTries) return answer;
+    const ErrorCode code = answer.error().code;
+    if (code != ErrorCode::kRetryable && code != ErrorCode::kUndecided) return answer;
     ::nanosleep(&kPause, nullptr);
-    answer = ask();
   }
-  return answer;
 }
 
 Result<checkpoint::CommittedOffset> ask_kafka(LaneId lane, checkpoint::Store& store,
@@ -33,7 +31,7 @@ Result<checkpoint::CommittedOffset> ask_kafka(LaneId lane, checkpoint::Store& st
   const auto cluster = store.value("cluster_id");
   if (!cluster) return cluster.error();
   const auto there = ask_patiently([&] { return kafka.cluster_id(kCallTimeoutMs); });
-  if (!there) return invalid("Kafka gives no answer: " + there.error().message);
+  if (!there) return invalid("Kafka does not answer: " + there.error().message);
   if (!cluster.value().empty() && cluster.value() != there.value()) {
     return invalid("The checkpoint belongs to the Kafka cluster " + cluster.value() +
                    ", these brokers are of cluster " + there.value() +
@@ -42,15 +40,15 @@ Result<checkpoint::CommittedOffset> ask_kafka(LaneId lane, checkpoint::Store& st
   }
   const std::string group = lane_group(host.value(), lane);
   const auto offset = ask_patiently([&] { return kafka.committed(group, true, kCallTimeoutMs); });
-  if (!offset) return invalid("Kafka gives no answer: " + offset.error().message);
+  if (!offset) return invalid("Kafka does not answer: " + offset.error().message);
   checkpoint::CommittedOffset committed;
   if (offset.value().known) committed.number = offset.value().number;
   committed.digest = offset.value().digest;
   return committed;
 }
 
-// One entry a source, before anything changes: what lies behind its position may be in Kafka
-// already.
+// One entry for each source, before anything changes: bytes after its position may already be in
+// Kafka.
 Status ledger_adoption(checkpoint::Store& store, LaneId lane, int64_t now_ns,
                        const std::string& detail) {
   const auto sources = store.sources(lane);
@@ -98,8 +96,8 @@ Result<std::string> adopt_lane(LaneId lane, checkpoint::Store& store, shipper::K
   }
   if (Status taken = store.adopt(lane, committed.value()); !taken) return taken.error();
   return fmt::format(
-      "Lane {}: {}. Its sources go on at their local positions; what may be doubled by that is in "
-      "the ledger ('longshore checkpoint ls --ledger').\n",
+      "Lane {}: {}. Its sources continue at their local positions; the ledger lists what may be "
+      "doubled ('longshore checkpoint ls --ledger').\n",
       lane.value, detail);
 }
 

@@ -1,5 +1,5 @@
-// The way out of a refusal: takes the transaction number that Kafka holds of a lane, keeps the
-// local positions, and says in the ledger what may be doubled by that.
+// The way out of a refusal: takes over the transaction number that Kafka holds for a lane, keeps
+// the local positions, and enters into the ledger what may be doubled.
 #pragma once
 
 #include <string>
@@ -10,8 +10,8 @@
 
 namespace longshore::agent {
 
-/// Adopts when the recovery table refuses, and changes nothing when it does not. Gives what was
-/// done as sentences for the operator.
+/// Adopts if the recovery table refuses the lane; otherwise changes nothing. Returns sentences for
+/// the operator that tell what was done.
 /// Errors: kInvalid: no such lane, another cluster, no answer; nothing was changed. Else the
 /// store's.
 Result<std::string> adopt_lane(LaneId lane, checkpoint::Store& store, shipper::Kafka& kafka,

@@ -18,7 +18,7 @@ using shipper::printable;
 
 constexpr int64_t kSecondNs = 1'000'000'000;
 
-// Cells to lines with columns as wide as their widest cell, in bytes.
+// Lines with columns as wide as their widest cell, in bytes.
 template <size_t kColumns>
 std::string table(const std::vector<std::array<std::string, kColumns>>& rows) {
   std::array<size_t, kColumns> widths{};
@@ -85,7 +85,7 @@ Result<CheckpointContents> read_contents(checkpoint::Store& store) {
   auto ledger = store.ledger();
   if (!ledger) return ledger.error();
   contents.ledger = std::move(ledger).value();
-  // What merely waits to be shipped says nothing of losses.
+  // Entries that only wait to be shipped are no losses.
   std::erase_if(contents.ledger, [](const auto& entry) { return !entry.is_loss(); });
   return contents;
 }

@@ -1,5 +1,5 @@
-// What a state directory holds, as `longshore checkpoint ls` prints it: a table for people, JSON
-// for programs. Names and paths come from containers and are never shown raw on a terminal.
+// The contents of a state directory as `longshore checkpoint ls` prints them: a table for people,
+// JSON for programs. Names and paths come from containers and are never printed raw.
 #pragma once
 
 #include <string>

@@ -1,4 +1,5 @@
-// The commands that live in this folder; the others are integrations/kafka/commands.h.
+// The commands of this folder. `arguments` are what follows the command's name. They return the
+// exit status: 0 done, 2 unusable settings or state.
 #pragma once
 
 #include <string>
@@ -6,10 +7,10 @@
 
 namespace longshore::agent {
 
-/// `longshore agent`: gives the process's exit status.
+/// `longshore agent`
 int run_agent(const std::vector<std::string>& arguments);
 
-/// `longshore checkpoint ls|adopt|forget`.
+/// `longshore checkpoint ls|adopt|forget`
 int run_checkpoint(const std::vector<std::string>& arguments);
 
 }  // namespace longshore::agent

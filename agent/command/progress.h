@@ -1,5 +1,5 @@
-// The progress line of long work on a terminal: what was read of what is there, how fast, how long
-// still.
+// The progress line of long work on a terminal: how much was read of how much, how fast, and how
+// long the rest will take.
 #pragma once
 
 #include <cstdint>

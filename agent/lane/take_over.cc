@@ -118,7 +118,9 @@ Result<checkpoint::CommittedOffset> TakeOver::committed_offset(bool stable) {
       committed.digest = offset.value().digest;
       return committed;
     }
-    if (!stable || offset.error().code != ErrorCode::kRetryable) return offset.error();
+    const ErrorCode code = offset.error().code;
+    const bool again = code == ErrorCode::kRetryable || code == ErrorCode::kUndecided;
+    if (!stable || !again) return offset.error();
     inbox_.apply();
     if (inbox_.stopping()) return stopped();
     if (!logged && setup_.clock.monotonic_ns() - began_ns > limits::kUnstableOffsetNs) {

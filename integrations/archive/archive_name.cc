@@ -93,13 +93,6 @@ std::optional<std::vector<Token>> tokens_of(std::string_view pattern) {
 
 }  // namespace
 
-Result<Codec> parse_codec(const std::string& text) {
-  if (text == "zstd") return Codec::kZstd;
-  if (text == "gzip") return Codec::kGzip;
-  if (text == "none") return Codec::kNone;
-  return Error{ErrorCode::kInvalid, fmt::format("--compress {}: it is zstd, gzip or none.", text)};
-}
-
 std::string to_string(const ArchiveName& name) {
   const auto suffix = std::find_if(kSuffixes.begin(), kSuffixes.end(), [&name](const auto& known) {
     return known.first == name.codec;

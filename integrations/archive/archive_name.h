@@ -21,9 +21,6 @@ namespace longshore::archive {
 
 enum class Codec : uint8_t { kNone, kGzip, kZstd };
 
-/// "zstd", "gzip", "none". Errors: kInvalid.
-Result<Codec> parse_codec(const std::string& text);
-
 struct ArchiveName {
   std::string topic;
   int32_t partition = 0;

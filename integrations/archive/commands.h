@@ -1,10 +1,13 @@
-// The commands of the archive. argv[0] is the command's own name; the return value is the exit
-// status: 0 done, 1 found something wrong, 2 unusable settings.
+// The commands of the archive. `arguments` are what follows the command's name. They return the
+// exit status: 0 done, 1 something is wrong, 2 unusable settings.
 #pragma once
+
+#include <string>
+#include <vector>
 
 namespace longshore::archive {
 
-int run_archive(int argc, char** argv);
-int run_fetch(int argc, char** argv);
+int run_archive(const std::vector<std::string>& arguments);
+int run_fetch(const std::vector<std::string>& arguments);
 
 }  // namespace longshore::archive

@@ -4,7 +4,8 @@
 
 #include <cerrno>
 #include <cstring>
-#include <iostream>
+#include <optional>
+#include <tuple>
 
 #include "config/time_text.h"
 #include "integrations/archive/commands.h"
@@ -15,81 +16,82 @@ namespace longshore::archive {
 
 namespace {
 
-namespace po = boost::program_options;
+const CommandHelp kHelp = {
+    "fetch",
+    "Prints the lines of an archive that match, the oldest hour first, and those of one log in "
+    "their\n"
+    "order. Files that cannot hold such lines are not read.\n"
+    "Exit status: 0 done, 1 a file could not be read or a line not printed, 2 unusable settings.",
+    "  longshore fetch --from file:///archive --topic logs --since 2026-11-21 --grep "
+    "'ERROR|FATAL'\n"};
 
-constexpr char kIntroduction[] =
-    "longshore fetch --from URL --topic NAME [--since TIME] [--until TIME] [--container NAME]\n"
-    "                [--source NAME] [--grep RE2]\n\n"
-    "Prints the lines of an archive that match, the oldest hour first, and those of one log in\n"
-    "their order. Only files that can hold them are read.\n"
-    "Times are UTC unless they say otherwise: 2026-11-21, 2026-11-21T14:00, with Z or +01:00.\n"
-    "Exit status: 0 done, 1 a file could not be read or a line not printed, 2 unusable "
-    "settings.\n\n"
-    "Flags";
+struct Flags {
+  TargetFlags target{"from"};
+  std::string topic, container, source, since, until, grep;
+  int64_t late_hours = TimeRange().late_hours;
+  bool raw = false, json = false;
+};
 
-kafka::Flags fetch_flags() {
-  kafka::Flags flags(kIntroduction);
-  const auto text = [](const char* name) { return po::value<std::string>()->value_name(name); };
-  auto add = flags.add_options();
-  add("help,h", "show this and exit");
-  add("from", text("URL"), "the archive: webhdfs://host:port/dir, swebhdfs://, file:///dir");
-  add("topic", text("NAME"), "the topic");
-  add("since", text("TIME"), "only lines made at this time or later,");
-  add("until", text("TIME"), "and before this one");
-  add("late-hours", po::value<int64_t>()->default_value(2)->value_name("N"),
-      "how long behind --until files are looked through for lines that reached Kafka late");
-  add("container", text("NAME"), "only lines of this container");
-  add("source", text("NAME"), "only lines of logs declared under this name, or of this id");
-  add("grep", text("RE2"), "only lines whose message matches this expression");
-  add("raw", po::bool_switch(), "print the messages alone (the default)");
-  add("json", po::bool_switch(), "print the lines as they are in the archive");
-  add_target_flags(flags);
-  return flags;
-}
-
-Error invalid(std::string message) { return {ErrorCode::kInvalid, std::move(message)}; }
-
-std::string text_of(const kafka::FlagValues& values, const char* flag) {
-  return values.count(flag) ? values[flag].as<std::string>() : std::string();
+void add_flags(CommandLine& line, Flags& flags) {
+  line.section("Which lines");
+  line.text("topic", &flags.topic, "NAME", "Read this topic (required).");
+  line.text("since", &flags.since, "TIME",
+            "Print lines made at this time or later, such as 2026-11-21 or 2026-11-21T14:00+01:00; "
+            "UTC unless it says otherwise.");
+  line.text("until", &flags.until, "TIME", "Print lines made before this time.");
+  line.number("late-hours", &flags.late_hours, {0, 1'000'000}, "HOURS",
+              "Look for lines that reached Kafka late in files up to this long after --until.");
+  line.text("container", &flags.container, "NAME", "Print lines of this container.");
+  line.text("source", &flags.source, "NAME",
+            "Print lines of the logs that were declared under this name, or that have this id.");
+  line.text("grep", &flags.grep, "RE2", "Print lines whose message matches this expression.");
+  line.toggle("raw", &flags.raw, "Print the messages alone (the default).");
+  line.toggle("json", &flags.json, "Print lines as the archive has them.");
+  add_target_flags(line, flags.target);
 }
 
 struct FetchOptions {
+  PlaceOptions place;
   std::string topic, container, source;
   TimeRange range;
   std::unique_ptr<re2::RE2> grep;
-  bool json = false;
+  bool json;
 };
 
-Result<FetchOptions> fetch_options(const kafka::FlagValues& values) {
-  FetchOptions options;
-  options.topic = text_of(values, "topic");
-  if (options.topic.empty()) return invalid("--topic is missing: name the topic to read.");
-  options.container = text_of(values, "container");
-  options.source = text_of(values, "source");
-  for (const auto& [flag, into] :
-       {std::pair{"since", &options.range.since_ms}, std::pair{"until", &options.range.until_ms}}) {
-    const std::string time = text_of(values, flag);
-    if (time.empty()) continue;
-    *into = parse_time_ms(time);
-    if (!*into) {
-      return invalid(
-          fmt::format("--{} {}: write it as 2026-11-21 or 2026-11-21T14:00:00Z.", flag, time));
-    }
+Status set_range(const CommandLine& line, const Flags& flags, TimeRange& range) {
+  range.late_hours = flags.late_hours;
+  for (const auto& [flag, time, into] : {std::tuple{"since", &flags.since, &range.since_ms},
+                                         std::tuple{"until", &flags.until, &range.until_ms}}) {
+    if (time->empty()) continue;
+    *into = parse_time_ms(*time);
+    if (!*into) return line.unusable(flag, *time, "write it as 2026-11-21 or 2026-11-21T14:00:00Z");
   }
-  options.range.late_hours = values["late-hours"].as<int64_t>();
-  if (options.range.late_hours < 0 || options.range.late_hours > 1'000'000)
-    return invalid("--late-hours: give a number of hours, 0 or more.");
-  if (const std::string grep = text_of(values, "grep"); !grep.empty()) {
+  return ok();
+}
+
+// Nothing if the help was printed.
+Result<std::optional<FetchOptions>> parse_fetch_options(const std::vector<std::string>& arguments) {
+  Flags flags;
+  CommandLine line(kHelp);
+  add_flags(line, flags);
+  const Result<bool> parsed = line.parse(arguments, process_environment());
+  if (!parsed) return parsed.error();
+  if (!*parsed) return std::optional<FetchOptions>();
+  if (flags.topic.empty()) return missing("topic", "name the topic to read");
+  TimeRange range;
+  if (Status set = set_range(line, flags, range); !set) return set.error();
+  std::unique_ptr<re2::RE2> grep;
+  if (!flags.grep.empty()) {
     re2::RE2::Options quiet;
     quiet.set_log_errors(false);
-    options.grep = std::make_unique<re2::RE2>(grep, quiet);
-    if (!options.grep->ok())
-      return invalid(fmt::format("--grep {}: {}.", grep, options.grep->error()));
+    grep = std::make_unique<re2::RE2>(flags.grep, quiet);
+    if (!grep->ok()) return line.unusable("grep", flags.grep, grep->error());
   }
-  options.json = values["json"].as<bool>();
-  if (options.json && values["raw"].as<bool>())
-    return invalid("--raw and --json exclude each other.");
-  return options;
+  if (flags.json && flags.raw) return invalid("--raw and --json exclude each other.");
+  auto place = place_options(line, flags.target);
+  if (!place) return place.error();
+  return std::optional(FetchOptions{*std::move(place), flags.topic, flags.container, flags.source,
+                                    range, std::move(grep), flags.json});
 }
 
 /// Chooses lines and prints them.
@@ -162,29 +164,24 @@ Status print_file(ArchiveTarget& target, const ArchivedFile& file, Printer& prin
 
 }  // namespace
 
-int run_fetch(int argc, char** argv) {
-  const kafka::Flags flags = fetch_flags();
-  const Result<kafka::FlagValues> values = kafka::parse_flags(argc, argv, flags);
-  if (!values) return kafka::complain("fetch", values.error());
-  if (values->count("help")) {
-    std::cout << flags << std::flush;
-    return 0;
-  }
-  const Result<FetchOptions> options = fetch_options(values.value());
-  if (!options) return kafka::complain("fetch", options.error());
-  Result<Place> place = place_of(values.value(), "from", nullptr);
-  if (!place) return kafka::complain("fetch", place.error());
-  const FileQuery query = options->range.query(options->topic);
+int run_fetch(const std::vector<std::string>& arguments) {
+  const auto parsed = parse_fetch_options(arguments);
+  if (!parsed) return complain("fetch", parsed.error());
+  if (!*parsed) return 0;
+  const FetchOptions& options = **parsed;
+  const Result<Place> place = open_place(options.place);
+  if (!place) return complain("fetch", place.error());
+  const FileQuery query = options.range.query(options.topic);
   Result<std::vector<ArchivedFile>> files = find_files(*place->target, place->layout, query);
-  if (!files) return kafka::complain("fetch", files.error());
+  if (!files) return complain("fetch", files.error());
   sort_for_reading(*files);
-  Printer printer(options.value());
+  Printer printer(options);
   Status status = ok();
   for (auto file = files->begin(); status && file != files->end(); ++file)
     status = print_file(*place->target, *file, printer);
   const Status written = printer.write();
   if (status) status = written;
-  return status ? 0 : kafka::complain("fetch", status.error(), 1);
+  return status ? 0 : complain("fetch", status.error(), 1);
 }
 
 }  // namespace longshore::archive

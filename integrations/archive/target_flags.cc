@@ -1,41 +1,43 @@
 #include "integrations/archive/target_flags.h"
 
-#include <fmt/format.h>
-
-#include "integrations/http/access_flags.h"
+#include <utility>
 
 namespace longshore::archive {
 
-void add_target_flags(kafka::Flags& flags) {
-  namespace po = boost::program_options;
-  flags.add_options()(
-      "layout", po::value<std::string>()->default_value(Layout::kUsual)->value_name("FOLDERS"),
-      "how the folders of the archive are named, by {topic}, {yyyy}, {MM}, {dd}, {HH} (UTC)");
-  http::add_access_flags(flags);
-  http::add_negotiate_flag(flags);
+void add_target_flags(CommandLine& line, TargetFlags& flags) {
+  line.section("The archive");
+  line.text(
+      flags.flag.c_str(), &flags.url, "URL",
+      "The archive: webhdfs://namenode:9870[,namenode:9870...]/dir (also HttpFS), swebhdfs:// "
+      "with TLS, or file:///dir.");
+  line.text("layout", &flags.layout, "FOLDERS",
+            "Name the folders of the archive by {topic}, {yyyy}, {MM}, {dd} and {HH} (UTC).");
+  http::add_access_flags(line, flags.access);
 }
 
-Result<Place> place_of(const kafka::FlagValues& values, const std::string& flag,
-                       const std::atomic<bool>* stop) {
-  if (!values.count(flag)) {
-    return Error{ErrorCode::kInvalid,
-                 fmt::format("--{} is missing: give the archive's address, webhdfs://host:port/dir "
-                             "or file:///dir.",
-                             flag)};
+Result<PlaceOptions> place_options(const CommandLine& line, const TargetFlags& flags) {
+  if (flags.url.empty()) {
+    return missing(flags.flag,
+                   "give the archive's address, webhdfs://host:port/dir or file:///dir");
   }
-  Result<Layout> layout = Layout::parse(values["layout"].as<std::string>());
+  Result<Layout> layout = Layout::parse(flags.layout);
   if (!layout) return layout.error();
-  Result<http::Access> access = http::access_of(values);
+  Result<http::Access> access = http::access_of(line, flags.access);
   if (!access) return access.error();
-  TargetOptions options;
-  options.url = values[flag].as<std::string>();
-  options.stop = stop;
-  options.access = *std::move(access);
-  // Without a password a user is but named, as HDFS does without Kerberos.
-  if (options.access.password.empty()) options.user = std::exchange(options.access.user, {});
-  Result<std::unique_ptr<ArchiveTarget>> target = open_target("--" + flag, options);
+  TargetOptions target;
+  target.url = flags.url;
+  target.access = *std::move(access);
+  // HDFS without Kerberos takes a user's name on trust, without a password.
+  if (target.access.password.empty()) target.user = std::exchange(target.access.user, {});
+  return PlaceOptions{flags.flag, std::move(target), *std::move(layout)};
+}
+
+Result<Place> open_place(const PlaceOptions& options, const std::atomic<bool>* stop) {
+  TargetOptions stopped = options.target;
+  stopped.stop = stop;
+  auto target = open_target("--" + options.flag, stopped);
   if (!target) return target.error();
-  return Place{*std::move(target), *std::move(layout)};
+  return Place{*std::move(target), options.layout};
 }
 
 }  // namespace longshore::archive

@@ -1,16 +1,34 @@
 // The flags of the archive's commands that tell where the archive is.
 #pragma once
 
+#include <atomic>
+#include <memory>
 #include <string>
 
 #include "integrations/archive/archive_name.h"
 #include "integrations/archive/targets/target.h"
-#include "integrations/kafka/command_line.h"
+#include "integrations/http/access_flags.h"
 
 namespace longshore::archive {
 
-/// --layout, --user, --negotiate, --ca, ...
-void add_target_flags(kafka::Flags& flags);
+struct TargetFlags {
+  std::string flag;  ///< The one that takes the URL: "to", "from" or "archive".
+  std::string url = {}, layout = Layout::kUsual;
+  http::AccessFlags access = {};
+};
+
+/// The flag of the URL, --layout, and those of http/access_flags.h.
+void add_target_flags(CommandLine& line, TargetFlags& flags);
+
+/// What the flags say.
+struct PlaceOptions {
+  std::string flag;
+  TargetOptions target;
+  Layout layout;
+};
+
+/// Errors: kInvalid.
+Result<PlaceOptions> place_options(const CommandLine& line, const TargetFlags& flags);
 
 /// An archive, and how its folders are named.
 struct Place {
@@ -18,8 +36,7 @@ struct Place {
   Layout layout;
 };
 
-/// The archive at the URL given by flag `flag` ("to"). Errors: kInvalid.
-Result<Place> place_of(const kafka::FlagValues& values, const std::string& flag,
-                       const std::atomic<bool>* stop);
+/// What waits for the archive ends once `*stop` is true; null: never. Errors: kInvalid.
+Result<Place> open_place(const PlaceOptions& options, const std::atomic<bool>* stop = nullptr);
 
 }  // namespace longshore::archive

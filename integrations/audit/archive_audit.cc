@@ -1,54 +1,18 @@
+#include "integrations/audit/archive_audit.h"
+
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cstdio>
-#include <iostream>
 
 #include "integrations/archive/history.h"
-#include "integrations/archive/target_flags.h"
-#include "integrations/audit/commands.h"
 #include "integrations/audit/ledger_audit.h"
-#include "integrations/audit/topic_audit.h"
 
 namespace longshore::audit {
 
 namespace {
 
-namespace po = boost::program_options;
-
-constexpr char kIntroduction[] =
-    "longshore audit --archive URL --topic NAME [--source name=path]...\n\n"
-    "Proves of an archive what longshore audit proves of Kafka: that of each source nothing is\n"
-    "missing, twice or out of order; and that the names of the files tile each partition. If the\n"
-    "ledger's topic is archived there too, it says of each source that has ended whether it is\n"
-    "complete. With --source the lines are compared with the files they were collected from.\n"
-    "Exit status: 0 all complete, 1 something is wrong, 2 unusable settings.\n\nFlags";
-
-kafka::Flags audit_flags() {
-  kafka::Flags flags(kIntroduction);
-  const auto text = [](const char* name) { return po::value<std::string>()->value_name(name); };
-  const auto texts = [](const char* name) {
-    return po::value<std::vector<std::string>>()->value_name(name);
-  };
-  auto add = flags.add_options();
-  add("help,h", "show this and exit");
-  add("archive", text("URL"), "the archive: webhdfs://host:port/dir, swebhdfs://, file:///dir");
-  add("topic", texts("NAME"), "a topic to audit; may be repeated");
-  add("source", texts("NAME=PATH"),
-      "compare the source of this name with a file or glob; given again, with the next file of "
-      "the same stream (oldest first). id:<16 hex digits> where several sources have one name");
-  add("ledger-topic", text("NAME")->default_value("longshore-ledger"), "the agents' ledger");
-  add("expect-sources", po::value<size_t>()->value_name("N"),
-      "it is wrong if there are more or fewer sources");
-  add("json", po::bool_switch(), "print one JSON object instead of the table");
-  archive::add_target_flags(flags);
-  return flags;
-}
-
-/// Calls `each` for the records of a topic's files, as if they came from Kafka, except for offsets:
-/// a line gets the offset of its file's first record plus its line number, which is at most its
-/// own.
+/// Passes on the records of a topic's files as Kafka would. Only offsets differ: that of a line is
+/// its file's first offset plus the number of lines before it, which is at most its real one.
 Status read_topic(archive::ArchiveTarget& target, const std::vector<archive::ArchivedFile>& files,
                   const std::function<Status(const kafka::ReadRecord&)>& each) {
   shipper::RecordParser parser;
@@ -60,7 +24,7 @@ Status read_topic(archive::ArchiveTarget& target, const std::vector<archive::Arc
                              .value = {}};
     Status status = archive::read_lines(target, file, [&](std::string_view line) {
       const auto view = parser.parse(line);
-      // An archive holds no keys; the key of a longshore record is the id that it carries.
+      // An archive holds no keys; longshore's records carry theirs as the source id.
       const std::string key = view ? to_string(view->source) : std::string();
       record.key = key;
       record.value = line;
@@ -73,7 +37,7 @@ Status read_topic(archive::ArchiveTarget& target, const std::vector<archive::Arc
   return ok();
 }
 
-/// The files of one topic in the order of reading. Problems with their names go to `report`.
+/// The files of one topic in reading order; faults of their names go to `report`.
 Result<std::vector<archive::ArchivedFile>> files_of(const archive::Place& place,
                                                     const std::string& topic, AuditReport& report) {
   Result<std::vector<archive::ArchivedFile>> files =
@@ -85,7 +49,7 @@ Result<std::vector<archive::ArchivedFile>> files_of(const archive::Place& place,
   return files;
 }
 
-// Each partition that has files. What comes after their ends may not be archived yet.
+// Each partition that has files. Records after their ends may still be archived.
 std::vector<kafka::PartitionEnds> ends_of(const std::vector<archive::ArchivedFile>& files) {
   std::vector<kafka::PartitionEnds> all;
   for (const archive::ArchivedFile& file : files) {
@@ -101,11 +65,13 @@ std::vector<kafka::PartitionEnds> ends_of(const std::vector<archive::ArchivedFil
   return all;
 }
 
-Result<AuditReport> audit_all(const kafka::FlagValues& values, const archive::Place& place,
-                              const std::vector<std::string>& topics, TopicAudit& audit) {
-  AuditReport names;  // Findings about the files' names.
-  const std::string ledger_topic = values["ledger-topic"].as<std::string>();
-  // Before the data: then what the ledger mentions is more likely to be there.
+}  // namespace
+
+Result<AuditReport> audit_archive(const archive::Place& place,
+                                  const std::vector<std::string>& topics,
+                                  const std::string& ledger_topic, TopicAudit& audit) {
+  AuditReport names;  // What is wrong with files rather than with records.
+  // Read before the data, so that the data it speaks of is likely to be there.
   Result<std::vector<archive::ArchivedFile>> ledger_files = files_of(place, ledger_topic, names);
   if (!ledger_files) return ledger_files.error();
   LedgerAudit ledger;
@@ -137,51 +103,7 @@ Result<AuditReport> audit_all(const kafka::FlagValues& values, const archive::Pl
   } else {
     ledger.join({topics, ends, audit.raw_sources()}, report);
   }
-  if (values.count("expect-sources")) {
-    const size_t expected = values["expect-sources"].as<size_t>();
-    if (expected != report.sources.size()) {
-      report.problems.push_back(fmt::format("--expect-sources: expected {} sources, found {}.",
-                                            expected, report.sources.size()));
-    }
-  }
   return report;
-}
-
-}  // namespace
-
-int run_archive_audit(int argc, char** argv) {
-  const kafka::Flags flags = audit_flags();
-  const Result<kafka::FlagValues> values = kafka::parse_flags(argc, argv, flags);
-  if (!values) return kafka::complain("audit", values.error());
-  if (values->count("help")) {
-    std::cout << flags << std::flush;
-    return 0;
-  }
-  const std::vector<std::string> topics = kafka::all_of(values.value(), "topic");
-  if (topics.empty()) {
-    return kafka::complain("audit", {ErrorCode::kInvalid,
-                                     "--topic is missing: name the topic to "
-                                     "audit."});
-  }
-  const auto expectations = parse_expectations(kafka::all_of(values.value(), "source"));
-  if (!expectations) return kafka::complain("audit", expectations.error());
-  Result<TopicAudit> audit = TopicAudit::make(expectations.value());
-  if (!audit) return kafka::complain("audit", audit.error());
-  const Result<archive::Place> place = archive::place_of(values.value(), "archive", nullptr);
-  if (!place) return kafka::complain("audit", place.error());
-  const Result<AuditReport> report =
-      audit_all(values.value(), place.value(), topics, audit.value());
-  // A file that cannot be read is a finding (exit status 1), not a wrong setting (2).
-  if (!report) {
-    return kafka::complain("audit", report.error(),
-                           report.error().code == ErrorCode::kCorrupt ? 1 : 2);
-  }
-  const std::string text = values.value()["json"].as<bool>()
-                               ? as_json(report.value())
-                               : as_table(report.value(), ::isatty(STDOUT_FILENO) == 1);
-  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0)
-    return kafka::complain("audit", {ErrorCode::kFull, "Could not write the report to stdout."});
-  return report->clean() ? 0 : 1;
 }
 
 }  // namespace longshore::audit

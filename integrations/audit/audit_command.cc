@@ -1,56 +1,67 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <functional>
-#include <iostream>
+#include <limits>
 #include <optional>
 
 #include "config/clock.h"
+#include "integrations/audit/archive_audit.h"
 #include "integrations/audit/commands.h"
 #include "integrations/audit/ledger_audit.h"
 #include "integrations/audit/topic_audit.h"
-#include "integrations/kafka/command_line.h"
 #include "integrations/kafka/progress.h"
+#include "integrations/kafka/reading_flags.h"
 #include "shipper/record/printable.h"
 
 namespace longshore::audit {
 
 namespace {
 
-namespace po = boost::program_options;
 using std::chrono::steady_clock;
 
 /// How long to wait for open transactions to end. An agent's end within 15 s.
 constexpr int kSettleMs = 15'000;
 
-constexpr char kIntroduction[] =
-    "longshore audit --brokers LIST --topic NAME [--source name=path]...\n"
-    "longshore audit --archive URL --topic NAME ...  (see longshore audit --archive URL --help)\n\n"
-    "Reads topics up to their present end and proves for each source, from the ranges that its\n"
-    "records carry, that nothing is missing, twice or out of order; and from the agents' ledger,\n"
-    "of each source that has ended, that it is complete, or which bytes are not there and why.\n"
-    "Records without a range (format raw, other producers) are counted apart. With --source the\n"
-    "lines of a source are compared byte for byte with the file that it was collected from, from\n"
-    "its beginning.\n"
-    "Exit status: 0 all complete, 1 something is wrong, 2 unusable settings.\n\nFlags";
+const CommandHelp kHelp = {
+    "audit",
+    "Reads topics up to their present end, or an archive of them, and proves for each source, from "
+    "the\n"
+    "ranges in its records, that nothing is missing, doubled or out of order; and from the "
+    "agents'\n"
+    "ledger, for each source that has ended, that it is complete, or which bytes are missing and "
+    "why.\n"
+    "Records without a range (format raw, other producers) are counted separately. With --source,\n"
+    "the lines of a source are compared byte for byte with the file that they were collected "
+    "from.\n"
+    "In an archive, the names of the files must also tile each partition.\n"
+    "Exit status: 0 everything is complete, 1 something is wrong, 2 unusable settings.",
+    "  longshore audit --brokers kafka:9092 --topic logs --source app=/var/log/app.log\n"
+    "  longshore audit --archive file:///archive --topic logs\n"};
 
-kafka::Flags audit_flags() {
-  kafka::Flags flags(kIntroduction);
-  kafka::add_reading_flags(flags);
-  auto add = flags.add_options();
-  add("source", po::value<std::vector<std::string>>()->value_name("NAME=PATH"),
-      "compare the source of this name with a file or glob; given again, with the next file of "
-      "the same stream (oldest first). id:<16 hex digits> where several sources have one name");
-  add("ledger-topic",
-      po::value<std::string>()->default_value("longshore-ledger")->value_name("NAME"),
-      "the agents' ledger; audited without it where it does not exist");
-  add("expect-sources", po::value<size_t>()->value_name("N"),
-      "it is wrong if there are more or fewer sources");
-  add("json", po::bool_switch(), "print one JSON object instead of the table");
-  return flags;
+struct Flags {
+  kafka::ReadingFlags reading;
+  archive::TargetFlags target{"archive"};
+  std::vector<std::string> sources;
+  std::string ledger_topic = "longshore-ledger";
+  std::optional<size_t> expect_sources;
+  bool json = false;
+};
+
+void add_flags(CommandLine& line, Flags& flags) {
+  kafka::add_reading_flags(line, flags.reading);
+  archive::add_target_flags(line, flags.target);
+  line.section("What is proved");
+  line.list("source", &flags.sources, "NAME=PATH",
+            "Compare the source of this name, or id:<16 hex digits> if several have the name, with "
+            "a file or glob; repeatable, for the files of one stream from the oldest on.");
+  line.text("ledger-topic", &flags.ledger_topic, "NAME",
+            "Read the agents' ledger from this topic, if it exists.");
+  line.number("expect-sources", &flags.expect_sources, {0, std::numeric_limits<int64_t>::max()},
+              "N", "Fail unless there are this many sources.");
+  line.toggle("json", &flags.json, "Print one JSON object instead of a table.");
 }
 
 /// Shows on a terminal how far the reading is, once it takes more than a second.
@@ -97,14 +108,14 @@ Status read_all(kafka::Reader& reader,
     } else if (steady_clock::now() - moved_at > kPatience) {
       return Error{ErrorCode::kRetryable,
                    fmt::format("Kafka has sent nothing for 60 s, at {} of {} offsets: check the "
-                               "brokers and run it again.",
+                               "brokers and run the audit again.",
                                passed, reader.offsets_total())};
     }
   }
   return status;
 }
 
-void add_notes(const kafka::Reader& reader, const kafka::FlagValues& values, AuditReport& report) {
+void add_notes(const kafka::Reader& reader, AuditReport& report) {
   for (const kafka::PartitionEnds& ends : reader.partitions()) {
     if (ends.held_back == 0) continue;
     report.notes.push_back(fmt::format(
@@ -114,34 +125,27 @@ void add_notes(const kafka::Reader& reader, const kafka::FlagValues& values, Aud
   }
   if (report.sources.empty() && report.raw.empty())
     report.notes.push_back("the topic holds no records.");
-  if (!values.count("expect-sources")) return;
-  const size_t expected = values["expect-sources"].as<size_t>();
-  if (expected != report.sources.size()) {
-    report.problems.push_back(fmt::format("--expect-sources: expected {} sources, found {}.",
-                                          expected, report.sources.size()));
-  }
 }
 
-/// Finds where the ledger ends, before the ends of the data topics are found. Null: there is no
-/// ledger, and a note tells that.
-Result<std::unique_ptr<kafka::Reader>> open_ledger(const kafka::FlagValues& values,
+/// Opened before the data topics, so that their ends come after the ledger's. Null if there is no
+/// ledger, which `notes` then tells.
+Result<std::unique_ptr<kafka::Reader>> open_ledger(const std::string& topic,
                                                    const kafka::ReaderOptions& data,
                                                    std::vector<std::string>& notes) {
   kafka::ReaderOptions options = data;
-  options.topics = {values["ledger-topic"].as<std::string>()};
+  options.topics = {topic};
   Result<std::unique_ptr<kafka::Reader>> reader = kafka::Reader::open(options);
   if (reader || reader.error().code != ErrorCode::kNotFound) return reader;
-  notes.push_back(
-      fmt::format("there is no topic {}: the agents' ledger of losses and ends is left out.",
-                  options.topics.front()));
+  notes.push_back(fmt::format(
+      "topic {} does not exist: losses and ends that agents recorded are left out.", topic));
   return std::unique_ptr<kafka::Reader>();
 }
 
 /// Reads the ledger and the topics. Errors: as Reader's, TopicAudit's.
-Result<AuditReport> audit_all(const kafka::FlagValues& values, kafka::ReaderOptions options,
-                              TopicAudit& audit) {
+Result<AuditReport> audit_topics(kafka::ReaderOptions options, const std::string& ledger_topic,
+                                 TopicAudit& audit) {
   std::vector<std::string> notes;
-  Result<std::unique_ptr<kafka::Reader>> ledger = open_ledger(values, options, notes);
+  Result<std::unique_ptr<kafka::Reader>> ledger = open_ledger(ledger_topic, options, notes);
   if (!ledger) return ledger.error();
   if (*ledger) options.settle_ms = kSettleMs;
   Result<std::unique_ptr<kafka::Reader>> reader = kafka::Reader::open(options);
@@ -160,41 +164,52 @@ Result<AuditReport> audit_all(const kafka::FlagValues& values, kafka::ReaderOpti
   AuditReport report = audit.finish();
   report.notes = std::move(notes);
   if (*ledger) entries.join({options.topics, (*reader)->partitions(), audit.raw_sources()}, report);
-  add_notes(**reader, values, report);
+  add_notes(**reader, report);
   return report;
 }
 
-bool asks_for_archive(int argc, char** argv) {
-  return std::any_of(argv + 1, argv + argc, [](std::string_view word) {
-    return word == "--archive" || word.starts_with("--archive=");
-  });
+// The audit that the flags ask for: of an archive, or else of Kafka's topics.
+Result<AuditReport> audit_all(const CommandLine& line, const Flags& flags) {
+  const auto expectations = parse_expectations(flags.sources);
+  if (!expectations) return expectations.error();
+  Result<TopicAudit> audit = TopicAudit::make(expectations.value());
+  if (!audit) return audit.error();
+  if (flags.target.url.empty()) {
+    const auto options = kafka::reader_options(line, flags.reading);
+    if (!options) return options.error();
+    return audit_topics(*options, flags.ledger_topic, *audit);
+  }
+  if (flags.reading.topics.empty()) return missing("topic", "name the topic to audit");
+  const auto options = archive::place_options(line, flags.target);
+  if (!options) return options.error();
+  const auto place = archive::open_place(*options);
+  if (!place) return place.error();
+  return audit_archive(*place, flags.reading.topics, flags.ledger_topic, *audit);
 }
 
 }  // namespace
 
-int run_audit(int argc, char** argv) {
-  if (asks_for_archive(argc, argv)) return run_archive_audit(argc, argv);
-  const kafka::Flags flags = audit_flags();
-  const Result<kafka::FlagValues> values = kafka::parse_flags(argc, argv, flags);
-  if (!values) return kafka::complain("audit", values.error());
-  if (values.value().count("help")) {
-    std::cout << flags << std::flush;
-    return 0;
+int run_audit(const std::vector<std::string>& arguments) {
+  Flags flags;
+  CommandLine line(kHelp);
+  add_flags(line, flags);
+  const Result<bool> parsed = line.parse(arguments, process_environment());
+  if (!parsed) return complain("audit", parsed.error());
+  if (!*parsed) return 0;
+  Result<AuditReport> report = audit_all(line, flags);
+  // A damaged file is a finding, not a wrong setting.
+  if (!report)
+    return complain("audit", report.error(), report.error().code == ErrorCode::kCorrupt ? 1 : 2);
+  if (flags.expect_sources && *flags.expect_sources != report->sources.size()) {
+    report->problems.push_back(
+        fmt::format("--expect-sources: {} sources were expected, {} are there.",
+                    *flags.expect_sources, report->sources.size()));
   }
-  const Result<kafka::ReaderOptions> options = kafka::reader_options(values.value());
-  if (!options) return kafka::complain("audit", options.error());
-  const auto expectations = parse_expectations(kafka::all_of(values.value(), "source"));
-  if (!expectations) return kafka::complain("audit", expectations.error());
-  Result<TopicAudit> audit = TopicAudit::make(expectations.value());
-  if (!audit) return kafka::complain("audit", audit.error());
-  const Result<AuditReport> report = audit_all(values.value(), options.value(), audit.value());
-  if (!report) return kafka::complain("audit", report.error());
-  const std::string text = values.value()["json"].as<bool>()
-                               ? as_json(report.value())
-                               : as_table(report.value(), ::isatty(STDOUT_FILENO) == 1);
+  const std::string text =
+      flags.json ? as_json(*report) : as_table(*report, ::isatty(STDOUT_FILENO) == 1);
   if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0)
-    return kafka::complain("audit", {ErrorCode::kFull, "Could not write the report to stdout."});
-  return report.value().clean() ? 0 : 1;
+    return complain("audit", {ErrorCode::kFull, "Could not write the report to standard output."});
+  return report->clean() ? 0 : 1;
 }
 
 }  // namespace longshore::audit

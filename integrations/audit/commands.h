@@ -1,14 +1,13 @@
-// `longshore audit`. argv[0] is the command's own name; the return value is the exit status: 0 all
-// complete, 1 found something wrong, 2 unusable settings.
+// `longshore audit`. `arguments` are what follows the command's name. It returns the exit status: 0
+// everything is complete, 1 something is wrong, 2 unusable settings.
 #pragma once
+
+#include <string>
+#include <vector>
 
 namespace longshore::audit {
 
 /// Audits Kafka's topics or, with --archive URL, an archive.
-int run_audit(int argc, char** argv);
-
-/// The second half of run_audit(): the chain proof over an archive, its ledger if that is archived
-/// too, and whether the names of the files tile each partition.
-int run_archive_audit(int argc, char** argv);
+int run_audit(const std::vector<std::string>& arguments);
 
 }  // namespace longshore::audit

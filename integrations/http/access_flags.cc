@@ -2,90 +2,69 @@
 
 #include <unistd.h>
 
-#include <boost/program_options/value_semantic.hpp>
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
 #include <fstream>
-#include <string>
 #include <utility>
 
 namespace longshore::http {
 namespace {
 
-namespace po = boost::program_options;
-
-Error invalid(std::string message) { return {ErrorCode::kInvalid, std::move(message)}; }
-
-std::string text_of(const po::variables_map& values, const char* flag) {
-  return values.count(flag) ? values[flag].as<std::string>() : std::string();
-}
-
-/// The first line of the file that `flag` names, or the variable; empty where neither is set.
-Result<std::string> secret(const po::variables_map& values, const char* flag,
+/// The first line of the file at `path`, which `flag` names; the variable if there is no path.
+Result<std::string> secret(const CommandLine& line, const char* flag, const std::string& path,
                            const char* variable) {
-  const std::string path = text_of(values, flag);
-  if (path.empty()) {
-    const char* const value = std::getenv(variable);
-    return std::string(value ? value : "");
-  }
+  if (path.empty()) return line.variable(variable);
   std::ifstream file(path);
-  std::string line;
-  if (!file || !std::getline(file, line))
-    return invalid(std::string("--") + flag + " " + path +
-                   ": this file has no first line to read.");
-  if (!line.empty() && line.back() == '\r') line.pop_back();
-  if (line.empty())
-    return invalid(std::string("--") + flag + " " + path + ": its first line is empty.");
-  return line;
+  std::string first;
+  if (!file || !std::getline(file, first))
+    return line.unusable(flag, path, "this file has no first line to read");
+  if (first.ends_with('\r')) first.pop_back();
+  if (first.empty()) return line.unusable(flag, path, "its first line is empty");
+  return first;
 }
 
 }  // namespace
 
-void add_access_flags(po::options_description& flags) {
-  const auto text = [](const char* name) { return po::value<std::string>()->value_name(name); };
-  auto add = flags.add_options();
-  add("user", text("NAME"), "basic authentication; the password stands in --password-file");
-  add("password-file", text("FILE"),
-      "its first line is the password (or the variable LONGSHORE_PASSWORD is)");
-  add("ca", text("FILE"), "certificates to trust, PEM (default: the system's)");
-  add("cert", text("FILE"), "this client's own certificate, PEM");
-  add("key", text("FILE"), "its private key, PEM");
-  add("insecure", po::bool_switch(), "believe whoever answers: no check of certificates");
+void add_access_flags(CommandLine& line, AccessFlags& flags) {
+  line.section("Access over HTTP");
+  line.text("user", &flags.access.user, "NAME",
+            "Sign in as this user, with the password in --password-file.");
+  line.text("password-file", &flags.password_file, "FILE",
+            "Take the password from the first line of this file, or else from the variable "
+            "LONGSHORE_PASSWORD.");
+  line.toggle("negotiate", &flags.access.negotiate,
+              "Sign in by Kerberos (SPNEGO), with the ticket of kinit or a keytab.");
+  line.text("ca", &flags.access.ca_file, "FILE",
+            "Trust the certificates in this PEM file instead of the system's.");
+  line.text("cert", &flags.access.cert_file, "FILE", "Present this client certificate (PEM).");
+  line.text("key", &flags.access.key_file, "FILE", "The private key of --cert (PEM).");
+  line.toggle("insecure", &flags.access.insecure, "Do not check certificates.");
 }
 
-void add_api_key_flag(po::options_description& flags) {
-  flags.add_options()("api-key-file", po::value<std::string>()->value_name("FILE"),
-                      "its first line is an API key (or the variable LONGSHORE_API_KEY is)");
+void add_api_key_flag(CommandLine& line, AccessFlags& flags) {
+  line.text("api-key-file", &flags.api_key_file, "FILE",
+            "Take an API key from the first line of this file, or else from the variable "
+            "LONGSHORE_API_KEY.");
 }
 
-void add_negotiate_flag(po::options_description& flags) {
-  flags.add_options()("negotiate", po::bool_switch(),
-                      "Kerberos by SPNEGO, with the ticket that kinit or a keytab gave");
-}
-
-Result<Access> access_of(const po::variables_map& values) {
-  Access access;
-  access.user = text_of(values, "user");
-  Result<std::string> password = secret(values, "password-file", "LONGSHORE_PASSWORD");
+Result<Access> access_of(const CommandLine& line, const AccessFlags& flags) {
+  Access access = flags.access;
+  auto password = secret(line, "password-file", flags.password_file, "LONGSHORE_PASSWORD");
   if (!password) return password.error();
   access.password = *std::move(password);
-  Result<std::string> key = secret(values, "api-key-file", "LONGSHORE_API_KEY");
+  auto key = secret(line, "api-key-file", flags.api_key_file, "LONGSHORE_API_KEY");
   if (!key) return key.error();
   access.api_key = *std::move(key);
-  access.negotiate = values.count("negotiate") && values["negotiate"].as<bool>();
-  access.insecure = values["insecure"].as<bool>();
   for (const auto& [flag, path] :
        {std::pair{"ca", &access.ca_file}, std::pair{"cert", &access.cert_file},
         std::pair{"key", &access.key_file}}) {
-    *path = text_of(values, flag);
     if (!path->empty() && ::access(path->c_str(), R_OK) != 0)
-      return invalid(std::string("--") + flag + " " + *path + ": " + std::strerror(errno) + ".");
+      return line.unusable(flag, *path, std::strerror(errno));
   }
   const int ways = int{!access.user.empty()} + int{!access.api_key.empty()} + int{access.negotiate};
   if (ways > 1) return invalid("--user, --api-key-file and --negotiate exclude each other.");
-  if (values.count("password-file") && access.user.empty())
-    return invalid("--password-file: --user is missing.");
+  if (!flags.password_file.empty() && access.user.empty())
+    return missing("user", "--password-file needs the name that belongs to the password");
   return access;
 }
 

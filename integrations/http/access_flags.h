@@ -1,26 +1,27 @@
 // The flags by which every command that speaks HTTP is told who it is.
 #pragma once
 
-#include <boost/program_options/options_description.hpp>
-#include <boost/program_options/variables_map.hpp>
+#include <string>
 
-#include "config/result.h"
+#include "config/command_line.h"
 #include "integrations/http/client.h"
 
 namespace longshore::http {
 
-/// --user, --password-file, --ca, --cert, --key, --insecure.
-void add_access_flags(boost::program_options::options_description& flags);
+struct AccessFlags {
+  Access access;
+  std::string password_file, api_key_file;
+};
 
-/// Adds --api-key-file.
-void add_api_key_flag(boost::program_options::options_description& flags);
+/// --user, --password-file, --negotiate, --ca, --cert, --key, --insecure.
+void add_access_flags(CommandLine& line, AccessFlags& flags);
 
-/// Adds --negotiate.
-void add_negotiate_flag(boost::program_options::options_description& flags);
+/// --api-key-file.
+void add_api_key_flag(CommandLine& line, AccessFlags& flags);
 
-/// What the flags came to, of those that were added. Secrets are read from the files that are
-/// named, or are the variables LONGSHORE_PASSWORD and LONGSHORE_API_KEY: arguments are seen by
-/// everyone on the machine. Errors: kInvalid.
-Result<Access> access_of(const boost::program_options::variables_map& values);
+/// What the flags say. Secrets come from the files that are named, or from the variables
+/// LONGSHORE_PASSWORD and LONGSHORE_API_KEY: every user of the machine can read arguments.
+/// Errors: kInvalid.
+Result<Access> access_of(const CommandLine& line, const AccessFlags& flags);
 
 }  // namespace longshore::http

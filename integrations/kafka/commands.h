@@ -1,10 +1,13 @@
-// The commands that read Kafka or stand in for it. argv[0] is the name of the command; the return
-// value is the exit status: 0 done, 1 found a problem, 2 unusable settings.
+// The commands that read Kafka or stand in for it. `arguments` are what follows the command's name.
+// They return the exit status: 0 done, 1 something is wrong, 2 unusable settings.
 #pragma once
+
+#include <string>
+#include <vector>
 
 namespace longshore::kafka {
 
-int run_tap(int argc, char** argv);
-int run_broker(int argc, char** argv);
+int run_tap(const std::vector<std::string>& arguments);
+int run_broker(const std::vector<std::string>& arguments);
 
 }  // namespace longshore::kafka

@@ -1,12 +1,11 @@
-#include <fmt/format.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <iostream>
 #include <limits>
+#include <optional>
 
-#include "integrations/kafka/command_line.h"
 #include "integrations/kafka/commands.h"
+#include "integrations/kafka/reading_flags.h"
 #include "integrations/kafka/stop_signals.h"
 #include "integrations/kafka/tap_line.h"
 #include "shipper/record/printable.h"
@@ -15,75 +14,73 @@ namespace longshore::kafka {
 
 namespace {
 
-namespace po = boost::program_options;
+const CommandHelp kHelp = {
+    "tap",
+    "Prints the records of topics as readable lines: those to come, or those that exist. Control\n"
+    "characters in logs are shown, never obeyed. Ends on SIGINT, or when its reader closes the "
+    "pipe.",
+    "  longshore tap --brokers kafka:9092 --topic logs --container shop\n"};
 
-constexpr char kIntroduction[] =
-    "longshore tap --brokers LIST --topic NAME [--container NAME] [--name NAME] [--source ID]\n\n"
-    "Prints the records of topics as readable lines, those to come or those there are. Control\n"
-    "characters of logs are shown, never obeyed. Ends on SIGINT, or when its reader goes.\n\nFlags";
+struct Flags {
+  ReadingFlags reading;
+  std::string container, name, source, from;
+  std::optional<uint64_t> lines;
+  bool follow = false, no_follow = false, raw = false, json = false;
+};
 
-Flags tap_flags() {
-  Flags flags(kIntroduction);
-  add_reading_flags(flags);
-  const auto text = [](const char* name) { return po::value<std::string>()->value_name(name); };
-  auto add = flags.add_options();
-  add("container", text("NAME"), "only records of this container");
-  add("name", text("NAME"), "only records of sources declared under this name");
-  add("source", text("ID"), "only records of this source (16 hex digits)");
-  add("from", text("PLACE"), "beginning or end (default: end; beginning with --no-follow)");
-  add("follow", po::bool_switch(), "wait for more records (the default)");
-  add("no-follow", po::bool_switch(), "end when all that is there was shown");
-  add("lines", po::value<int64_t>()->value_name("N"), "end after N records");
-  add("raw", po::bool_switch(), "print the messages alone, byte for byte unless on a terminal");
-  add("json", po::bool_switch(), "print the values as they are, one a line");
-  return flags;
+void add_flags(CommandLine& line, Flags& flags) {
+  add_reading_flags(line, flags.reading);
+  line.text("from", &flags.from, "beginning|end",
+            "Begin here; the default is end, or beginning with --no-follow.");
+  line.toggle("follow", &flags.follow, "Wait for more records (the default).");
+  line.toggle("no-follow", &flags.no_follow, "Exit when everything that exists was printed.");
+  line.section("What is printed");
+  line.text("container", &flags.container, "NAME", "Print only records of this container.");
+  line.text("name", &flags.name, "NAME", "Print only logs declared under this name.");
+  line.text("source", &flags.source, "ID", "Print only records of this source (16 hex digits).");
+  line.number("lines", &flags.lines, {1, std::numeric_limits<int64_t>::max()}, "N",
+              "Exit after this many records.");
+  line.toggle("raw", &flags.raw,
+              "Print messages alone, byte for byte unless standard output is a terminal.");
+  line.toggle("json", &flags.json, "Print values as they are, one a line.");
 }
 
 struct TapOptions {
   ReaderOptions reader;
   std::string container, name;
   std::optional<SourceId> source;
-  uint64_t lines = std::numeric_limits<uint64_t>::max();
-  bool raw = false, json = false;
+  uint64_t lines;
+  bool raw, json;
 };
 
-Error invalid(std::string message) { return {ErrorCode::kInvalid, std::move(message)}; }
-
-std::string text_of(const FlagValues& values, const char* flag) {
-  return values.count(flag) ? values[flag].as<std::string>() : std::string();
-}
-
-Result<TapOptions> tap_options(const FlagValues& values) {
-  TapOptions options;
-  Result<ReaderOptions> reader = reader_options(values);
+// Nothing if the help was printed.
+Result<std::optional<TapOptions>> parse_tap_options(const std::vector<std::string>& arguments) {
+  Flags flags;
+  CommandLine line(kHelp);
+  add_flags(line, flags);
+  const Result<bool> parsed = line.parse(arguments, process_environment());
+  if (!parsed) return parsed.error();
+  if (!*parsed) return std::optional<TapOptions>();
+  Result<ReaderOptions> reader = reader_options(line, flags.reading);
   if (!reader) return reader.error();
-  options.reader = *std::move(reader);
-  options.container = text_of(values, "container");
-  options.name = text_of(values, "name");
-  if (const std::string id = text_of(values, "source"); !id.empty()) {
-    options.source = parse_source_id(id);
-    if (!options.source) return invalid("--source " + id + ": an id is 16 hex digits.");
+  std::optional<SourceId> source;
+  if (!flags.source.empty()) {
+    source = parse_source_id(flags.source);
+    if (!source) return line.unusable("source", flags.source, "an id has 16 hex digits");
   }
-  options.raw = values["raw"].as<bool>();
-  options.json = values["json"].as<bool>();
-  if (options.raw && options.json) return invalid("--raw and --json exclude each other.");
-  const bool no_follow = values["no-follow"].as<bool>();
-  if (no_follow && values["follow"].as<bool>())
+  if (flags.raw && flags.json) return invalid("--raw and --json exclude each other.");
+  if (flags.follow && flags.no_follow)
     return invalid("--follow and --no-follow exclude each other.");
-  options.reader.follow = !no_follow;
-  const std::string from = text_of(values, "from");
-  if (!from.empty() && from != "beginning" && from != "end")
-    return invalid("--from " + from + ": it is beginning or end.");
-  options.reader.from_beginning = from.empty() ? no_follow : from == "beginning";
-  if (values.count("lines")) {
-    const int64_t lines = values["lines"].as<int64_t>();
-    if (lines < 1) return invalid("--lines: give a number of records, 1 or more.");
-    options.lines = static_cast<uint64_t>(lines);
-  }
-  return options;
+  if (!flags.from.empty() && flags.from != "beginning" && flags.from != "end")
+    return line.unusable("from", flags.from, "use one of beginning, end");
+  reader->follow = !flags.no_follow;
+  reader->from_beginning = flags.from.empty() ? flags.no_follow : flags.from == "beginning";
+  return std::optional(TapOptions{*std::move(reader), flags.container, flags.name, source,
+                                  flags.lines.value_or(std::numeric_limits<uint64_t>::max()),
+                                  flags.raw, flags.json});
 }
 
-/// Turns records into output, and knows when there was enough.
+/// Turns records into output, and knows when enough of them were printed.
 class Tap {
  public:
   explicit Tap(TapOptions options) : options_(std::move(options)) {}
@@ -104,7 +101,7 @@ class Tap {
 
   bool done() const { return shown_ >= options_.lines; }
 
-  /// False when nobody reads any more.
+  /// False once nobody reads the output any more.
   bool write() {
     std::string_view rest = out_;
     while (!rest.empty()) {
@@ -142,20 +139,14 @@ class Tap {
 
 }  // namespace
 
-int run_tap(int argc, char** argv) {
-  const Flags flags = tap_flags();
-  const Result<FlagValues> values = parse_flags(argc, argv, flags);
-  if (!values) return complain("tap", values.error());
-  if (values.value().count("help")) {
-    std::cout << flags << std::flush;
-    return 0;
-  }
-  const Result<TapOptions> options = tap_options(values.value());
+int run_tap(const std::vector<std::string>& arguments) {
+  const auto options = parse_tap_options(arguments);
   if (!options) return complain("tap", options.error());
+  if (!*options) return 0;
   const StopSignals signals;
-  Result<std::unique_ptr<Reader>> reader = Reader::open(options.value().reader);
+  const auto reader = Reader::open(options.value()->reader);
   if (!reader) return complain("tap", reader.error());
-  Tap tap(options.value());
+  Tap tap(*options.value());
   while (!reader.value()->ended() && !tap.done() && !signals.raised(0)) {
     Status read = reader.value()->poll(100, [&tap](const ReadRecord& record) { tap.take(record); });
     const bool written = tap.write();

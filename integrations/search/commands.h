@@ -1,9 +1,12 @@
-// `longshore index`. argv[0] is the command's own name; the return value is the exit status: 0
-// ended by SIGTERM, 1 it cannot go on, 2 unusable settings.
+// `longshore index`. `arguments` are what follows the command's name. It returns the exit status: 0
+// stopped by SIGTERM, 1 it cannot continue, 2 unusable settings.
 #pragma once
+
+#include <string>
+#include <vector>
 
 namespace longshore::search {
 
-int run_index(int argc, char** argv);
+int run_index(const std::vector<std::string>& arguments);
 
 }  // namespace longshore::search

@@ -15,8 +15,6 @@ using std::chrono::year_month_day;
 constexpr size_t kNameBytesMax = 255;
 constexpr std::string_view kForbidden = "\\/*?\"<>| ,#:";
 
-Error invalid(std::string message) { return {ErrorCode::kInvalid, std::move(message)}; }
-
 std::string lower(std::string_view text) {
   std::string out(text);
   std::transform(out.begin(), out.end(), out.begin(),

@@ -3,10 +3,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <vector>
 
+#include "config/command_line.h"
 #include "config/result.h"
-#include "integrations/kafka/command_line.h"
 #include "integrations/kafka/group_reader.h"
 #include "integrations/search/document.h"
 #include "integrations/search/index_template.h"
@@ -29,9 +31,8 @@ struct IndexSettings {
   std::string metrics_file;  ///< Empty: none.
 };
 
-kafka::Flags index_flags();
-
-/// Errors: kInvalid: one sentence with the remedy.
-Result<IndexSettings> index_settings(const kafka::FlagValues& values);
+/// Nothing if the help was printed. Errors: kInvalid: one sentence that says what to change.
+Result<std::optional<IndexSettings>> parse_index_settings(const std::vector<std::string>& arguments,
+                                                          const Environment& environment);
 
 }  // namespace longshore::search

@@ -29,8 +29,8 @@ using NewTopic = Owned<rd_kafka_NewTopic_t, rd_kafka_NewTopic_destroy>;
 using AdminOptions = Owned<rd_kafka_AdminOptions_t, rd_kafka_AdminOptions_destroy>;
 using Offsets = Owned<rd_kafka_topic_partition_list_t, rd_kafka_topic_partition_list_destroy>;
 
-constexpr int kPlainReadMsMax = 5000;  // Of the plain read that explains why a stable one failed.
-constexpr int kAnswerMs = 1000;        // For an answer to travel beyond the broker's own timeout.
+constexpr int kPlainReadMsMax = 5000;  // A plain read, to explain why a stable one failed.
+constexpr int kAnswerMs = 1000;        // For the answer to travel, after the broker's own timeout.
 
 class KafkaClient final : public Kafka {
  public:
@@ -58,7 +58,7 @@ class KafkaClient final : public Kafka {
   const std::string brokers_;
   const KafkaSettings settings_;
   KafkaLog log_;       // Outlives the handle below; sessions go before their Kafka.
-  KafkaHandle query_;  // For all that is no record; made at its first use.
+  KafkaHandle query_;  // For everything but records; made on first use.
 };
 
 Result<KafkaConf> KafkaClient::make_conf() {
@@ -98,8 +98,8 @@ Result<GroupOffset> KafkaClient::fetch(const std::string& group, bool stable, in
   if (code == RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND) return GroupOffset{};
   const std::string what = "read the committed offset of " + group;
   if (code == RD_KAFKA_RESP_ERR_UNSTABLE_OFFSET_COMMIT) {
-    return Error{ErrorCode::kRetryable,
-                 "Could not " + what + ": it is unstable (a transaction " + "is pending)."};
+    return Error{ErrorCode::kUndecided,
+                 "Could not " + what + ": it is unstable (a transaction is pending)."};
   }
   if (code) return Error{ErrorCode::kRetryable, query_error(what, code).message};
   if (offset.offset < 0) return GroupOffset{};
@@ -113,16 +113,16 @@ Result<GroupOffset> KafkaClient::fetch(const std::string& group, bool stable, in
 Result<GroupOffset> KafkaClient::committed(const std::string& group, bool stable, int timeout_ms) {
   Result<GroupOffset> found = fetch(group, stable, timeout_ms);
   if (found && !found->known) {
-    // A missing topic has no offsets either, but it has another remedy.
+    // A missing topic has no offsets either, but needs another remedy.
     Result<int32_t> partitions = topic_partitions(kCheckpointTopic, timeout_ms);
     if (!partitions) return partitions.error();
   }
+  // librdkafka itself repeats a stable read until the time is up.
   if (!found && stable && found.error().code == ErrorCode::kRetryable &&
-      found.error().message.find("unstable") == std::string::npos &&
       fetch(group, false, std::min(timeout_ms, kPlainReadMsMax))) {
-    return Error{ErrorCode::kRetryable, found.error().message +
-                                            " It is unstable: without waiting for pending " +
-                                            "transactions it can be read."};
+    return Error{ErrorCode::kUndecided, found.error().message +
+                                            " It is unstable: it can be read when pending "
+                                            "transactions are ignored."};
   }
   return found;
 }
@@ -161,8 +161,8 @@ Status KafkaClient::create_topic(const std::string& topic, int32_t partitions, i
       rd_kafka_NewTopic_new(topic.c_str(), partitions, replicas, words, sizeof words));
   if (!wanted) return Error{ErrorCode::kInvalid, "Could not " + what + ": " + words + "."};
 
-  // The broker's time counts, not that of a host whose clock is wrong: records from the future
-  // would be refused, and those from the past deleted by the retention at once.
+  // Use the broker's time, because a host's clock may be wrong: records from the future would be
+  // refused, and those from the past deleted by retention at once.
   if (const auto code =
           rd_kafka_NewTopic_set_config(wanted.get(), "message.timestamp.type", "LogAppendTime")) {
     return query_error(what, code);

@@ -1,5 +1,4 @@
-// librdkafka behind the seam of kafka.h. Which settings an operator may change, and which would
-// break a promise, stands in kafka_settings.h.
+// librdkafka as the Kafka of kafka.h. See settings.h for what an operator may change.
 #pragma once
 
 #include <memory>
@@ -10,8 +9,8 @@
 
 namespace longshore::shipper {
 
-/// A Kafka on `brokers` with checked `settings` on top of longshore's own. Connects lazily.
-/// Outlives its sessions.
+/// A Kafka on `brokers` with checked `settings`, which override longshore's own. Connects on first
+/// use. REQUIRES: it outlives its sessions.
 std::unique_ptr<Kafka> make_kafka_client(std::string brokers, KafkaSettings settings);
 
 }  // namespace longshore::shipper

@@ -28,7 +28,7 @@ Trouble trouble_of(rd_kafka_resp_err_t code) {
     case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
     case RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION:
     case RD_KAFKA_RESP_ERR_INVALID_RECORD:
-    case RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP:  // Our clock is ahead by more than the topic admits.
+    case RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP:  // Our clock is further ahead than the topic allows.
     case RD_KAFKA_RESP_ERR_POLICY_VIOLATION:
       return Trouble::kPartition;
     default:

@@ -1,4 +1,4 @@
-// What librdkafka's error codes mean for the lane.
+// What librdkafka's error codes mean for a lane.
 #pragma once
 
 #include <librdkafka/rdkafka.h>
@@ -16,21 +16,21 @@ struct KafkaErrorDestroy {
 };
 using KafkaError = std::unique_ptr<rd_kafka_error_t, KafkaErrorDestroy>;
 
-/// Of a failed delivery, or of a failed call on one partition.
+/// The trouble of a failed delivery, or of a failed call on one partition.
 Trouble trouble_of(rd_kafka_resp_err_t code);
 
 /// Whether the operator must change settings or rights before the call can succeed.
 bool is_refusal(rd_kafka_resp_err_t code);
 
-/// "could not <what>: <librdkafka's words> (<its name>)". kInvalid for a refusal, else kRetryable.
+/// "Could not <what>: <librdkafka's words> (<its name>)." kInvalid for a refusal, else kRetryable.
 Error query_error(const std::string& what, rd_kafka_resp_err_t code);
 
-/// A session that failed is gone: forget it and make a new one. Never kInvalid or kFatal, which
-/// would stop the agent: what a broker refuses today it may grant tomorrow.
+/// A failed session is gone: drop it and make a new one. Never kInvalid or kFatal, which would stop
+/// the agent: a broker may grant tomorrow what it refuses today.
 inline constexpr ErrorCode kSessionGone = ErrorCode::kNotFound;
 
-/// The same for a transaction's call. kRetryable only if the same call may simply be repeated, else
-/// kSessionGone.
+/// The same for a call on a transaction. kRetryable only if the same call may simply be repeated,
+/// else kSessionGone.
 Error call_error(const std::string& what, const rd_kafka_error_t& error);
 
 }  // namespace longshore::shipper

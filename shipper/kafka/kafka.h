@@ -1,11 +1,11 @@
-// The seam to Kafka. The lane speaks to these two interfaces; librdkafka stands behind them in
-// kafka_client.h, a scripted broker in tests/fakes/.
+// The seam to Kafka. A lane calls these two interfaces; client.h implements them with librdkafka,
+// tests/fakes/ with a scripted broker.
 //
 //   lane --Chunk--> Session (one librdkafka producer handle) --Report--> lane
 //
-// Crash-only: a Session whose call failed with anything but kRetryable is destroyed and a new one
-// made; nothing is ever repaired inside one. That failure is kNotFound (the session is gone), never
-// kInvalid or kFatal: a new session may heal it.
+// Crash-only: after a failure other than kRetryable a Session is destroyed and replaced, never
+// repaired. That failure is kNotFound (the session is gone), never kInvalid or kFatal, because a
+// new session may succeed.
 #pragma once
 
 #include <cstdint>
@@ -19,16 +19,16 @@
 
 namespace longshore::shipper {
 
-/// What a failed delivery or call means for the lane, beyond "rewind".
+/// What a failed delivery or call means for the lane besides a rewind.
 enum class Trouble : uint8_t {
   kNone,
   kBroker,     ///< Unreachable, timed out, fenced, state lost: rebuild and go on.
   kTooLarge,   ///< MSG_SIZE_TOO_LARGE: rebuild with smaller batches and transactions.
   kTimeout,    ///< The transaction took too long: rebuild with smaller transactions.
-  kPartition,  ///< This (topic, partition) is unusable: missing, forbidden. Count it, park after
-               ///< two.
-  kSomeTopic,  ///< One of the transaction's topics is unusable, and the broker did not say to us
-               ///< which: it forbade the transaction to include it.
+  kPartition,  ///< This (topic, partition) is unusable: missing, forbidden. Park it after the
+               ///< second time.
+  kSomeTopic,  ///< One of the transaction's topics is unusable, but the broker did not tell which:
+               ///< it refused to add it to the transaction.
 };
 
 struct TopicPartition {
@@ -52,24 +52,23 @@ class Session {
  public:
   virtual ~Session() = default;
 
-  /// Takes over the transactional id and ends what a predecessor left open.
+  /// Takes over the transactional id and ends a transaction that a predecessor left open.
   /// Errors: kRetryable: call again after a pause; else destroy. REQUIRES: transactional.
   virtual Status init_transactions(int timeout_ms) = 0;
   virtual Status begin() = 0;
 
-  /// Hands messages [first, messages.size()) of `chunk` to `to`, with chunk->unreported raised by
-  /// the number taken, which is returned: fewer than asked means the queue is full, wait for a
+  /// Sends messages [first, messages.size()) of `chunk` to `to`, raises chunk->unreported by the
+  /// number accepted, and returns that number: if it is smaller, the queue is full, so wait for a
   /// report. Errors: any other local refusal of a message.
   /// REQUIRES: topic_shape() said that the partition exists; a transaction is open if
   /// transactional.
   virtual Result<size_t> produce(Chunk* chunk, size_t first, const TopicPartition& to) = 0;
 
-  /// Waits up to `timeout_ms` for reports and appends them. Returns at once when some are there.
+  /// Waits up to `timeout_ms` for reports and appends them. Returns at once if there are some.
   /// Errors: the handle is dead (fatal error); destroy.
   virtual Status reports(int timeout_ms, std::vector<Report>& out) = 0;
 
-  /// Readable when reports() has something: for a poll(2) together with other descriptors. Drained
-  /// by reports().
+  /// Readable when reports() has something to append, for poll(2). Drained by reports().
   virtual int report_fd() const = 0;
 
   /// Puts offset N with its digest into the open transaction. May block beyond its timeout.
@@ -77,15 +76,14 @@ class Session {
   virtual Status send_offset(TransactionNumber number, const std::string& digest,
                              int timeout_ms) = 0;
 
-  /// Waits for all outstanding messages and commits. Reports that arrive meanwhile are appended to
-  /// `out`. Errors: kRetryable: call again after a pause, the outcome is open; else destroy, the
-  /// outcome is open too.
+  /// Waits for all outstanding messages and commits, appending reports to `out`. Errors:
+  /// kRetryable: call again after a pause; else destroy. Either way the outcome is unknown.
   virtual Status commit(int timeout_ms, std::vector<Report>& out) = 0;
 
   /// Waits for all outstanding messages: `--delivery=at-least-once`. Errors: kRetryable on timeout.
   virtual Status flush(int timeout_ms, std::vector<Report>& out) = 0;
 
-  /// What the last error of a call meant.
+  /// The trouble of the last failed call.
   virtual Trouble last_trouble() const = 0;
 };
 
@@ -110,8 +108,8 @@ class Kafka {
   virtual Result<std::unique_ptr<Session>> open(const SessionOptions& options) = 0;
 
   /// The group's offset on partition 0 of `longshore-checkpoint`, through a short-lived consumer
-  /// handle. `stable`: wait out pending transactions (read_committed). Errors: kRetryable, with
-  /// "unstable" in the message while a transaction is pending; kNotFound: the topic is missing.
+  /// handle. `stable`: wait out pending transactions (read_committed). Errors: kUndecided: one is
+  /// still pending; kRetryable: no broker answers; kNotFound: the topic is missing.
   virtual Result<GroupOffset> committed(const std::string& group, bool stable, int timeout_ms) = 0;
 
   /// Number of partitions of a topic. Errors: kNotFound: missing; kInvalid: forbidden or an illegal

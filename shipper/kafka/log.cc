@@ -12,16 +12,16 @@ namespace {
 constexpr int kLinesMax = 5;
 constexpr int64_t kWindowSeconds = 10;
 
-// Nothing that librdkafka says is a loss yet: what it gives up comes as a report, and the lane says
-// so.
+// Nothing that librdkafka logs is a loss yet: records that it gives up come as reports, and the
+// lane logs those.
 spdlog::level::level_enum level_of(int syslog_level) {
   if (syslog_level <= 4) return spdlog::level::warn;
   return syslog_level <= 6 ? spdlog::level::info : spdlog::level::debug;
 }
 
 void log_callback(const rd_kafka_t* handle, int level, const char* facility, const char* text) {
-  // A setting for producers is handed to queries as well, which say that it is not for them; and a
-  // session that gives up what it holds does so on purpose.
+  // Queries get settings meant for producers too, and warn about them; and a session that drops
+  // what it holds does so on purpose.
   const std::string_view about(facility);
   if (about == "CONFWARN" || about == "TERMINATE") return;
   if (!handle) return;
@@ -41,7 +41,7 @@ void KafkaLog::write(int level, const char* facility, const char* text) {
   int64_t start = window_start_s_.load();
   if (now_s - start >= kWindowSeconds && window_start_s_.compare_exchange_strong(start, now_s)) {
     const int lines = lines_.exchange(0);
-    if (lines > kLinesMax) spdlog::info("kafka: {} more lines were kept back", lines - kLinesMax);
+    if (lines > kLinesMax) spdlog::info("kafka: {} more lines suppressed", lines - kLinesMax);
   }
   if (lines_.fetch_add(1) >= kLinesMax) return;
   spdlog::log(level_of(level), "kafka: {}: {}", facility, text);

@@ -1,4 +1,4 @@
-// librdkafka's own log lines on their way into ours.
+// Copies librdkafka's log lines into longshore's log.
 #pragma once
 
 #include <librdkafka/rdkafka.h>
@@ -8,8 +8,8 @@
 
 namespace longshore::shipper {
 
-/// Passes on at most a few lines in ten seconds, for a broker that is away makes librdkafka speak
-/// several times a second, and says how many it kept back. Thread: any.
+/// Copies at most a few lines in ten seconds, because librdkafka logs several a second while a
+/// broker is away, and logs how many it suppressed. Thread: any.
 class KafkaLog {
  public:
   /// Makes the handle of `conf` log here. REQUIRES: this object outlives the handle.

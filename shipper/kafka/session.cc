@@ -13,11 +13,11 @@ namespace longshore::shipper {
 
 namespace {
 
-// The queue wakes its reader by itself; this bounds the wait should a wake-up be lost.
+// The queue wakes its reader; this only bounds the wait if a wake-up is lost.
 constexpr int kServeMs = 50;
 
-// A record that fails takes those of other partitions along. They may be reported before it, but
-// say nothing about their own topic: serve() waits for the cause and puts it first.
+// When a record fails, records of other partitions are purged with it. They may be reported before
+// it but tell nothing about their own topic, so serve() waits for the cause and puts it first.
 constexpr int kCauseTries = 10;
 constexpr int kCauseWaitMs = 50;
 
@@ -35,7 +35,7 @@ Result<KafkaHandle> make_kafka_handle(rd_kafka_type_t type, KafkaConf conf) {
   if (!handle) {
     return Error{ErrorCode::kRetryable, std::string("Could not set up a Kafka client: ") + words};
   }
-  static_cast<void>(conf.release());  // It belongs to the handle now.
+  static_cast<void>(conf.release());  // The handle owns it now.
   return handle;
 }
 
@@ -66,7 +66,7 @@ KafkaSession::KafkaSession(KafkaHandle handle, Fd wake, const std::string& group
 }
 
 KafkaSession::~KafkaSession() {
-  // Without this the destruction of a transactional producer waits for what is under way.
+  // Otherwise destroying a transactional producer waits for everything in flight.
   rd_kafka_purge(handle_.get(), RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT |
                                     RD_KAFKA_PURGE_F_NON_BLOCKING);
   rd_kafka_queue_io_event_enable(queue_.get(), -1, nullptr, 0);
@@ -77,7 +77,7 @@ Status KafkaSession::ended(const std::string& what, KafkaError error) {
     trouble_ = Trouble::kNone;
     return ok();
   }
-  // A call fails because of the delivery that failed before it; that one knows the cause.
+  // A call fails because of a delivery that failed before it, and only that one tells the cause.
   const Trouble own = trouble_of(rd_kafka_error_code(error.get()));
   trouble_ = delivery_trouble_ != Trouble::kNone ? delivery_trouble_
              : own == Trouble::kPartition        ? Trouble::kBroker
@@ -88,7 +88,7 @@ Status KafkaSession::ended(const std::string& what, KafkaError error) {
 Status KafkaSession::init_transactions(int timeout_ms) {
   Status status = ended("take over the transactional id",
                         KafkaError(rd_kafka_init_transactions(handle_.get(), timeout_ms)));
-  // Smaller transactions would not help: none is open.
+  // No transaction is open, so smaller ones would not help.
   if (!status) trouble_ = Trouble::kBroker;
   return status;
 }
@@ -106,7 +106,7 @@ Trouble KafkaSession::cause_of(rd_kafka_resp_err_t code) {
                            code == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT ||
                            code == RD_KAFKA_RESP_ERR__STATE;
   if (!consequence || !in_transaction_ || committing_) return trouble_of(code);
-  // Refused within a transaction, at once; a failed one refuses with the error that it failed of.
+  // Refused at once inside a transaction; if that has failed, with the error that made it fail.
   const KafkaError error(rd_kafka_begin_transaction(handle_.get()));
   const bool forbidden = error && rd_kafka_error_txn_requires_abort(error.get()) &&
                          trouble_of(rd_kafka_error_code(error.get())) == Trouble::kPartition;
@@ -134,7 +134,7 @@ Result<size_t> KafkaSession::produce(Chunk* chunk, size_t first, const TopicPart
   chunk->unreported += accepted;
   if (accepted == count) return count;
 
-  // Taken must be a prefix, or a line would overtake the one before it.
+  // The accepted messages must be a prefix, or a line would overtake the one before it.
   bool prefix = messages[accepted].err == RD_KAFKA_RESP_ERR__QUEUE_FULL;
   for (size_t i = 0; prefix && i < accepted; ++i) prefix = !messages[i].err;
   if (prefix) return accepted;
@@ -149,7 +149,7 @@ Error KafkaSession::refused(const rd_kafka_message_t* messages, size_t count, si
   trouble_ = cause_of(code);
   return destroy_it("Could not hand records to " + to.topic + "[" + std::to_string(to.partition) +
                     "]: " + rd_kafka_err2str(code) + " (" + rd_kafka_err2name(code) + "), " +
-                    std::to_string(taken) + " of " + std::to_string(count) + " were taken.");
+                    std::to_string(taken) + " of " + std::to_string(count) + " were accepted.");
 }
 
 void KafkaSession::take(rd_kafka_event_t* event, std::vector<Report>& out) {
@@ -178,7 +178,7 @@ void KafkaSession::take(rd_kafka_event_t* event, std::vector<Report>& out) {
 }
 
 void KafkaSession::serve(int timeout_ms, std::vector<Report>& out) {
-  // First the descriptor, then the queue: what comes in between wakes once more for nothing.
+  // First the descriptor, then the queue: an event in between only causes one extra wake-up.
   uint64_t wakes = 0;
   while (::read(wake_.get(), &wakes, sizeof wakes) < 0 && errno == EINTR) {
   }
@@ -189,7 +189,7 @@ void KafkaSession::serve(int timeout_ms, std::vector<Report>& out) {
     if (rd_kafka_event_t* late = rd_kafka_queue_poll(queue_.get(), kCauseWaitMs)) take(late, out);
   }
   if (delivery_trouble_ == Trouble::kNone) {
-    // No record is at fault: the transaction is.
+    // The transaction failed, not a record.
     delivery_trouble_ = cause_of(RD_KAFKA_RESP_ERR__PURGE_QUEUE);
     for (Report& victim : victims_) victim.trouble = delivery_trouble_;
   }
@@ -231,7 +231,7 @@ void KafkaSession::run_serving(const std::function<void()>& call, std::vector<Re
   });
   while (!done) serve(kServeMs, out);
   running.wait();
-  // The first look may be cut short by the yield, and what stays in the queue wakes nobody.
+  // The yield may cut the first call short, and events left in the queue wake nobody.
   serve(0, out);
   serve(0, out);
 }

@@ -1,4 +1,4 @@
-// One librdkafka producer behind the Session of kafka.h.
+// One librdkafka producer as the Session of kafka.h.
 #pragma once
 
 #include <librdkafka/rdkafka.h>
@@ -23,15 +23,15 @@ struct KafkaHandleDestroy {
 };
 using KafkaHandle = std::unique_ptr<rd_kafka_t, KafkaHandleDestroy>;
 
-/// The handle of `conf`. Errors: kRetryable: no thread to be had, or a file that `conf` names is
-/// away; its settings were checked at the start.
+/// The handle of `conf`, whose settings were checked at the start. Errors: kRetryable: no thread
+/// could be started, or a file that `conf` names is missing.
 Result<KafkaHandle> make_kafka_handle(rd_kafka_type_t type, KafkaConf conf);
 
-/// Thread: the lane's. A commit or a flush blocks in librdkafka until the reports have been served,
-/// so that call alone runs on a thread of its own while the lane's serves them.
+/// Thread: the lane's. A commit or a flush blocks in librdkafka until reports have been served, so
+/// only that call runs on a thread of its own while the lane's thread serves them.
 class KafkaSession final : public Session {
  public:
-  /// `conf` as make_kafka_conf() returned it, with a log. Errors: kRetryable.
+  /// `conf` comes from make_kafka_conf() and has a log attached. Errors: kRetryable.
   static Result<std::unique_ptr<Session>> open(KafkaConf conf, const SessionOptions& options);
 
   ~KafkaSession() override;
@@ -53,13 +53,13 @@ class KafkaSession final : public Session {
   Error refused(const rd_kafka_message_t* messages, size_t count, size_t taken,
                 const TopicPartition& to);
   Status ended(const std::string& what, KafkaError error);
-  // Why the open transaction has failed, when a consequence of that was all that we were told.
+  // Why the open transaction failed, if librdkafka reported only a consequence.
   Trouble cause_of(rd_kafka_resp_err_t code);
 
-  // Takes the events that are there, waiting up to `timeout_ms` for the first.
+  // Takes all queued events, waiting up to `timeout_ms` for the first.
   void serve(int timeout_ms, std::vector<Report>& out);
   void take(rd_kafka_event_t* event, std::vector<Report>& out);
-  // Runs `call`, which blocks, and serves events until it returns.
+  // Runs the blocking `call` and serves events until it returns.
   void run_serving(const std::function<void()>& call, std::vector<Report>& out);
 
   struct TopicDestroy {
@@ -75,13 +75,13 @@ class KafkaSession final : public Session {
   };
 
   Fd wake_;             // eventfd(2), written by librdkafka when the queue fills.
-  KafkaHandle handle_;  // Before what lives in it: members go in reverse order.
+  KafkaHandle handle_;  // Before its parts: members are destroyed in reverse order.
   std::unique_ptr<rd_kafka_queue_t, QueueDestroy> queue_;
   std::unique_ptr<rd_kafka_consumer_group_metadata_t, GroupDestroy> group_;
   std::map<std::string, std::unique_ptr<rd_kafka_topic_t, TopicDestroy>, std::less<>> topics_;
   bool in_transaction_ = false, committing_ = false;
   Trouble trouble_ = Trouble::kNone;
-  std::vector<Report> victims_;                // Of take(), until the cause is known.
+  std::vector<Report> victims_;                // Collected by take() until the cause is known.
   Trouble delivery_trouble_ = Trouble::kNone;  // Of the first failed delivery since begin().
 };
 

@@ -8,6 +8,7 @@
 #include <sstream>
 #include <string_view>
 
+#include "config/kafka_flags.h"
 #include "config/limits.h"
 #include "config/nearest.h"
 
@@ -17,15 +18,16 @@ namespace {
 
 constexpr char kTransactionTimeout[] = "transaction.timeout.ms";
 
-// Any librdkafka setting may be added with `--kafka`, but for these.
+// An operator may set any property of librdkafka except these.
 struct Refused {
   std::string_view name, remedy;
 };
 constexpr std::string_view kExactlyOnce =
-    "exactly-once delivery rests on it; for weaker promises use --delivery=at-least-once";
+    "exactly-once delivery depends on it; for weaker promises use --delivery=at-least-once";
 constexpr std::string_view kNoTimeout =
-    "a record must never be given up while Kafka is away; longshore waits instead";
-constexpr std::string_view kNames = "it is made of the host id in the state directory and the lane";
+    "longshore waits while Kafka is away and never gives a record up";
+constexpr std::string_view kNames =
+    "it consists of the host id in the state directory and the lane";
 constexpr std::string_view kInner = "longshore reads Kafka's answers through it";
 constexpr std::string_view kFeeding =
     "longshore feeds partitions in batches of its own size; --linger-ms and --batch-bytes trade "
@@ -36,7 +38,7 @@ constexpr std::array kRefused = std::to_array<Refused>({
     {"enable.idempotence", kExactlyOnce},
     {"max.in.flight", kExactlyOnce},
     {"max.in.flight.requests.per.connection", kExactlyOnce},
-    {"queuing.strategy", "the order of lines rests on it"},
+    {"queuing.strategy", "the order of lines depends on it"},
     {"partitioner", "a source keeps its partition; use --partitions-per-host"},
     {"isolation.level", kExactlyOnce},
     {"message.timeout.ms", kNoTimeout},
@@ -52,7 +54,7 @@ constexpr std::array kRefused = std::to_array<Refused>({
     {"delivery.report.only.error", kInner},
     {"enabled_events", kInner},
     {"opaque", kInner},
-    {"test.mock.num.brokers", "records would go to brokers that exist in memory only"},
+    {"test.mock.num.brokers", "records would go to brokers that exist only in memory"},
     {"batch.num.messages", kFeeding},
     {"batch.size", kFeeding},
 });
@@ -68,12 +70,12 @@ constexpr std::array kAtLeast = std::to_array<AtLeast>({
     {"queue.buffering.max.kbytes", limits::kQueueKiBMin, "a lane's memory must fit the queue"},
 });
 
-// An operator may change these: they cost speed or patience, not a promise. What partitions are fed
-// with rests on the batches (limits.h, kFeedRecords); those are longshore's own.
+// An operator may change these: they affect speed, not promises. Only the size of batches is
+// longshore's own, because feeding partitions depends on it (limits.h, kFeedRecords).
 KafkaSettings usual_settings() {
   return {
       {"client.id", "longshore"},
-      {"socket.nagle.disable", "true"},  // Else each transaction waits for delayed acks, 40 ms.
+      {"socket.nagle.disable", "true"},  // Otherwise each transaction waits 40 ms for acks.
       {"retry.backoff.ms", "20"},        // CONCURRENT_TRANSACTIONS right after a commit is usual.
       {"reconnect.backoff.max.ms", "1000"},
       {"compression.codec", "lz4"},
@@ -85,10 +87,8 @@ KafkaSettings usual_settings() {
   };
 }
 
-Error invalid(const std::string& message) { return {ErrorCode::kInvalid, message}; }
-
-// From librdkafka's own table, "name | C/P | range | ...": rd_kafka_conf_dump() leaves out aliases,
-// and linger.ms and acks are such.
+// From librdkafka's own table, "name | C/P | range | ...". rd_kafka_conf_dump() leaves out aliases
+// such as linger.ms and acks.
 std::vector<std::string> known_settings() {
   char* text = nullptr;
   size_t size = 0;
@@ -113,16 +113,18 @@ Status set(const std::string& name, const std::string& value, rd_kafka_conf_t* c
     case RD_KAFKA_CONF_OK:
       return ok();
     case RD_KAFKA_CONF_INVALID:
-      return invalid("--kafka " + name + "=" + value + ": " + words + ".");
+      // librdkafka quotes the value.
+      return invalid("Kafka setting " + name + " has an unusable value" +
+                     (is_secret(name) ? "" : " '" + value + "': " + words) + ".");
     case RD_KAFKA_CONF_UNKNOWN:
       break;
   }
   const std::string near = nearest(name, known_settings());
-  return invalid("--kafka " + name + ": librdkafka has no such setting" +
+  return invalid("Kafka setting " + name + " is unknown to librdkafka" +
                  (near.empty() ? "." : "; did you mean " + near + "?"));
 }
 
-// What is no number is left to librdkafka to refuse; 0 is "no limit" where it takes that.
+// Empty if it is not a number, which librdkafka refuses, or 0, which may mean "no limit".
 std::optional<uint64_t> number_of(const std::string& value) {
   uint64_t number = 0;
   const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
@@ -133,25 +135,27 @@ std::optional<uint64_t> number_of(const std::string& value) {
 Status check_bounds(const std::string& name, const std::string& value) {
   for (const Refused& refused : kRefused) {
     if (name != refused.name) continue;
-    return invalid("--kafka " + name + " is refused: " + std::string(refused.remedy) + ".");
+    return invalid("Kafka setting " + name + " is refused: " + std::string(refused.remedy) + ".");
   }
   for (const AtLeast& bound : kAtLeast) {
     if (name != bound.name || number_of(value).value_or(bound.least) >= bound.least) continue;
-    return invalid("--kafka " + name + "=" + value + " is too small: " + std::string(bound.reason) +
-                   ", so use at least " + std::to_string(bound.least) + ".");
+    return invalid("Kafka setting " + name + "=" + value +
+                   " is too small: " + std::string(bound.reason) + ", so use at least " +
+                   std::to_string(bound.least) + ".");
   }
   return ok();
 }
 
-// Only a handle tells whether settings contradict each other, or name files that cannot be read.
-// It has no brokers, so it connects to nothing.
+// Only a handle reveals settings that contradict each other or name files that cannot be read. It
+// has no brokers, so it connects to nothing.
 Status try_out(KafkaConf conf) {
   if (Status own = add_settings(promised_settings("longshore-check"), conf.get()); !own) return own;
   rd_kafka_conf_set_log_cb(conf.get(), nullptr);
   char words[512];
   rd_kafka_t* handle = rd_kafka_new(RD_KAFKA_PRODUCER, conf.get(), words, sizeof words);
-  if (!handle) return invalid(std::string("--kafka: ") + words + ".");
-  // It belongs to the handle now.
+  if (!handle)
+    return invalid(std::string("The Kafka settings do not work together: ") + words + ".");
+  // The handle owns it now.
   static_cast<void>(conf.release());
   rd_kafka_destroy(handle);
   return ok();
@@ -179,7 +183,7 @@ KafkaSettings promised_settings(const std::string& transactional_id) {
 Result<KafkaConf> make_kafka_conf(const std::string& brokers, const KafkaSettings& settings) {
   KafkaConf conf(rd_kafka_conf_new());
   KafkaSettings own = usual_settings();
-  // A record of limits::kRecordBytesMax, its key and its frame; the broker's own default is 12
+  // A record of limits::kRecordBytesMax with its key and frame; the broker's own default is 12
   // bytes more.
   own.emplace_back("message.max.bytes", "1048576");
   own.emplace_back("allow.auto.create.topics", "false");

@@ -1,5 +1,5 @@
-// Which of librdkafka's settings longshore sets, which an operator may add, and which would break
-// a promise.
+// The properties of librdkafka: those that longshore sets, those that an operator may set, and
+// those that would break a promise.
 #pragma once
 
 #include <librdkafka/rdkafka.h>
@@ -31,13 +31,13 @@ Status check_kafka_settings(const KafkaSettings& settings);
 /// Errors: kInvalid: the sentence names both settings.
 Status check_transaction_timeout(const KafkaSettings& settings, int64_t linger_ms);
 
-/// What every handle gets, with the operator's settings on top of it. Errors: kInvalid.
+/// What every handle gets, overridden by the operator's settings. Errors: kInvalid.
 Result<KafkaConf> make_kafka_conf(const std::string& brokers, const KafkaSettings& settings);
 
-/// Adds `settings` that no operator changes. Errors: kInvalid.
+/// Adds `settings`, which override those before. Errors: kInvalid.
 Status add_settings(const KafkaSettings& settings, rd_kafka_conf_t* conf);
 
-/// What makes a producer one that keeps the promises. `transactional_id` empty: at least once.
+/// What a producer needs to keep the promises. An empty `transactional_id`: at least once.
 KafkaSettings promised_settings(const std::string& transactional_id);
 
 }  // namespace longshore::shipper

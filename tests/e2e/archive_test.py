@@ -298,7 +298,7 @@ def wrong_settings(lab, shared):
             ([*usual, "--to", "webhdfs://x/y"], "webhdfs://host:port/dir"),
             ([*usual, "--to", f"file://{occupied}"], "--to"),
             ([*usual, "--to", f"file://{lab.dir}/a", "--work-dir", "/nowhere"], "--work-dir"),
-            ([*usual, "--to", f"file://{lab.dir}/a", "--compress", "rar"], "--compress rar"),
+            ([*usual, "--to", f"file://{lab.dir}/a", "--compress", "rar"], "--compress=rar"),
             ([*usual, "--to", f"file://{lab.dir}/a", "--layout", "{day}"], "--layout"),
             ([*usual, "--to", f"file://{lab.dir}/a", "--kafka", "enable.auto.commit=true"],
              "is refused")]:

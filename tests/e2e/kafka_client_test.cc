@@ -351,7 +351,6 @@ TEST_F(KafkaClientTest, queries_without_a_broker_end_in_time_and_may_be_repeated
   const Result<GroupOffset> offset = nowhere->committed("g", true, 200);
   ASSERT_FALSE(offset);
   EXPECT_EQ(offset.error().code, ErrorCode::kRetryable);
-  EXPECT_EQ(offset.error().message.find("unstable"), std::string::npos);
   nowhere.reset();
   EXPECT_LT(ms_since(start), 15'000);
 }

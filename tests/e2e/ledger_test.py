@@ -125,7 +125,7 @@ def a_topic_that_comes_later(lab, kafka):
     wait_for_records(kafka.brokers, 2000, 60, "later")
     agent.wait_for_log("own-ledger")
     text, status = audit_says(kafka.brokers, "later", "--ledger-topic", "own-ledger")
-    check(status == 0 and "there is no topic own-ledger" in text, f"audit says: {text}")
+    check(status == 0 and "topic own-ledger does not exist" in text, f"audit says: {text}")
     path.unlink()
     kafka.topic("own-ledger", 1)
     def complete():

@@ -168,7 +168,7 @@ Result<GroupOffset> ScriptedKafka::committed(const std::string& group, bool stab
   if (!broker_->topics.contains(shipper::kCheckpointTopic)) {
     return Error{ErrorCode::kNotFound, "The checkpoint topic does not exist."};
   }
-  if (stable && broker_->unstable) return Error{ErrorCode::kRetryable, "The offset is unstable."};
+  if (stable && broker_->unstable) return Error{ErrorCode::kUndecided, "The offset is unstable."};
   return broker_->offsets[group];
 }
 

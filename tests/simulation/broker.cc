@@ -112,7 +112,7 @@ Result<std::unique_ptr<shipper::Session>> Broker::open(const shipper::SessionOpt
 Result<GroupOffset> Broker::committed(const std::string&, bool stable, int timeout_ms) {
   if (Status status = query("committed", timeout_ms); !status) return status.error();
   if (stable && (unstable_ || pending_)) {
-    return Error{ErrorCode::kRetryable, "the offset is unstable"};
+    return Error{ErrorCode::kUndecided, "the offset is unstable"};
   }
   return offset_;
 }

@@ -14,6 +14,7 @@
 #include "agent/command/checkpoint_list.h"
 #include "agent/command/commands.h"
 #include "checkpoint/state_dir.h"
+#include "tests/fakes/command_table.h"
 #include "tests/fakes/memory_store.h"
 #include "tests/fakes/scripted_kafka.h"
 #include "tests/fakes/temporary_dir.h"
@@ -22,22 +23,13 @@ namespace longshore::agent {
 namespace {
 
 using checkpoint::RecoveryAction;
-using Words = std::vector<std::string>;
+using fakes::Ran;
+using fakes::Words;
 
 constexpr LaneId kLane{0};
 constexpr char kHostile[] = "evil\x1b[2J\"name\n";
 
-struct Ran {
-  int status;
-  std::string out, err;
-};
-
-Ran run(const Words& arguments) {
-  testing::internal::CaptureStdout();
-  testing::internal::CaptureStderr();
-  const int status = run_checkpoint(arguments);
-  return {status, testing::internal::GetCapturedStdout(), testing::internal::GetCapturedStderr()};
-}
+fakes::Ran run(const Words& arguments) { return fakes::run_captured(run_checkpoint, arguments); }
 
 bool contains(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;

@@ -1,0 +1,21 @@
+// The audit of an archive: the same proof as over Kafka's topics, over the files of an archive.
+//
+//   ArchiveTarget --files--> lines --ReadRecord--> TopicAudit, LedgerAudit --> AuditReport
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "integrations/archive/target_flags.h"
+#include "integrations/audit/topic_audit.h"
+
+namespace longshore::audit {
+
+/// Proves that the names of the files tile each partition and that the records of each source are
+/// complete, with the ledger if its topic is archived too.
+/// Errors: kCorrupt: a file cannot be read; those of the target; those of TopicAudit.
+Result<AuditReport> audit_archive(const archive::Place& place,
+                                  const std::vector<std::string>& topics,
+                                  const std::string& ledger_topic, TopicAudit& audit);
+
+}  // namespace longshore::audit
