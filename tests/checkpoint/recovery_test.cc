@@ -1,4 +1,4 @@
-// Goal: a lane that starts does what the recovery table of CONTRIBUTING.md says, row by row, and
+// Goal: a lane that starts does what the recovery table of docs/internals.md says, row by row, and
 // goes on only when the numbers and the digests of both sides agree.
 // Method: a named test a row; then every combination of small numbers, digests and choices against
 // the table written down once more as conditions of which exactly one must hold.

@@ -1,5 +1,5 @@
 // Kafka as the simulation has it: transactions, group offsets and fencing as a real cluster keeps
-// them, and every kind of fault that CONTRIBUTING.md's protocol has to survive.
+// them, and every kind of fault that the protocol of docs/internals.md has to survive.
 //
 //   lane --Session--> in flight (late, lost, refused) --commit--> committed records --> verdict
 //

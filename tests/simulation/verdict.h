@@ -1,4 +1,4 @@
-// What must hold whatever happened: the promises of the README as predicates over a world.
+// What must hold whatever happened: the promises of docs/limits.md as predicates over a world.
 #pragma once
 
 #include <cstddef>
