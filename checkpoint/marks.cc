@@ -1,14 +1,12 @@
 #include "checkpoint/marks.h"
 
-#include <unistd.h>
 #include <xxhash.h>
 
 #include <algorithm>
 #include <cassert>
-#include <cerrno>
-#include <cstring>
 
 #include "config/limits.h"
+#include "config/read_at.h"
 
 namespace longshore::checkpoint {
 namespace {
@@ -150,18 +148,9 @@ Result<uint64_t> proven_prefix(int fd, const MarkList& list) {
   for (const Mark& mark : list.marks) {
     assert(mark.end > proven);
     span.resize(mark.end - proven);
-    size_t done = 0;
-    while (done < span.size()) {
-      const ssize_t got =
-          ::pread(fd, span.data() + done, span.size() - done, static_cast<off_t>(proven + done));
-      if (got < 0 && errno == EINTR) continue;
-      if (got < 0) {
-        return Error{ErrorCode::kRetryable,
-                     std::string("Comparing a file with its marks: ") + std::strerror(errno)};
-      }
-      if (got == 0) return proven;
-      done += static_cast<size_t>(got);
-    }
+    const ReadBytes read = read_at(fd, proven, span.data(), span.size());
+    if (!read.status) return read.status.error();
+    if (read.bytes < span.size()) return proven;
     if (XXH3_64bits(span.data(), span.size()) != mark.hash) return proven;
     proven = mark.end;
   }

@@ -10,7 +10,7 @@
 
 namespace longshore {
 
-/// The values stand in the database; loss and doubt are the last two.
+/// The values are stored in the database; loss and doubt are the last two.
 enum class LedgerEvent : uint8_t {
   kOpened = 0,  ///< The source's stream begins at `start`.
   kClosed = 1,  ///< A generation [start, end) was read to its end.
@@ -32,7 +32,7 @@ struct LedgerEntry {
   int64_t id = 0;        ///< The store's; 0: not stored yet.
   bool shipped = false;  ///< In the ledger's topic, as of the transaction that named it.
 
-  bool is_loss() const { return event >= LedgerEvent::kLost; }
+  bool is_loss_or_doubt() const { return event >= LedgerEvent::kLost; }
 };
 
 }  // namespace longshore

@@ -85,8 +85,8 @@ Result<CheckpointContents> read_contents(checkpoint::Store& store) {
   auto ledger = store.ledger();
   if (!ledger) return ledger.error();
   contents.ledger = std::move(ledger).value();
-  // Entries that only wait to be shipped are no losses.
-  std::erase_if(contents.ledger, [](const auto& entry) { return !entry.is_loss(); });
+  // Entries that only wait to be shipped are neither losses nor doubts.
+  std::erase_if(contents.ledger, [](const auto& entry) { return !entry.is_loss_or_doubt(); });
   return contents;
 }
 

@@ -25,7 +25,7 @@ LaneLedger::LaneLedger(const LaneSetup& setup, Sources& sources, Destinations& d
 
 void LaneLedger::take_events(LaneSource& source) {
   for (LedgerEntry& entry : source.tail.take_events()) {
-    if (entry.is_loss()) {
+    if (entry.is_loss_or_doubt()) {
       log_loss(entry, *source.spec);
     } else if (setup_.options.ledger_topic.empty()) {
       continue;

@@ -63,7 +63,7 @@ Error query_error(const std::string& what, rd_kafka_resp_err_t code) {
 Error call_error(const std::string& what, const rd_kafka_error_t& error) {
   const bool again = rd_kafka_error_is_retriable(&error) && !rd_kafka_error_is_fatal(&error) &&
                      !rd_kafka_error_txn_requires_abort(&error);
-  return {again ? ErrorCode::kRetryable : kSessionGone,
+  return {again ? ErrorCode::kRetryable : ErrorCode::kSessionGone,
           sentence(what, rd_kafka_error_string(&error), rd_kafka_error_name(&error))};
 }
 

@@ -25,7 +25,7 @@ bool is_victim(rd_kafka_resp_err_t code) {
   return code == RD_KAFKA_RESP_ERR__PURGE_QUEUE || code == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT;
 }
 
-Error destroy_it(const std::string& message) { return {kSessionGone, message}; }
+Error destroy_it(const std::string& message) { return {ErrorCode::kSessionGone, message}; }
 
 }  // namespace
 

@@ -157,9 +157,10 @@ BENCHMARK_CAPTURE(decode, lines_raw_1k, Stream::kFile, RecordFormat::kRaw, kLong
 BENCHMARK_CAPTURE(decode, lines_text_10, Stream::kFile, RecordFormat::kText, kShort);
 BENCHMARK_CAPTURE(decode, lines_text_200, Stream::kFile, RecordFormat::kText, kPlain);
 BENCHMARK_CAPTURE(decode, lines_text_1k, Stream::kFile, RecordFormat::kText, kLong);
-BENCHMARK_CAPTURE(decode, json_file_raw, Stream::kStdout, RecordFormat::kRaw, entry_of(kPlain));
-BENCHMARK_CAPTURE(decode, json_file_text, Stream::kStdout, RecordFormat::kText, entry_of(kPlain));
-BENCHMARK_CAPTURE(decode, json_file_quotes, Stream::kStdout, RecordFormat::kText,
+BENCHMARK_CAPTURE(decode, container_log_raw, Stream::kStdout, RecordFormat::kRaw, entry_of(kPlain));
+BENCHMARK_CAPTURE(decode, container_log_text, Stream::kStdout, RecordFormat::kText,
+                  entry_of(kPlain));
+BENCHMARK_CAPTURE(decode, container_log_quotes, Stream::kStdout, RecordFormat::kText,
                   entry_of(kQuotes));
 BENCHMARK_CAPTURE(encode, text_plain, RecordFormat::kText, kPlain);
 BENCHMARK_CAPTURE(encode, text_quotes, RecordFormat::kText, kQuotes);

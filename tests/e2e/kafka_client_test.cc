@@ -244,7 +244,7 @@ TEST_F(KafkaClientTest, a_record_of_the_limit_passes_and_a_larger_one_is_an_erro
   beyond->messages[0].len = beyond->messages[2].len = 10;
   const Result<size_t> taken = session->produce(beyond.get(), 0, kLogs);
   ASSERT_FALSE(taken);
-  EXPECT_EQ(taken.error().code, ErrorCode::kNotFound);
+  EXPECT_EQ(taken.error().code, ErrorCode::kSessionGone);
   EXPECT_EQ(session->last_trouble(), Trouble::kTooLarge);
   EXPECT_EQ(beyond->unreported, 2u);
   session.reset();
@@ -268,7 +268,7 @@ TEST_F(KafkaClientTest, a_refused_batch_says_what_it_means_and_ends_the_session)
     std::vector<Report> reports;
     const Status committed = session->commit(kTimeoutMs, reports);
     ASSERT_FALSE(committed) << refusal.code;
-    EXPECT_EQ(committed.error().code, ErrorCode::kNotFound) << committed.error().message;
+    EXPECT_EQ(committed.error().code, ErrorCode::kSessionGone) << committed.error().message;
     EXPECT_EQ(session->last_trouble(), refusal.trouble) << refusal.code;
     EXPECT_EQ(sum(reports).failed, 10u);
     EXPECT_EQ(sum(reports).trouble, refusal.trouble);

@@ -37,12 +37,12 @@ enum class Call : uint8_t {
   kCount
 };
 
-/// One call that fails. With kNotFound from a session's call the session is gone, as kafka.h says.
+/// One call that fails. A session whose call fails with anything but kRetryable is gone.
 struct Fault {
   Call call = Call::kCommit;
   size_t nth = 1;    ///< Of this kind, counted from 1 over the life of the ScriptedKafka.
   size_t times = 1;  ///< This many calls in a row.
-  ErrorCode code = ErrorCode::kNotFound;
+  ErrorCode code = ErrorCode::kSessionGone;
   Trouble trouble = Trouble::kBroker;
   /// The broker did what was asked and only the answer was lost: a commit that "timed out".
   bool done_anyway = false;

@@ -24,7 +24,7 @@ ScriptedSession::~ScriptedSession() {
 Error ScriptedSession::gone(Trouble trouble, const std::string& message) {
   gone_ = true;
   trouble_ = trouble;
-  return {ErrorCode::kNotFound, message};
+  return {ErrorCode::kSessionGone, message};
 }
 
 std::optional<Error> ScriptedSession::refused(Call call, bool* done_anyway) {

@@ -85,7 +85,7 @@ TEST_F(ScriptedKafkaTest, a_session_that_goes_or_is_fenced_aborts) {
   auto second = open();
   const Status late = first->commit(0, out_);
   ASSERT_FALSE(late);
-  EXPECT_EQ(late.error().code, ErrorCode::kNotFound);
+  EXPECT_EQ(late.error().code, ErrorCode::kSessionGone);
   ASSERT_TRUE(second->produce(&chunk({"b"}), 0, kLogs));
   first.reset();
   second.reset();

@@ -26,7 +26,7 @@ BrokerSession::BrokerSession(Broker& broker, shipper::SessionOptions options)
 Error BrokerSession::gone(Trouble trouble, const std::string& message) {
   gone_ = true;
   trouble_ = trouble;
-  return {ErrorCode::kNotFound, message};
+  return {ErrorCode::kSessionGone, message};
 }
 
 std::optional<Error> BrokerSession::refused(const char* what, int timeout_ms) {

@@ -203,7 +203,7 @@ class SourceCheck {
     // well, nobody knows.
     if (ended_ == end_ && until == truth_.bytes.size()) return;
     const bool said = std::any_of(ledger_.begin(), ledger_.end(), [&](const LedgerLine& line) {
-      if (went_back_ && line.is_loss()) return true;
+      if (went_back_ && line.is_loss_or_doubt()) return true;
       if (line.source != log_.source()) return false;
       return line.event == "lost" && line.start >= end_ && line.end <= next_start;
     });

@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "agent/decode/docker_json.h"
+#include "agent/decode/container_log.h"
 #include "config/limits.h"
 
 namespace longshore::agent {
@@ -180,7 +180,7 @@ std::string entry(const std::string& log, const char* stream = "stdout") {
          "\",\"time\":\"2026-11-21T04:50:00.123456789Z\"}\n";
 }
 
-TEST(JsonFile, partial_entries_are_joined_and_the_other_stream_is_passed_over) {
+TEST(ContainerLog, partial_entries_are_joined_and_the_other_stream_is_passed_over) {
   const std::string file = entry("a\\n") + entry("err\\n", "stderr") + entry("begin-") +
                            entry("err2\\n", "stderr") + entry("end\\u0041\\n") +
                            entry("err3\\n", "stderr");
@@ -202,7 +202,7 @@ TEST(JsonFile, partial_entries_are_joined_and_the_other_stream_is_passed_over) {
   }
 }
 
-TEST(JsonFile, raw_values_lie_where_they_stay) {
+TEST(ContainerLog, raw_values_lie_where_they_stay) {
   std::string file;
   for (int i = 0; i < 500; ++i) file += entry("line " + std::to_string(i) + "\\t\\n");
   shipper::Chunk chunk;
@@ -229,7 +229,7 @@ TEST(JsonFile, raw_values_lie_where_they_stay) {
   }
 }
 
-TEST(JsonFile, torn_and_foreign_lines_are_kept_as_they_are) {
+TEST(ContainerLog, torn_and_foreign_lines_are_kept_as_they_are) {
   const std::string file = "{\"log\":\"torn\n" + entry("ok\\n") + "not json\n" +
                            "2026-11-21T04:50:00.1+00:00 stdout P cri \n"
                            "2026-11-21T04:50:00.2+01:00 stdout F line\n";
@@ -243,7 +243,7 @@ TEST(JsonFile, torn_and_foreign_lines_are_kept_as_they_are) {
   expect_ranges_meet(feeder.records, file.size());
 }
 
-TEST(JsonFile, a_line_of_many_entries_is_carried_in_parts_within_bounded_memory) {
+TEST(ContainerLog, a_line_of_many_entries_is_carried_in_parts_within_bounded_memory) {
   std::string file, expected;
   for (int i = 0; i < 200; ++i) {
     file += entry(std::string(16'000, static_cast<char>('a' + i % 26)));

@@ -85,10 +85,13 @@ TEST_F(LaneTest, any_call_may_fail_at_any_time_answered_or_not) {
   std::vector<std::thread> threads;
   for (int call = 0; call < static_cast<int>(Call::kCount); ++call) {
     if (static_cast<Call>(call) == Call::kCreateTopic) continue;
-    threads.emplace_back([call, &cases] {
+    const bool of_session =
+        call > static_cast<int>(Call::kOpen) && call <= static_cast<int>(Call::kFlush);
+    const ErrorCode final = of_session ? ErrorCode::kSessionGone : ErrorCode::kNotFound;
+    threads.emplace_back([call, final, &cases] {
       for (size_t nth = 1; nth <= 3; ++nth) {
         for (const bool done_anyway : {false, true}) {
-          for (const ErrorCode code : {ErrorCode::kNotFound, ErrorCode::kRetryable}) {
+          for (const ErrorCode code : {final, ErrorCode::kRetryable}) {
             one_call_fails({.call = static_cast<Call>(call),
                             .nth = nth,
                             .times = 1,

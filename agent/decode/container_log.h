@@ -20,10 +20,10 @@
 
 namespace longshore::agent {
 
-class JsonFile final : public Decoder {
+class ContainerLog final : public Decoder {
  public:
   /// `stream` is "stdout" or "stderr": entries of the other one are passed over.
-  explicit JsonFile(std::string_view stream) : stream_(stream) {}
+  explicit ContainerLog(std::string_view stream) : stream_(stream) {}
 
   void decode(const Window& window, DecodeState& state, shipper::RecordEncoder& encoder,
               shipper::Chunk& chunk) override;

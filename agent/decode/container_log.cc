@@ -1,4 +1,4 @@
-#include "agent/decode/docker_json.h"
+#include "agent/decode/container_log.h"
 
 #include <cstring>
 
@@ -16,7 +16,7 @@ bool read_time(std::string_view text, int64_t& time_ns) {
 
 }  // namespace
 
-bool JsonFile::parse_json(std::string_view line, size_t room, Entry& entry) {
+bool ContainerLog::parse_json(std::string_view line, size_t room, Entry& entry) {
   simdjson::ondemand::document document;
   simdjson::ondemand::object object;
   if (parser_.iterate(line.data(), line.size(), line.size() + room).get(document) ||
@@ -43,7 +43,7 @@ bool JsonFile::parse_json(std::string_view line, size_t room, Entry& entry) {
   return has_log && has_stream;
 }
 
-bool JsonFile::parse_cri(std::string_view line, Entry& entry) const {
+bool ContainerLog::parse_cri(std::string_view line, Entry& entry) const {
   const size_t time_end = line.find(' ');
   if (time_end == std::string_view::npos) return false;
   const size_t stream_end = line.find(' ', time_end + 1);
@@ -57,7 +57,7 @@ bool JsonFile::parse_cri(std::string_view line, Entry& entry) const {
   return true;
 }
 
-JsonFile::Entry JsonFile::parse(std::string_view line, size_t room, int64_t now_ns) {
+ContainerLog::Entry ContainerLog::parse(std::string_view line, size_t room, int64_t now_ns) {
   Entry entry{.text = {}, .time_ns = now_ns, .ours = false, .complete = false};
   if (!line.empty() && line[0] == '{' && parse_json(line, room, entry)) return entry;
   if (!line.empty() && line[0] >= '0' && line[0] <= '9' && parse_cri(line, entry)) return entry;
@@ -65,8 +65,8 @@ JsonFile::Entry JsonFile::parse(std::string_view line, size_t room, int64_t now_
   return {.text = line, .time_ns = now_ns, .ours = stream_ == "stdout", .complete = true};
 }
 
-void JsonFile::decode(const Window& window, DecodeState& state, shipper::RecordEncoder& encoder,
-                      shipper::Chunk& chunk) {
+void ContainerLog::decode(const Window& window, DecodeState& state, shipper::RecordEncoder& encoder,
+                          shipper::Chunk& chunk) {
   LineSink sink(window, state, encoder, chunk);
   // Unescaped text is gathered in the arena (records of `raw` point there): never longer than what
   // it was read from, so the arena does not move while this window is decoded.
