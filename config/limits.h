@@ -11,7 +11,22 @@ namespace longshore::limits {
 // Reading.
 inline constexpr size_t kReadBytesMax = 1 << 20;      ///< One read of a log file; one line's room.
 inline constexpr size_t kReadBytesUsual = 256 << 10;  ///< One chunk while lines are short.
+inline constexpr size_t kReadBytesMin = 16 << 10;     ///< While lines grow much when encoded.
 inline constexpr size_t kOverlapBytes = 64;           ///< Re-read and compared before each read.
+
+// Waiting, while a file is read.
+inline constexpr int64_t kUnreadableRetryNs = 60'000'000'000;  ///< Then its block is passed over.
+inline constexpr int64_t kUnreadableRereadNs = 1'000'000'000;  ///< Between two tries.
+inline constexpr uint64_t kBlockBytes = 4096;                  ///< Of what is passed over.
+inline constexpr int64_t kCopyWaitNs = 2'000'000'000;  ///< A truncated file waits for its copy.
+inline constexpr int64_t kWriterPollNs = 200'000'000;  ///< Between two looks for a file's writers.
+
+// Searching a file after a power loss: one turn looks at a MiB.
+inline constexpr size_t kSearchStepBytes = 64 << 10;
+inline constexpr int kSearchStepsMax = 16;
+// A block that was never written reads as zeros, and so does the end of a size that outlived its
+// bytes; one or two zero bytes may be the application's.
+inline constexpr uint64_t kZerosMin = 64;
 
 // Records.
 inline constexpr size_t kRecordBytesMax =

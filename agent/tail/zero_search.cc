@@ -4,21 +4,17 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <string>
+
+#include "config/limits.h"
+#include "config/read_at.h"
 
 namespace longshore::agent {
 namespace {
 
-constexpr size_t kStepBytes = 64 << 10;
-constexpr int kSteps = 16;
-// A block that was never written reads as zeros, and so does the end of a size that outlived its
-// bytes; a zero byte or two may be the application's.
-constexpr uint64_t kZerosMin = 64;
-
-// Where data may stand at or behind `offset`, which a hole begins at or not.
-Result<uint64_t> behind_hole(int fd, uint64_t offset) {
-  // The size of before: what is appended meanwhile is no hole.
+// The first offset from `offset` on that may hold data: `offset` itself, or the end of a hole.
+Result<uint64_t> hole_end(int fd, uint64_t offset) {
+  // Asked first: what is appended meanwhile is no hole.
   const auto facts = checkpoint::file_facts(fd);
   if (!facts) return facts.error();
   const off_t data = ::lseek(fd, static_cast<off_t>(offset), SEEK_DATA);
@@ -30,7 +26,7 @@ Result<uint64_t> behind_hole(int fd, uint64_t offset) {
 
 void ZeroSearch::take(char byte) {
   if (byte != '\0') {
-    done_ = end_ - begin_ >= kZerosMin;
+    done_ = end_ - begin_ >= limits::kZerosMin;
     if (done_) return;
     begin_ = end_ + 1;
   }
@@ -38,26 +34,20 @@ void ZeroSearch::take(char byte) {
 }
 
 Status ZeroSearch::look_on(int fd) {
-  std::string piece(kStepBytes, '\0');
-  for (int step = 0; step < kSteps && !done_; ++step) {
+  std::string piece(limits::kSearchStepBytes, '\0');
+  for (int step = 0; step < limits::kSearchStepsMax && !done_; ++step) {
     if (begin_ >= limit_) {
       end_ = begin_;
       done_ = true;
       return ok();
     }
-    ssize_t got = -1;
-    do {
-      got = ::pread(fd, piece.data(), piece.size(), static_cast<off_t>(end_));
-    } while (got < 0 && errno == EINTR);
-    if (got < 0) {
-      return Error{ErrorCode::kRetryable,
-                   "read at offset " + std::to_string(end_) + ": " + std::strerror(errno)};
-    }
-    for (ssize_t i = 0; i < got && !done_; ++i) take(piece[static_cast<size_t>(i)]);
-    if (got == 0) done_ = true;
-    // Where a whole step was zeros, a hole is likely.
-    if (done_ || end_ - begin_ < kStepBytes) continue;
-    const auto data = behind_hole(fd, end_);
+    const ReadBytes read = read_at(fd, end_, piece.data(), piece.size());
+    if (!read.status && read.bytes == 0) return read.status.error();
+    for (size_t i = 0; i < read.bytes && !done_; ++i) take(piece[i]);
+    if (read.bytes == 0) done_ = true;
+    // After a whole step of zeros a hole is likely.
+    if (done_ || end_ - begin_ < limits::kSearchStepBytes) continue;
+    const auto data = hole_end(fd, end_);
     if (!data) return data.error();
     end_ = data.value();
   }

@@ -1,6 +1,6 @@
-// Looks for a run of zeros in a file, as a power loss leaves it where bytes were. How much there is
-// to look at is up to whoever wrote the file, so it is done in bounded pieces: a hole is passed at
-// once, and the rest goes on where it stopped.
+// Looks for a run of zeros in a file, which a power loss leaves where bytes were. Whoever wrote the
+// file decides how much there is to look at, so each call looks at a bounded piece: a hole is
+// passed at once, and the next call goes on where this one stopped.
 #pragma once
 
 #include <cstdint>
@@ -13,11 +13,11 @@ namespace longshore::agent {
 /// Thread: none of its own; a value.
 class ZeroSearch {
  public:
-  /// For the first run in `file` at or behind `from` that begins before `limit`.
+  /// Searches `file` for the first run that begins in [from, limit).
   ZeroSearch(const checkpoint::FileIdentity& file, uint64_t from, uint64_t limit)
       : file_(file), from_(from), begin_(from), end_(from), limit_(limit) {}
 
-  /// Looks on, about a MiB at most. Errors: kRetryable: the read failed.
+  /// Looks at about one more MiB. Errors: kRetryable: the read failed.
   Status look_on(int fd);
 
   bool done() const { return done_; }
@@ -35,7 +35,7 @@ class ZeroSearch {
 
   checkpoint::FileIdentity file_;
   uint64_t from_;
-  uint64_t begin_, end_;  // The zeros before `end_`, which is where it goes on.
+  uint64_t begin_, end_;  // [begin, end) are zeros; the search goes on at `end`.
   uint64_t limit_;
   bool done_ = false;
 };

@@ -77,16 +77,16 @@ BREAKAGES = [
     (
         "closed-too-early",
         "a rotated file is closed though its writer goes on",
-        "agent/tail/tail.cc",
-        "  if (quiet || !checkpoint::has_writer(generation.file->fd.get())) {",
-        "  if (quiet || generation.file != nullptr) {",
+        "agent/tail/closing_wait.h",
+        "    over_ = now_ns >= quiet_at_ns || !checkpoint::has_writer(fd);",
+        "    over_ = now_ns >= quiet_at_ns || fd >= 0;",
     ),
     (
         "truncation-unseen",
         "the bytes before the position are not compared",
         "agent/tail/tail.cc",
-        "    if (bytes.substr(0, overlap) != state_.tail) {",
-        "    if (bytes.size() < overlap) {",
+        "    if (bytes.substr(0, overlap) != cursor_.overlap()) return changed(fd, now_ns);",
+        "    if (bytes.size() < overlap) return changed(fd, now_ns);",
     ),
 ]
 

@@ -1,0 +1,61 @@
+// A log that was truncated, or written anew, under its inode. Rotation by copytruncate copies the
+// log first, so its unread rest may still be in the copy: the tail asks for one, and goes on
+// without if no answer comes in time.
+//
+//   overlap differs --> wish --LookForCopy--> watch loop --CopyFound--> answer --> copy, or restart
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <utility>
+
+#include "agent/files/log_file.h"
+#include "agent/tail/cursor.h"
+#include "agent/tail/generations.h"
+#include "agent/tail/ledger_notes.h"
+
+namespace longshore::agent {
+
+/// Whether all that was read of the cursor's file, as far as its marks reach, is in `file` too.
+bool holds_what_was_read(const OpenFile& file, const Cursor& cursor);
+
+/// Whether copytruncate was met between its two steps: the cursor's file is the copy, and `next`,
+/// of which it was made, is not truncated yet. A file rotated by renaming is older than its
+/// successor.
+bool is_original(const Generation& next, const Cursor& cursor);
+
+/// Thread: its lane's.
+class Copytruncate {
+ public:
+  Copytruncate(Cursor& cursor, LedgerNotes& notes) : cursor_(cursor), notes_(notes) {}
+
+  /// Whether a copy is wanted; true once a truncation.
+  bool take_wish() { return std::exchange(wished_, false); }
+  /// `copy` may be null: there is none.
+  void answer(std::shared_ptr<const OpenFile> copy);
+
+  /// The file is truncated: whether it is known how to go on. Asks for a copy the first time.
+  bool decided(int64_t now_ns);
+  /// When it will be decided even without an answer.
+  int64_t deadline_ns() const { return deadline_ns_; }
+  /// The copy that holds what was read, or null. REQUIRES: decided().
+  std::shared_ptr<const OpenFile> take_copy();
+  /// The file is as it was read: nothing is asked.
+  void forget();
+
+  /// Without a copy: the rest that the file was seen to have is lost, and the file begins a new
+  /// generation.
+  void restart_file(int fd);
+  /// The copy was read to its end, and the original is the next generation.
+  void copy_finished();
+
+ private:
+  Cursor& cursor_;
+  LedgerNotes& notes_;
+  bool wished_ = false;
+  bool answered_ = false;
+  std::shared_ptr<const OpenFile> copy_;
+  int64_t deadline_ns_ = 0;  // 0: nothing is asked.
+};
+
+}  // namespace longshore::agent

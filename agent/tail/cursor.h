@@ -1,0 +1,114 @@
+// Where a tail is in its source. Everything that describes the place moves together, in one of the
+// moves below, or not at all:
+//
+//   file     0 ... [ mark ][ mark ][overlap] offset ->          what is read next
+//   stream   base ................. covered ... base + offset   covered: where the next record
+//   begins
+//
+// The marks and the overlap prove which bytes stand before the offset. After every move the marks
+// end at the offset, and `covered` is at most base + offset.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "agent/decode/decoder.h"
+#include "checkpoint/source_state.h"
+
+namespace longshore::agent {
+
+/// A part of a stream. Empty where its length is not known.
+struct Range {
+  Position start, end;
+};
+
+/// What proves the bytes of a file before some offset.
+struct Proof {
+  std::string overlap;  ///< The last bytes before the offset, at most kOverlapBytes.
+  checkpoint::Marker marks;
+};
+
+/// Thread: its lane's.
+class Cursor {
+ public:
+  explicit Cursor(const checkpoint::SourceState& state) { rewind(state); }
+
+  /// Whether a file was ever read. False: start() is the only move.
+  bool begun() const { return state_.file != checkpoint::FileIdentity{}; }
+  const checkpoint::FileIdentity& file() const { return state_.file; }
+  uint64_t generation() const { return state_.generation; }
+  uint64_t offset() const { return state_.offset; }
+  Position base() const { return state_.base; }
+  /// The stream position of `offset`; by default of the cursor's own.
+  Position position(uint64_t offset) const { return {state_.base.bytes + offset}; }
+  Position position() const { return position(state_.offset); }
+  Position covered() const { return state_.covered; }
+  uint32_t part() const { return state_.part; }
+  const std::string& overlap() const { return state_.tail; }
+  checkpoint::MarkList marks() const { return marker_.list(); }
+  bool gap_pending() const { return state_.gap_pending; }
+  bool ended() const { return state_.ended; }
+  uint64_t boot() const { return state_.boot; }
+  /// The file's size when it was last stored; 0: not known.
+  uint64_t seen_bytes() const { return state_.seen_bytes; }
+  /// The least that the file is known to have held.
+  uint64_t known_size() const { return std::max(state_.offset, state_.seen_bytes); }
+  /// Generations read to their end, oldest first; the oldest of many are forgotten.
+  const std::vector<checkpoint::FileIdentity>& closed() const { return state_.closed; }
+
+  /// The state to store.
+  checkpoint::SourceState state() const;
+
+  /// Begins the stream in `file` at `offset`. `overlap`: what stands before that.
+  void start(const checkpoint::FileIdentity& file, uint64_t offset, std::string overlap,
+             uint64_t boot);
+
+  /// Moves over what a decoder consumed, to where it stopped. `read` ends there and begins with
+  /// the overlap.
+  void advance(std::string_view read, const DecodeState& to);
+  /// A record was made, so the flag of the gap before it is used up.
+  void gap_shipped() { state_.gap_pending = false; }
+
+  /// Passes over the file's bytes up to `end_offset`, which cannot be read. Gives what is lost.
+  /// REQUIRES: it lies after the offset.
+  Range skip(uint64_t end_offset);
+  /// Passes over the rest that the file was seen to have and has no longer: the stream goes on
+  /// after it, the offset stays. Gives what is lost.
+  Range lose_unread();
+  /// An unknown amount is missing here. Gives its place.
+  Range lose_unknown();
+
+  /// Goes on at `offset` of the same file with its proof. Positions never go back: what is read
+  /// again gets new ones.
+  void resume_at(uint64_t offset, Proof proof);
+
+  /// Begins the next generation, at the beginning of another file.
+  void next_generation(const checkpoint::FileIdentity& file);
+  /// Begins the next generation in the same file, which was truncated, at `offset`.
+  void restart_file(uint64_t offset);
+  /// Goes on at the same offset of a copy; the file it was made of comes after it.
+  void move_to_copy(const checkpoint::FileIdentity& copy);
+  /// The file turned out to be a copy of `original`: it is closed, and the original is read on
+  /// from the same offset.
+  void move_to_original(const checkpoint::FileIdentity& original);
+
+  /// Everything since `state` never happened.
+  void rewind(const checkpoint::SourceState& state);
+
+  void set_ended() { state_.ended = true; }
+  void set_boot(uint64_t boot) { state_.boot = boot; }
+  void set_seen_bytes(uint64_t bytes) { state_.seen_bytes = bytes; }
+  void set_destination(const std::string& topic, int32_t partition);
+
+ private:
+  void close_file();
+  void moved() const;
+
+  checkpoint::SourceState state_;  // Without marks, which marker_ holds.
+  checkpoint::Marker marker_;
+};
+
+}  // namespace longshore::agent

@@ -1,0 +1,84 @@
+#include "agent/tail/generations.h"
+
+#include <algorithm>
+#include <cassert>
+#include <iterator>
+#include <utility>
+
+#include "config/limits.h"
+
+namespace longshore::agent {
+
+std::vector<Generation>::iterator Generations::find(const checkpoint::FileIdentity& identity) {
+  return std::find_if(files_.begin(), files_.end(),
+                      [&](const Generation& known) { return known.file->identity == identity; });
+}
+
+bool Generations::add(std::shared_ptr<const OpenFile> file, uint64_t start_offset,
+                      bool gap_before) {
+  const checkpoint::FileIdentity& identity = file->identity;
+  const auto& closed = cursor_.closed();
+  if (std::ranges::find(closed, identity) != closed.end()) return false;
+  // Older than every file that is remembered as closed: it was closed too, and forgotten.
+  const bool all_known = closed.size() < limits::kClosedGenerationsMax;
+  if (!all_known && identity.born_ns() < closed.front().born_ns()) return false;
+  if (const auto known = find(identity); known != files_.end()) {
+    known->file = std::move(file);
+  } else {
+    files_.push_back({std::move(file), start_offset, gap_before, false, false});
+  }
+  return true;
+}
+
+void Generations::insert_copy(std::shared_ptr<const OpenFile> copy) {
+  const auto original = find(cursor_.file());
+  assert(original != files_.end());
+  original->truncated = true;
+  if (find(copy->identity) != files_.end()) return;
+  files_.insert(original, {std::move(copy), 0, false, false, false});
+}
+
+void Generations::give_up(const checkpoint::FileIdentity& identity) {
+  if (const auto found = find(identity); found != files_.end()) found->given_up = true;
+}
+
+const Generation* Generations::current() const {
+  for (const Generation& generation : files_) {
+    if (generation.file->identity == cursor_.file()) return &generation;
+  }
+  return nullptr;
+}
+
+const Generation& Generations::next() const {
+  assert(has_next());
+  const Generation* const current = this->current();
+  return current == nullptr ? files_.front() : *(current + 1);
+}
+
+bool Generations::next_is_truncated() const {
+  return next().truncated || files_.back().file->identity.born_ns() < cursor_.file().born_ns();
+}
+
+bool Generations::holds_deleted() const {
+  return std::any_of(files_.begin(), files_.end(), [](const Generation& generation) {
+    const auto facts = checkpoint::file_facts(generation.file->fd.get());
+    return facts && facts.value().links == 0;
+  });
+}
+
+bool Generations::confirmed(const checkpoint::SourceState& state) {
+  const auto at = find(state.file);
+  if (at == files_.end()) return false;
+  const bool let_go = at->given_up && state.offset >= state.seen_bytes;
+  files_.erase(files_.begin(), let_go ? std::next(at) : at);
+  return true;
+}
+
+void Generations::drop_closed() {
+  const auto& closed = cursor_.closed();
+  std::erase_if(files_, [&](const Generation& known) {
+    return std::ranges::find(closed, known.file->identity) != closed.end();
+  });
+}
+
+}  // namespace longshore::agent
