@@ -21,7 +21,7 @@ Error Blame::delivery_failed(const shipper::Report& report, const Destination& t
   if (too_large || report.trouble == Trouble::kPartition) {
     destinations_.failed(to.where, why, clock_.monotonic_ns());
   }
-  return {ErrorCode::kNotFound, "Kafka refused records for " + why};
+  return {ErrorCode::kSessionGone, "Kafka refused records for " + why};
 }
 
 // A failed delivery knows the cause; the calls around it may even succeed.

@@ -20,7 +20,7 @@
 namespace longshore::agent {
 
 /// Thread: its lane's. A delivery that fails ends the session: the call that takes its report
-/// returns the error of Blame, with kNotFound as those of a Session.
+/// returns the error of Blame, with kSessionGone as those of a Session.
 class Feed {
  public:
   Feed(const Clock& clock, Destinations& destinations, Blame& blame);
