@@ -2,10 +2,11 @@
 
 #include <cerrno>
 
+#include "config/limits.h"
+
 namespace longshore::checkpoint {
 namespace {
 
-constexpr int kBusyTimeoutMs = 30'000;
 constexpr int64_t kSynchronousFull = 2;
 
 }  // namespace
@@ -51,12 +52,12 @@ Result<std::unique_ptr<Database>> Database::open(const std::string& path, bool r
     return Error{full ? ErrorCode::kRetryable : ErrorCode::kInvalid,
                  "The checkpoint " + path + " " + what + ": " + sqlite3_errmsg(handle) +
                      ". Check the directory's permissions, free space and "
-                     "file system; a damaged file has to be restored or "
-                     "removed (removing it sends every file again)."};
+                     "file system; a damaged file must be restored or removed "
+                     "(then every file is sent again)."};
   };
   if (opened != SQLITE_OK) return refuse("cannot be opened");
   sqlite3_extended_result_codes(handle, 1);
-  sqlite3_busy_timeout(handle, kBusyTimeoutMs);
+  sqlite3_busy_timeout(handle, limits::kDatabaseBusyMs);
   if (!read_only && !database->run("PRAGMA journal_mode=WAL")) return refuse("cannot be used");
   if (!database->run("PRAGMA synchronous=FULL")) return refuse("cannot be used");
   if (database->pragma("PRAGMA synchronous") != kSynchronousFull) {
@@ -74,7 +75,7 @@ Database::~Database() {
 Statement Database::prepare(const char* sql) {
   sqlite3_stmt*& statement = statements_[sql];
   if (statement == nullptr) sqlite3_prepare_v2(handle_, sql, -1, &statement, nullptr);
-  // Null where a damaged schema lacks what is asked for: that fails at the first step.
+  // Null if a damaged schema lacks a table or column: the first step fails then.
   return Statement(statement);
 }
 
@@ -109,20 +110,20 @@ Error Database::fail(const std::string& what) const {
   const bool full = (code & 0xff) == SQLITE_FULL;
   if (sync_failed) leave_log();
   const bool damaged = (code & 0xff) == SQLITE_CORRUPT || code == SQLITE_NOTADB;
-  // Our statements are right for our schema: this one is another, and stays so when written anew.
+  // Our statements fit our schema, so this is another one, and a rebuild does not change that.
   const bool foreign = (code & 0xff) == SQLITE_ERROR;
   return {foreign                  ? ErrorCode::kInvalid
           : sync_failed || damaged ? ErrorCode::kFatal
                                    : ErrorCode::kRetryable,
           what + ": " + sqlite3_errmsg(handle_) +
-              (full                 ? "; free space on its file system, delivery waits."
-               : damaged || foreign ? "; restore it, or remove it (every file is then sent again)."
+              (full                 ? "; delivery waits: free space on its file system."
+               : damaged || foreign ? "; restore it, or remove it (then every file is sent again)."
                                     : ".")};
 }
 
 WriteTransaction::~WriteTransaction() {
   if (!open_) return;
-  // A rollback that fails leaves nothing behind either: the connection's next BEGIN says so.
+  // If even the rollback fails, the connection's next BEGIN fails too and reports it.
   if (const Status rolled_back = database_.run("ROLLBACK"); !rolled_back) open_ = false;
 }
 

@@ -1,4 +1,4 @@
-// A thin owner of one SQLite connection: statements, transactions, and SQLite's errors as ours.
+// One SQLite connection: its statements, transactions, and errors.
 #pragma once
 
 #include <sqlite3.h>
@@ -24,7 +24,7 @@ class Statement {
   Statement& operator=(const Statement&) = delete;
   Statement(Statement&& other) noexcept : statement_(std::exchange(other.statement_, nullptr)) {}
 
-  /// Parameters are bound from 1 on. Unsigned values keep their 64 bits in SQLite's signed ones.
+  /// Binds the next parameter. Unsigned values keep their 64 bits in SQLite's signed ones.
   Statement& bind(int64_t value);
   Statement& bind(uint64_t value) { return bind(static_cast<int64_t>(value)); }
   Statement& bind_text(std::string_view text);
@@ -45,8 +45,8 @@ class Statement {
 /// Thread: the one that opened it.
 class Database {
  public:
-  /// Opens `path` (created unless `read_only`) with WAL and synchronous=FULL, which is read back.
-  /// Errors: kInvalid, one sentence.
+  /// Opens `path`, creating it unless `read_only`, with WAL and synchronous=FULL, which is
+  /// verified. Errors: kInvalid, one sentence.
   static Result<std::unique_ptr<Database>> open(const std::string& path, bool read_only);
   ~Database();
   Database(const Database&) = delete;
@@ -56,15 +56,15 @@ class Database {
   Statement prepare(const char* sql);
   /// Runs statements without results. Errors as in fail().
   Status run(const char* sql);
-  /// Steps a statement that gives no row.
+  /// Runs a statement that returns no row.
   Status finish(Statement& statement);
   std::optional<int64_t> pragma(const char* sql);
-  /// Closing shall not move the write-ahead log into the database. After a failed fsync the log may
-  /// have a hole on the disk, and what stands before it would be replayed over newer pages.
+  /// Keeps close() from moving the write-ahead log into the database. After a failed fsync the log
+  /// may have a hole on the disk, and the part before it would be replayed over newer pages.
   void leave_log() const;
 
-  /// The connection's last error as ours: kFatal when an fsync failed or the file is
-  /// damaged, else kRetryable.
+  /// The connection's last error: kFatal when an fsync failed or the file is damaged, kInvalid when
+  /// the schema is not ours, else kRetryable.
   Error fail(const std::string& what) const;
 
  private:
@@ -73,7 +73,7 @@ class Database {
   std::unordered_map<const char*, sqlite3_stmt*> statements_;  // By the literal's address.
 };
 
-/// BEGIN IMMEDIATE ... COMMIT; rolled back unless commit() succeeded.
+/// BEGIN IMMEDIATE ... COMMIT; rolled back unless commit() succeeds.
 class WriteTransaction {
  public:
   explicit WriteTransaction(Database& database) : database_(database) {}

@@ -29,7 +29,7 @@ FileFacts facts_of(const struct statx& stat) {
   return facts;
 }
 
-// The file handle holds the inode's generation number: name_to_handle_at(2).
+// The file handle contains the inode's generation number; name_to_handle_at(2).
 int64_t instead_of_birth(int dir_fd, const char* name, int flags) {
   alignas(file_handle) std::array<char, sizeof(file_handle) + MAX_HANDLE_SZ> bytes{};
   auto* const handle = reinterpret_cast<file_handle*>(bytes.data());

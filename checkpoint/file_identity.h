@@ -1,5 +1,5 @@
-// Which file this is, whatever it is called: device, inode and birth time on the host's own file
-// system (never overlayfs's, whose device changes from mount to mount).
+// Which file this is, whatever its name: device, inode and birth time on the host's own file system
+// (never those of overlayfs, whose device changes from mount to mount).
 #pragma once
 
 #include <compare>
@@ -12,21 +12,21 @@ namespace longshore::checkpoint {
 struct FileIdentity {
   uint64_t device = 0;
   uint64_t inode = 0;
-  /// Where the file system keeps no birth time: negative, and another one for each file that gets
-  /// the inode; 0 where it does not even tell these apart.
+  /// Negative on a file system without birth times: a number that differs for each file that reuses
+  /// the inode. 0 if the file system offers no such number either.
   int64_t birth_ns = 0;
   auto operator<=>(const FileIdentity&) const = default;
 
-  /// To compare ages; 0: not known.
+  /// For comparing ages; 0: unknown.
   int64_t born_ns() const { return birth_ns > 0 ? birth_ns : 0; }
 };
 
 struct FileFacts {
   FileIdentity identity;
   uint64_t size_bytes = 0;
-  int64_t modified_ns = 0;  ///< Of its content, by the host's clock.
+  int64_t modified_ns = 0;  ///< When its content last changed, by the host's clock.
   uint32_t mode = 0;        ///< st_mode.
-  uint32_t links = 0;       ///< 0: deleted, only descriptors hold it.
+  uint32_t links = 0;       ///< 0: deleted, and only open descriptors keep it.
   uint32_t owner = 0;       ///< st_uid.
 };
 
@@ -37,8 +37,9 @@ Result<FileFacts> file_facts(int fd);
 /// kRetryable.
 Result<FileFacts> file_facts_at(int dir_fd, const char* name);
 
-/// Whether some process has the file open for writing: only then the kernel refuses a read lease,
-/// which is given back at once; fcntl(2), "Leases". Unknown counts as yes. SIGIO must be ignored.
+/// Whether some process has the file open for writing: only then does the kernel refuse a read
+/// lease, which is released at once; fcntl(2), "Leases". Unknown counts as yes. REQUIRES: SIGIO is
+/// ignored.
 bool has_writer(int fd);
 
 }  // namespace longshore::checkpoint

@@ -12,7 +12,7 @@ namespace longshore::checkpoint {
 namespace {
 
 constexpr size_t kWordBytes = sizeof(uint64_t);
-constexpr size_t kFewBytes = 256;  // What a state keeps as they are.
+constexpr size_t kFewBytes = 256;  // Kept as they are; more are hashed as they come.
 
 void put_u64(std::string& out, uint64_t value) {
   for (size_t i = 0; i < kWordBytes; ++i) {
@@ -47,7 +47,8 @@ Result<MarkList> MarkList::decode(std::string_view bytes) {
   const bool whole = bytes.size() % (2 * kWordBytes) == kWordBytes;
   if (!whole || bytes.size() > kWordBytes * (1 + 2 * limits::kMarksMax)) {
     return Error{ErrorCode::kCorrupt,
-                 "Marks of " + std::to_string(bytes.size()) + " bytes are not marks."};
+                 "Marks of " + std::to_string(bytes.size()) +
+                     " bytes have no valid length: the checkpoint is damaged."};
   }
   MarkList list;
   list.begin = get_u64(bytes, 0);
@@ -55,7 +56,8 @@ Result<MarkList> MarkList::decode(std::string_view bytes) {
   for (size_t at = kWordBytes; at < bytes.size(); at += 2 * kWordBytes) {
     const Mark mark{get_u64(bytes, at), get_u64(bytes, at + kWordBytes)};
     if (mark.end <= before || mark.end - before > limits::kMarkSpanBytes) {
-      return Error{ErrorCode::kCorrupt, "Marks whose spans do not meet are not marks."};
+      return Error{ErrorCode::kCorrupt,
+                   "The spans of a file's marks are not adjacent: the checkpoint is damaged."};
     }
     before = mark.end;
     list.marks.push_back(mark);
@@ -91,7 +93,7 @@ struct Marker::OpenSpan {
     return state == nullptr ? XXH3_64bits(few.data(), few.size()) : XXH3_64bits_digest(state.get());
   }
 
-  std::string few;  // All of the span while a state would only buffer it.
+  std::string few;  // The whole span, while it is this short.
   std::unique_ptr<XXH3_state_t, Free> state;
   uint64_t bytes = 0;
 };

@@ -1,10 +1,10 @@
-// Marks prove that a file's bytes before a position are still those that were read.
+// Marks prove that a file's bytes before an offset are still those that were read.
 //
-//   file:   [.....forgotten.....][ mark ][ mark ][ mark ][tail mark]^ position
+//   file:   [.....forgotten.....][ mark ][ mark ][ mark ][last mark]^ offset
 //
-// Each mark is the XXH3-64 of one span of the file, at most kMarkSpanBytes long; the spans meet and
-// end at the position. The newest kMarksMax are kept (16 MiB), so that a file which lost its
-// unsynced end in a power cut is resumed at the longest prefix that the marks still prove.
+// Each mark is the XXH3-64 of one span of the file, at most kMarkSpanBytes long. The spans are
+// adjacent and end at the offset. The newest kMarksMax are kept (16 MiB), so that a file that lost
+// its unsynced end in a power cut is resumed at the end of the longest prefix they still prove.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +19,7 @@
 namespace longshore::checkpoint {
 
 struct Mark {
-  uint64_t end = 0;   ///< File offset just behind the span; it begins where its predecessor ends.
+  uint64_t end = 0;   ///< File offset after the span, which begins where its predecessor ends.
   uint64_t hash = 0;  ///< XXH3-64 of the span's bytes.
   bool operator==(const Mark&) const = default;
 };
@@ -32,26 +32,25 @@ struct MarkList {
 
   uint64_t end() const { return marks.empty() ? begin : marks.back().end; }
 
-  /// Bytes for the database, little-endian: begin u64, then end u64 and hash u64 a mark.
+  /// Bytes for the database, little-endian: begin u64, then end u64 and hash u64 for each mark.
   std::string encode() const;
   static Result<MarkList> decode(std::string_view bytes);
 };
 
-/// Takes the consumed bytes of one file as they are read. Copyable: a rewind restores a copy.
-/// Thread: its lane's. The hash state (0.6 KB) exists only while a span of more than a few bytes
-/// is open.
+/// Marks the bytes of one file as they are consumed. The hash state (0.6 KB) exists only while a
+/// span of more than a few bytes is open. Thread: its lane's.
 class Marker {
  public:
   Marker();
   explicit Marker(MarkList list);
 
-  /// Starts at `offset` of a file with nothing known before it.
+  /// Starts at `offset` of a file; nothing before it is marked.
   void reset(uint64_t offset);
 
-  /// REQUIRES: `bytes` follow what was added before without a gap.
+  /// REQUIRES: `bytes` follow the bytes added before without a gap.
   void add(std::string_view bytes);
 
-  /// The marks up to here, the open span included as the last one. Does not close the span.
+  /// The marks up to here; the open span is the last one and stays open.
   MarkList list() const;
 
   uint64_t end() const;
@@ -68,9 +67,8 @@ class Marker {
   std::unique_ptr<OpenSpan> open_;  // Null between spans.
 };
 
-/// How far `fd` still holds what the marks say: the offset of the end of the longest proven prefix,
-/// `list.begin` when not even the first span matches. Equal to list.end() when all is as it was.
-/// Errors: kRetryable when a read fails.
+/// The end of the longest prefix of `fd` that still matches its marks: `list.end()` if all spans
+/// match, `list.begin` if not even the first one does. Errors: kRetryable when a read fails.
 Result<uint64_t> proven_prefix(int fd, const MarkList& list);
 
 }  // namespace longshore::checkpoint

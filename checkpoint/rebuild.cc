@@ -1,11 +1,11 @@
-// After a failed fsync the kernel may have thrown dirty pages away, so neither the file nor what a
-// read of it shows is trusted to be durable: its rows go into a new file, which is synced before it
-// takes the old one's name.
+// After a failed fsync the kernel may have dropped dirty pages, so the database file is not trusted
+// to be durable, whatever a read of it shows. Its rows are copied to a new file, which is synced
+// before it takes the old name.
 //
 //   checkpoint.db --copy--> .new --synced, complete--> .rebuilt --old log removed--> checkpoint.db
 //
-// The old write-ahead log must be gone before the new file has its name, or it would be replayed
-// into it. A crash in between leaves `.rebuilt`, with which the next opening goes on.
+// The old write-ahead log must be removed before the new file has its name, or it would be replayed
+// into it. A crash in between leaves `.rebuilt`, and the next open finishes the rebuild.
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -20,7 +20,7 @@ namespace longshore::checkpoint {
 namespace {
 
 Error failed(const std::string& what) {
-  return {ErrorCode::kInvalid, "The checkpoint cannot be written anew: " + what + ": " +
+  return {ErrorCode::kInvalid, "The checkpoint cannot be rebuilt: " + what + ": " +
                                    std::strerror(errno) +
                                    ". Check the state directory's disk before starting again."};
 }
@@ -31,7 +31,7 @@ Status sync_path(const std::string& path, int flags) {
   return ok();
 }
 
-// REQUIRES: a complete and durable `.rebuilt` stands there.
+// REQUIRES: `.rebuilt` is complete and durable.
 Status put_in_place(const std::string& state_dir) {
   const std::string path = state_dir + "/checkpoint.db";
   for (const char* suffix : {"-wal", "-shm"}) {

@@ -9,11 +9,11 @@ std::string number_of(const CommittedOffset& kafka) {
 
 Recovery refuse(const LaneRecord& lane, const CommittedOffset& kafka, const std::string& why) {
   return {RecoveryAction::kRefuse,
-          "The checkpoint stands at transaction " + std::to_string(lane.confirmed.value) +
-              ", but Kafka holds " + number_of(kafka) + " of this lane: " + why +
-              " Nothing was changed. Either bring the right state directory back, or run "
-              "'longshore checkpoint adopt' (takes Kafka's number, keeps the local positions, and "
-              "says in the ledger what may be doubled)."};
+          "This lane's checkpoint is at transaction " + std::to_string(lane.confirmed.value) +
+              ", but Kafka holds " + number_of(kafka) + ": " + why +
+              " Nothing was changed. Restore the right state directory, or run 'longshore "
+              "checkpoint adopt': it takes over Kafka's number, keeps the local positions, and "
+              "records in the ledger which lines may be duplicates."};
 }
 
 Recovery in_doubt(InDoubt choice, RecoveryAction resend, RecoveryAction skip,
@@ -22,8 +22,8 @@ Recovery in_doubt(InDoubt choice, RecoveryAction resend, RecoveryAction skip,
     case InDoubt::kHalt:
       return {RecoveryAction::kHalt,
               reason +
-                  " Stopped by --in-doubt=halt: start once with --in-doubt=resend (may "
-                  "double it) or --in-doubt=skip (may lose it)."};
+                  " Stopped because of --in-doubt=halt: start once with --in-doubt=resend (may "
+                  "duplicate it) or --in-doubt=skip (may lose it)."};
     case InDoubt::kSkip:
       return {skip, reason};
     case InDoubt::kResend:
@@ -32,29 +32,29 @@ Recovery in_doubt(InDoubt choice, RecoveryAction resend, RecoveryAction skip,
   return {resend, reason};
 }
 
-// A PREPARE stands in the checkpoint: was it delivered?
+// The checkpoint has a PREPARE: was it delivered?
 Recovery recover_prepared(const LaneRecord& lane, const CommittedOffset& kafka, InDoubt choice) {
   const uint64_t prepared = lane.prepared->value;
   const std::string which = "Transaction " + std::to_string(prepared) + " is in doubt: ";
   if (!kafka.number) {
     return in_doubt(choice, RecoveryAction::kResendPrepared, RecoveryAction::kSkipPrepared,
-                    which + "Kafka has no committed offset of this lane any more (expired?).");
+                    which + "Kafka no longer has a committed offset of this lane (expired?).");
   }
   const uint64_t number = kafka.number->value;
   if (number > prepared) {
     return refuse(lane, kafka,
-                  "this state is older than what was shipped (rolled back or cloned?).");
+                  "the state directory is older than what was shipped (rolled back or cloned?).");
   }
   if (number == prepared) {
     if (kafka.digest != lane.prepared_digest) {
-      return refuse(lane, kafka, "that transaction is another agent's.");
+      return refuse(lane, kafka, "another agent committed that transaction.");
     }
     return {RecoveryAction::kConfirmPrepared,
             "Transaction " + std::to_string(prepared) + " was delivered."};
   }
   if (number + 1 == prepared) {
     if (kafka.digest != lane.confirmed_digest) {
-      return refuse(lane, kafka, "that transaction is another agent's.");
+      return refuse(lane, kafka, "another agent committed that transaction.");
     }
     return {RecoveryAction::kDropPrepared,
             "Transaction " + std::to_string(prepared) + " was aborted."};
@@ -73,23 +73,23 @@ Recovery recover(const LaneRecord& lane, const CommittedOffset& kafka, InDoubt c
   const uint64_t confirmed = lane.confirmed.value;
   if (!kafka.number) {
     return {RecoveryAction::kCommitOffsetFirst,
-            "Kafka has no committed offset of this lane: committing " + std::to_string(confirmed) +
-                " before any data."};
+            "Kafka has no committed offset of this lane: committing transaction " +
+                std::to_string(confirmed) + " before any data."};
   }
   const uint64_t number = kafka.number->value;
   if (number > confirmed) {
     return refuse(lane, kafka,
-                  "this state is older than what was shipped (rolled back or cloned?).");
+                  "the state directory is older than what was shipped (rolled back or cloned?).");
   }
   if (number == confirmed) {
     if (kafka.digest != lane.confirmed_digest) {
-      return refuse(lane, kafka, "that transaction is another agent's.");
+      return refuse(lane, kafka, "another agent committed that transaction.");
     }
     return {RecoveryAction::kContinue, "Kafka and the checkpoint agree."};
   }
   if (number + 1 == confirmed && !lane.previous_digest.empty()) {
     if (kafka.digest != lane.previous_digest) {
-      return refuse(lane, kafka, "that transaction is another agent's.");
+      return refuse(lane, kafka, "another agent committed that transaction.");
     }
     return in_doubt(
         choice, RecoveryAction::kResendConfirmed, RecoveryAction::kSkipConfirmed,
@@ -97,7 +97,8 @@ Recovery recover(const LaneRecord& lane, const CommittedOffset& kafka, InDoubt c
   }
   return {RecoveryAction::kRestoreOffset,
           "Kafka went back from transaction " + std::to_string(confirmed) + " to " +
-              std::to_string(number) + "; what it lost of them is older than what is kept here."};
+              std::to_string(number) +
+              "; the transactions that it lost are too old to be sent again."};
 }
 
 }  // namespace longshore::checkpoint

@@ -1,4 +1,4 @@
-// What the checkpoint remembers of one source as of one transaction.
+// What the checkpoint stores about one source: its row, and its state as of one transaction.
 #pragma once
 
 #include <cstdint>
@@ -11,38 +11,38 @@
 
 namespace longshore::checkpoint {
 
-/// A source as `longshore checkpoint ls` shows it, written once when it is first seen and again
+/// A source as `longshore checkpoint ls` shows it. Written when the source is first seen, and again
 /// when its declarer changes.
 struct SourceRow {
   SourceId id;
   LaneId lane;
   std::string host_path;     ///< Canonical path on the host.
   std::string stream;        ///< "", "stdout" or "stderr".
-  std::string name;          ///< The declaration's.
+  std::string name;          ///< Of the declaration.
   std::string container_id;  ///< Empty for files of the host.
   std::string container_name;
   int64_t first_seen_ns = 0;
-  int64_t gone_ns = 0;  ///< When its file was seen to be gone; 0 while it is there.
+  int64_t gone_ns = 0;  ///< When its file was found to be gone; 0 while it exists.
 };
 
-/// The state that a rewind returns to. A record's range is in Positions (bytes of the stream);
-/// `offset` is in bytes of the current generation's file.
+/// The state that a rewind returns to. Positions count the bytes of the stream, `offset` those of
+/// the current generation's file.
 struct SourceState {
-  uint64_t generation = 0;  ///< 0, 1, 2, ...: how many files this lineage has been rotated through.
-  FileIdentity file;        ///< The generation being read; device 0 and inode 0: none yet.
-  Position base;            ///< The stream position of the generation's first byte.
-  uint64_t offset = 0;      ///< The next read starts here; everything before was shipped.
-  Position covered;         ///< Where the next record begins; at most base + offset.
-  uint32_t part = 0;        ///< How many parts of the line at `offset` were shipped already.
-  bool gap_pending = false;  ///< The next record carries the flag that a gap precedes it.
-  bool ended = false;        ///< The ledger says that it ended here.
-  uint64_t seen_bytes = 0;   ///< The generation's size when this was stored.
-  uint64_t boot = 0;         ///< Hash of the boot in which the file was last seen to be as it was.
-  std::string topic;         ///< Where `partition` counts. Empty: nothing shipped yet.
+  uint64_t generation = 0;   ///< How many files came before: 0, 1, 2, ...
+  FileIdentity file;         ///< The generation being read; all zeros: none yet.
+  Position base;             ///< The stream position of the generation's first byte.
+  uint64_t offset = 0;       ///< The next read starts here; everything before it was shipped.
+  Position covered;          ///< Where the next record begins; at most base + offset.
+  uint32_t part = 0;         ///< How many parts of the line at `offset` were already shipped.
+  bool gap_pending = false;  ///< The next record gets the flag kFlagGapBefore.
+  bool ended = false;        ///< The ledger has an entry that it ended here.
+  uint64_t seen_bytes = 0;   ///< The file's size when this was stored; 0: not known.
+  uint64_t boot = 0;         ///< Hash of the boot in which the file was last verified.
+  std::string topic;         ///< Topic of `partition`. Empty: nothing was shipped yet.
   int32_t partition = -1;
-  std::string tail;                  ///< The up to kOverlapBytes bytes of the file before `offset`.
-  MarkList marks;                    ///< Proof of the file's content up to `offset`.
-  std::vector<FileIdentity> closed;  ///< Generations read to their end, newest last, bounded.
+  std::string tail;  ///< The last bytes of the file before `offset`, at most kOverlapBytes.
+  MarkList marks;    ///< Proof of the file's content up to `offset`.
+  std::vector<FileIdentity> closed;  ///< Generations read to their end, newest last.
   bool operator==(const SourceState&) const = default;
 };
 

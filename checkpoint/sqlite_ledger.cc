@@ -1,7 +1,7 @@
-// The ledger's rows. `born` is the transaction that an entry happened in, 0 outside of any;
-// `shipped` the one that carries it to Kafka, 0 while it waits, -1 when none can take it back.
-// Dropping a transaction deletes what was born in it and makes what it would have shipped wait
-// again.
+// The ledger's rows. `born` is the transaction in which the event happened; 0: outside of any.
+// `shipped` is the transaction that carries the entry to Kafka; 0: it waits for one; -1: shipped,
+// and no transaction can undo that. Dropping a transaction deletes the entries born in it; those
+// that it would have shipped wait again.
 #include "checkpoint/sqlite_store.h"
 
 namespace longshore::checkpoint {
@@ -53,7 +53,8 @@ Status SqliteStore::put_ledger(LaneId lane, uint64_t born, int64_t number,
         .bind(entry.shipped ? number : int64_t{0});
     if (Status done = database_->finish(row); !done) return done;
   }
-  // What was shipped and is no loss has served once its transaction cannot be dropped any more.
+  // Once its transaction can no longer be dropped, a shipped entry is of use only if it is a loss
+  // or a doubt.
   Statement old = database_->prepare(
       "DELETE FROM ledger WHERE lane = ?1 AND shipped <> 0 AND shipped + 2 <= ?2 AND event < 3");
   old.bind(int64_t{lane.value}).bind(number);

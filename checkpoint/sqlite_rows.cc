@@ -1,4 +1,4 @@
-// The rest of the SQLite store: sources, named values, and taking Kafka's number over.
+// The rest of the SQLite store: sources, named values, and adopting Kafka's number.
 #include "checkpoint/sqlite_store.h"
 #include "checkpoint/state_columns.h"
 
@@ -75,22 +75,23 @@ Status SqliteStore::advance(LaneId lane, const std::vector<PreparedSource>& sour
     const Status put = put_state(lane, record.value().confirmed.value, source);
     if (!put) return put;
   }
-  // Acknowledged already, so shipped for good, whatever becomes of the next transaction.
+  // Already acknowledged, so shipped for good, whatever happens to the next transaction.
   if (Status put = put_ledger(lane, 0, -1, ledger); !put) return put;
   return transaction.commit();
 }
 
 Status SqliteStore::adopt(LaneId lane, const CommittedOffset& kafka) {
   if (!kafka.number) {
-    return Error{ErrorCode::kInvalid, "Kafka has no committed offset of this lane to adopt."};
+    return Error{ErrorCode::kInvalid,
+                 "Kafka has no committed offset of this lane: there is nothing to adopt."};
   }
   const auto record = this->lane(lane);
   if (!record) return record.error();
   const uint64_t confirmed = record.value().confirmed.value;
   WriteTransaction transaction(*database_);
   if (Status begun = transaction.begin(); !begun) return begun;
-  // Every source keeps its confirmed state, tagged with Kafka's number. First out of the way, so
-  // that no two rows meet on their way to it.
+  // Every source keeps its confirmed state, now tagged with Kafka's number. Other states are
+  // deleted first, so that no two rows of a source get the same number.
   const uint64_t number = kafka.number->value;
   struct Change {
     const char* sql;

@@ -36,7 +36,7 @@ constexpr char kSchema[] = R"(
   CREATE INDEX ledger_by_shipped ON ledger(lane, shipped);
   PRAGMA user_version = 1001;
 )";
-// What 1.1 has and 1.0 had not: a state's end, size and boot, and a ledger that is shipped.
+// Version 1.1 added a state's end, size and boot, and the shipping of the ledger.
 constexpr char kSchemaFrom0[] = R"(
   ALTER TABLE state ADD COLUMN ended INTEGER DEFAULT 0;
   ALTER TABLE state ADD COLUMN seen_bytes INTEGER DEFAULT 0;
@@ -56,7 +56,7 @@ constexpr char kSchemaFrom0[] = R"(
 
 std::string random_hex() {
   uint64_t random = 0;
-  // Up to 256 bytes never come short; getrandom(2).
+  // Requests of up to 256 bytes are never cut short; getrandom(2).
   if (::getrandom(&random, sizeof random, 0) != sizeof random) random = 0;
   char hex[17];
   std::snprintf(hex, sizeof hex, "%016llx", static_cast<unsigned long long>(random));
@@ -76,8 +76,8 @@ Status SqliteStore::check_schema(bool read_only) {
   const auto application = database_->pragma("PRAGMA application_id");
   if (!version || !application) {
     return Error{ErrorCode::kInvalid,
-                 "The checkpoint database cannot be read: it is damaged. Restore it, or remove it "
-                 "(every file is then sent again)."};
+                 "The checkpoint database is damaged and cannot be read. Restore it, or remove it "
+                 "(then every file is sent again)."};
   }
   const bool empty = database_->pragma("SELECT COUNT(*) FROM sqlite_schema") == 0;
   if (*version == 0 && *application == 0 && empty && !read_only) {
@@ -87,30 +87,32 @@ Status SqliteStore::check_schema(bool read_only) {
     return transaction.commit();
   }
   if (*application != kApplicationId) {
-    return Error{ErrorCode::kInvalid,
-                 "The file checkpoint.db in the state directory is not longshore's: give another "
-                 "--state-dir."};
+    return Error{
+        ErrorCode::kInvalid,
+        "The file checkpoint.db in the state directory was not written by longshore: choose "
+        "another --state-dir."};
   }
   if (*version / 1000 > kSchemaMajor) {
     return Error{ErrorCode::kInvalid,
                  "The checkpoint was written by a newer longshore (schema " +
                      std::to_string(*version / 1000) + ", this one knows " +
                      std::to_string(kSchemaMajor) +
-                     "): run that version, or give another --state-dir. Nothing was changed."};
+                     "). Run that version, or choose another --state-dir. Nothing was changed."};
   }
   const auto tables = database_->pragma(
       "SELECT COUNT(*) FROM sqlite_schema WHERE type = 'table' AND name IN "
       "('meta', 'lane', 'batch', 'source', 'state', 'ledger')");
   if (tables != 6) {
     return Error{ErrorCode::kInvalid,
-                 "The checkpoint database is damaged: its tables cannot be read. Restore it, or "
-                 "remove it (every file is then sent again)."};
+                 "The checkpoint database is damaged: tables are missing. Restore it, or remove it "
+                 "(then every file is sent again)."};
   }
   if (*version % 1000 >= kSchemaMinor) return ok();
   if (read_only) {
-    return Error{ErrorCode::kInvalid,
-                 "The checkpoint was written by an older longshore; start this version's agent on "
-                 "it once."};
+    return Error{
+        ErrorCode::kInvalid,
+        "The checkpoint was written by an older longshore: start this version's agent with "
+        "it once."};
   }
   return upgrade();
 }
@@ -118,7 +120,7 @@ Status SqliteStore::check_schema(bool read_only) {
 Status SqliteStore::upgrade() {
   WriteTransaction transaction(*database_);
   if (Status begun = transaction.begin(); !begun) return begun;
-  // Another lane's connection may have been faster.
+  // Another lane's connection may have upgraded it meanwhile.
   if (database_->pragma("PRAGMA user_version") == kSchemaMajor * 1000 + kSchemaMinor) return ok();
   if (Status made = database_->run(kSchemaFrom0); !made) return made;
   return transaction.commit();
@@ -152,7 +154,7 @@ Result<std::string> SqliteStore::digest_of(LaneId lane, uint64_t number) {
 Result<LaneRecord> SqliteStore::lane(LaneId lane) {
   LaneRecord record;
   {
-    // One more can be counted from `confirmed`, and `prepared` is that, or the row is not ours.
+    // We write only such rows: `prepared` is `confirmed` + 1, which does not overflow.
     Statement row = database_->prepare(
         "SELECT confirmed, IFNULL(prepared, -1), is_new, typeof(confirmed) = 'integer' AND "
         "confirmed BETWEEN 0 AND (1 << 60) AND (prepared IS NULL OR prepared = confirmed + 1) "
@@ -162,8 +164,8 @@ Result<LaneRecord> SqliteStore::lane(LaneId lane) {
     if (step == SQLITE_ROW && row.number(3) == 0) {
       return Error{ErrorCode::kInvalid,
                    "The checkpoint's entry of lane " + std::to_string(lane.value) +
-                       " is damaged. Restore the state directory, or remove it (every file is "
-                       "then sent again)."};
+                       " is damaged. Restore the state directory, or remove it (then every file is "
+                       "sent again)."};
     }
     if (step == SQLITE_ROW) {
       record.confirmed = {row.bits(0)};
@@ -251,7 +253,7 @@ Result<std::vector<PreparedSource>> SqliteStore::prepared(LaneId lane) {
 }
 
 Status SqliteStore::put_state(LaneId lane, uint64_t number, const PreparedSource& source) {
-  // What the transaction before `number` relies on stays, with what that one's predecessor does.
+  // The states as of the two transactions before `number` are kept.
   Statement old = database_->prepare(
       "DELETE FROM state WHERE source = ?1 AND number < "
       "(SELECT MAX(number) FROM state WHERE source = ?1 AND number <= ?2 - 2)");
@@ -289,7 +291,7 @@ Result<std::string> SqliteStore::prepare(const Prepare& prepare) {
     if (step != SQLITE_ROW && step != SQLITE_DONE) {
       return database_->fail("The checkpoint cannot be written");
     }
-    assert(step == SQLITE_ROW);  // Another number than the next: our own mistake.
+    assert(step == SQLITE_ROW);  // Else the number is not the next one, which is our bug.
   }
   for (const PreparedSource& source : prepare.sources) {
     if (Status put = put_state(prepare.lane, number, source); !put) return put.error();

@@ -1,14 +1,14 @@
-// The Store of store.h in SQLite. Any operator can open the file; its tables:
+// The Store of store.h in SQLite. An operator can open the file with sqlite3; its tables:
 //
-//   lane(id, confirmed, prepared, is_new)              prepared is NULL when nothing is in doubt
+//   lane(id, confirmed, prepared, is_new)              prepared: NULL when nothing is in doubt
 //   batch(lane, number, digest)                        the last three transactions
-//   source(id, lane, host_path, ...)                   what `checkpoint ls` shows
+//   source(id, lane, host_path, ...)                   shown by `checkpoint ls`
 //   state(source, number, lane, generation, ...)       a source's state as of transaction `number`
-//   ledger(id, time_ns, source, ..., born, shipped)    transactions of its birth and its shipping
+//   ledger(id, time_ns, source, ..., born, shipped)    born, shipped: in which transactions
 //   meta(name, value)
 //
 // The state of a source as of transaction M is its row with the greatest number <= M. PREPARE N
-// keeps the rows that N-1 and N-2 rely on and deletes what is older.
+// keeps the rows that N-1 and N-2 need and deletes older ones.
 #pragma once
 
 #include <memory>
@@ -20,8 +20,8 @@
 
 namespace longshore::checkpoint {
 
-/// `PRAGMA user_version` is major * 1000 + minor. A newer major is refused; a newer minor only
-/// adds.
+/// `PRAGMA user_version` is major * 1000 + minor. A newer major version is refused; a newer minor
+/// version only adds columns.
 inline constexpr int64_t kSchemaMajor = 1;
 inline constexpr int64_t kSchemaMinor = 1;
 
@@ -29,7 +29,7 @@ class SqliteStore final : public Store {
  public:
   explicit SqliteStore(std::unique_ptr<Database> database) : database_(std::move(database)) {}
 
-  /// Makes the tables of a new database, or checks the version of an existing one.
+  /// Creates the tables of a new database, or checks the version of an existing one.
   Status check_schema(bool read_only);
 
   Result<LaneRecord> lane(LaneId lane) override;
@@ -59,12 +59,12 @@ class SqliteStore final : public Store {
   Status make_lane(LaneId lane);
   Result<std::string> digest_of(LaneId lane, uint64_t number);
   Status put_state(LaneId lane, uint64_t number, const PreparedSource& source);
-  /// New entries as born in transaction `born`; those marked as shipped go with `number`.
+  /// Inserts new entries as born in transaction `born`; `number` ships those marked as shipped.
   Status put_ledger(LaneId lane, uint64_t born, int64_t number,
                     const std::vector<LedgerEntry>& entries);
-  /// Adds what a newer minor version has.
+  /// Adds the columns of newer minor versions.
   Status upgrade();
-  /// One statement with one lane bound once per `?` in a transaction of its own.
+  /// Runs statements whose only parameter is the lane, in a transaction of their own.
   Status change_lane(LaneId lane, std::initializer_list<const char*> statements);
 
   std::unique_ptr<Database> database_;

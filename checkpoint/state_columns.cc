@@ -7,7 +7,7 @@ namespace {
 
 constexpr size_t kIdentityBytes = 24;
 
-// Identities as three little-endian 64-bit words each, as x86-64 and aarch64 hold them.
+// Each identity as three 64-bit words, little-endian as x86-64 and aarch64 have them in memory.
 std::string encode_closed(const std::vector<FileIdentity>& closed) {
   std::string out;
   for (const FileIdentity& identity : closed) {

@@ -1,4 +1,4 @@
-// SourceState and SourceRow as columns of the database, in one place for writing and reading.
+// SourceState and SourceRow as columns of the database: written and read in this one place.
 #pragma once
 
 #include "checkpoint/database.h"
@@ -6,7 +6,7 @@
 
 namespace longshore::checkpoint {
 
-/// The columns behind (source, number, lane) of table state, in the order of bind_state().
+/// The columns of table `state` after (source, number, lane), in the order of bind_state().
 #define LONGSHORE_STATE_COLUMNS                                                            \
   "generation, device, inode, birth_ns, base, offset, covered, part, gap_pending, topic, " \
   "partition, tail, marks, closed, ended, seen_bytes, boot"
@@ -15,13 +15,13 @@ namespace longshore::checkpoint {
   "id, lane, host_path, stream, name, container_id, container_name, first_seen_ns, gone_ns"
 
 void bind_state(Statement& statement, const SourceState& state);
-/// Reads them from `column` on; NULLs give the default state. Errors: kCorrupt.
+/// Reads the columns from `column` on; NULLs give the default state. Errors: kCorrupt.
 Result<SourceState> read_state(const Statement& statement, int column);
 
 void bind_source(Statement& statement, const SourceRow& row);
 SourceRow read_source(const Statement& statement);
 
-/// The bytes that a digest is made of.
+/// The bytes that go into a transaction's digest.
 std::string state_bytes(const PreparedSource& source);
 
 }  // namespace longshore::checkpoint

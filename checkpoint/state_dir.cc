@@ -14,13 +14,13 @@
 #include <filesystem>
 #include <sstream>
 
+#include "config/limits.h"
+
 namespace longshore::checkpoint {
 namespace {
 
-constexpr size_t kProbeBytes = 64 << 10;  // What a first database and its log need.
-
-// The file systems that forget on a reboot or with their container, or whose locks and syncs do not
-// hold what a local disk's do. The numbers that linux/magic.h lacks are in statfs(2).
+// File systems that are lost with a reboot or with their container, or whose locks and syncs are
+// weaker than a local disk's. Numbers that linux/magic.h lacks are in statfs(2).
 const char* unfit_file_system(uint64_t magic) {
   switch (magic) {
     case OVERLAYFS_SUPER_MAGIC:
@@ -63,56 +63,56 @@ Error not_writable(const std::string& path, const std::string& what) {
   return {full ? ErrorCode::kRetryable : ErrorCode::kInvalid,
           "The state directory " + path + (full ? " has no space left" : " is not writable") +
               ": " + what + ": " + std::strerror(error) +
-              (full ? ". Free some space on its file system, or give another --state-dir."
-                    : ". Give the agent write access to it, or give another --state-dir.")};
+              (full ? ". Free space on its file system, or choose another --state-dir."
+                    : ". Give the agent write access to it, or choose another --state-dir.")};
 }
 
 Status check_file_system(const std::string& path, const std::string& checked) {
   struct statfs facts {};
   if (::statfs(checked.c_str(), &facts) != 0) {
     return invalid("The state directory " + path + " cannot be examined: " + std::strerror(errno) +
-                   ". Give another --state-dir.");
+                   ". Choose another --state-dir.");
   }
   const char* unfit = unfit_file_system(static_cast<uint32_t>(facts.f_type));
   if (unfit == nullptr) return ok();
   return invalid("The state directory " + path + " is on " + unfit +
-                 ", where checkpoints do not last: give a --state-dir on a local disk (in a "
+                 ", where checkpoints do not last. Choose a --state-dir on a local disk (in a "
                  "container: mount one from the host), or accept duplicates after a restart with "
                  "--ephemeral-state.");
 }
 
-// Makes a directory that is missing, after its parent's file system was checked.
+// Creates the directory if it is missing, after checking its parent's file system.
 Status make_dir(const std::string& path, bool ephemeral_allowed) {
   struct stat facts {};
   const bool there = ::stat(path.c_str(), &facts) == 0;
   if (!there && errno != ENOENT) {
     return invalid("The state directory " + path + " cannot be opened: " + std::strerror(errno) +
-                   ". Give another --state-dir.");
+                   ". Choose another --state-dir.");
   }
   if (there && !S_ISDIR(facts.st_mode)) {
     return invalid("The state directory " + path +
-                   " is not a directory: give another --state-dir.");
+                   " is not a directory: choose another --state-dir.");
   }
   const std::filesystem::path whole = std::filesystem::absolute(path).lexically_normal();
   const std::string parent =
       (whole.has_filename() ? whole : whole.parent_path()).parent_path().string();
   if (!there && ::access(parent.c_str(), F_OK) != 0) {
     return invalid("The state directory " + path + " does not exist, and neither does " + parent +
-                   ": create it, or give another --state-dir.");
+                   ": create it, or choose another --state-dir.");
   }
   if (!ephemeral_allowed) {
     if (Status fit = check_file_system(path, there ? path : parent); !fit) return fit;
   }
   if (!there && ::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST)
     return not_writable(path, "mkdir");
-  // A power loss must not take the directory with all that is synced in it; and who made it may
-  // have died before this. An operator's own may lie where we cannot read.
+  // A power loss must not take the directory with everything synced in it. Whoever created it may
+  // have died before this fsync; the parent of an operator's own may be unreadable to us.
   const Fd above(::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if ((!above || ::fsync(above.get()) != 0) && !there) return not_writable(path, "fsync");
   return ok();
 }
 
-// "pid 17 (longshore agent --once)": what holds the lock, as far as it can be known.
+// The process that holds the lock, as far as it can be known: "pid 17 (longshore agent --once)".
 std::string holder_of(int lock_fd) {
   char digits[16] = {};
   const ssize_t got = ::pread(lock_fd, digits, sizeof digits - 1, 0);
@@ -131,14 +131,14 @@ std::string holder_of(int lock_fd) {
   return words.empty() ? holder : holder + " (" + words + ")";
 }
 
-// Only a write that reached the disk shows that there is room, and that the disk takes it.
+// Only a write that reaches the disk shows that there is space and that the disk works.
 Status probe(const std::string& path) {
   const std::string name = path + "/probe";
   Status probed = ok();
   {
     const Fd file(::open(name.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
     if (!file) return not_writable(path, "open of a file");
-    const std::string bytes(kProbeBytes, 'x');
+    const std::string bytes(limits::kStateProbeBytes, 'x');
     for (size_t done = 0; probed && done < bytes.size();) {
       const ssize_t put = ::write(file.get(), bytes.data() + done, bytes.size() - done);
       if (put < 0 && errno != EINTR) probed = not_writable(path, "write");
@@ -153,14 +153,15 @@ Status probe(const std::string& path) {
 }  // namespace
 
 Result<StateDir> StateDir::open(const std::string& path, bool ephemeral_allowed) {
-  if (path.empty()) return invalid("The state directory has no name: give a --state-dir.");
+  if (path.empty())
+    return invalid("The name of the state directory is empty: choose a --state-dir.");
   if (Status made = make_dir(path, ephemeral_allowed); !made) return made.error();
   Fd lock(::open((path + "/lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!lock) return not_writable(path, "open of its lock");
   if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) return not_writable(path, "flock");
     return invalid("The state directory " + path + " is in use by " + holder_of(lock.get()) +
-                   ": stop it first, or give another --state-dir.");
+                   ": stop it first, or choose another --state-dir.");
   }
   if (Status probed = probe(path); !probed) return probed.error();
   const std::string pid = std::to_string(::getpid()) + "\n";
@@ -176,7 +177,8 @@ Result<std::string> host_id(Store& store) {
   if (!stored || !stored.value().empty()) return stored;
   unsigned char bytes[16];
   if (::getrandom(bytes, sizeof bytes, 0) != sizeof bytes) {
-    return Error{ErrorCode::kInvalid, "The kernel gives no random bytes for this host's id."};
+    return Error{ErrorCode::kInvalid,
+                 "The host's id cannot be created: the kernel returned no random bytes."};
   }
   bytes[6] = static_cast<unsigned char>((bytes[6] & 0x0f) | 0x40);  // Version 4,
   bytes[8] = static_cast<unsigned char>((bytes[8] & 0x3f) | 0x80);  // variant of RFC 4122.

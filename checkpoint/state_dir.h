@@ -1,4 +1,4 @@
-// The state directory: checked before anything is trusted to it, locked against a second agent.
+// The state directory: checked before it is used, and locked against a second agent.
 #pragma once
 
 #include <string>
@@ -9,13 +9,13 @@
 
 namespace longshore::checkpoint {
 
-/// Holds the directory's lock while it lives. Thread: any.
+/// Keeps the directory locked while it exists. Thread: any.
 class StateDir {
  public:
   /// Creates the directory if its parent exists, refuses overlay, tmpfs and network file systems
-  /// unless `ephemeral_allowed`, takes the lock (`<dir>/lock`, flock), writes our pid into it.
-  /// Errors: kInvalid, one sentence with the remedy; a held lock names the holder's pid and
-  /// command.
+  /// unless `ephemeral_allowed`, takes the lock (flock of `<dir>/lock`) and writes our pid into it.
+  /// Errors: kInvalid, one sentence with the remedy and, if another agent has the lock, its pid and
+  /// command; kRetryable: the disk is full.
   static Result<StateDir> open(const std::string& path, bool ephemeral_allowed);
 
   const std::string& path() const { return path_; }
@@ -26,14 +26,14 @@ class StateDir {
   Fd lock_;
 };
 
-/// This host's id: a random UUID (RFC 4122, version 4), made once and kept in `store`.
+/// This host's id: a random UUID (RFC 4122, version 4), created once and kept in `store`.
 Result<std::string> host_id(Store& store);
 
-/// When an agent was last known to live here, by the wall clock; the first one lives from now on.
-/// 0 where the clock has gone back since: nothing shows what is older then.
+/// When an agent was last known to run here, by the wall clock; for the first agent, `now_ns`. 0 if
+/// the clock was set back since: what is older cannot be told then.
 Result<int64_t> last_alive(Store& store, int64_t now_ns);
 
-/// Keeps in `store` that an agent runs in the boot `now`.
+/// Records in `store` that an agent runs in the boot `now`. Gives the newest two boots.
 Result<Boots> note_boot(Store& store, uint64_t now);
 
 }  // namespace longshore::checkpoint

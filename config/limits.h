@@ -165,9 +165,13 @@ inline constexpr int64_t kStopOverrunMs = 800;
 inline constexpr int64_t kStopWaitMs = kStopGraceMs + kStopOverrunMs;
 static_assert(kStopCommitMs < kStopGraceMs && kStopWaitMs < 5'000);
 
+// The state directory.
+inline constexpr int kDatabaseBusyMs = 30'000;        ///< For another connection's write.
+inline constexpr size_t kStateProbeBytes = 64 << 10;  ///< Free: a new database and its log.
+
 // Marks: see checkpoint/marks.h.
 inline constexpr size_t kMarkSpanBytes = 64 << 10;
-inline constexpr size_t kMarksMax = 256;  ///< 16 MiB behind the position.
+inline constexpr size_t kMarksMax = 256;  ///< 16 MiB before the offset.
 inline constexpr size_t kClosedGenerationsMax = 64;
 inline constexpr size_t kGenerationsKnown = kClosedGenerationsMax + 1;  ///< By discovery.
 

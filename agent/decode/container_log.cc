@@ -6,15 +6,6 @@
 #include "config/time_text.h"
 
 namespace longshore::agent {
-namespace {
-
-bool read_time(std::string_view text, int64_t& time_ns) {
-  const auto time = parse_rfc3339(text);
-  if (time) time_ns = *time;
-  return time.has_value();
-}
-
-}  // namespace
 
 bool ContainerLog::parse_json(std::string_view line, size_t room, Entry& entry) {
   simdjson::ondemand::document document;
@@ -36,8 +27,10 @@ bool ContainerLog::parse_json(std::string_view line, size_t room, Entry& entry) 
     } else if (key == "stream") {
       has_stream = true;
       entry.ours = value == stream_;
-    } else if (!read_time(value, entry.time_ns)) {
-      return false;
+    } else {
+      const auto time_ns = parse_rfc3339(value);
+      if (!time_ns) return false;
+      entry.time_ns = *time_ns;
     }
   }
   return has_log && has_stream;
@@ -50,7 +43,9 @@ bool ContainerLog::parse_cri(std::string_view line, Entry& entry) const {
   if (stream_end == std::string_view::npos || stream_end + 2 >= line.size()) return false;
   const char tag = line[stream_end + 1];
   if ((tag != 'F' && tag != 'P') || line[stream_end + 2] != ' ') return false;
-  if (!read_time(line.substr(0, time_end), entry.time_ns)) return false;
+  const auto time_ns = parse_rfc3339(line.substr(0, time_end));
+  if (!time_ns) return false;
+  entry.time_ns = *time_ns;
   entry.ours = line.substr(time_end + 1, stream_end - time_end - 1) == stream_;
   entry.complete = tag == 'F';
   entry.text = line.substr(stream_end + 3);
@@ -61,15 +56,15 @@ ContainerLog::Entry ContainerLog::parse(std::string_view line, size_t room, int6
   Entry entry{.text = {}, .time_ns = now_ns, .ours = false, .complete = false};
   if (!line.empty() && line[0] == '{' && parse_json(line, room, entry)) return entry;
   if (!line.empty() && line[0] >= '0' && line[0] <= '9' && parse_cri(line, entry)) return entry;
-  // Torn or foreign: the bytes as they are, on stdout, so that exactly one source carries them.
+  // Torn, or not an entry: shipped as it is, by the source of stdout only.
   return {.text = line, .time_ns = now_ns, .ours = stream_ == "stdout", .complete = true};
 }
 
 void ContainerLog::decode(const Window& window, DecodeState& state, shipper::RecordEncoder& encoder,
                           shipper::Chunk& chunk) {
   LineSink sink(window, state, encoder, chunk);
-  // Unescaped text is gathered in the arena (records of `raw` point there): never longer than what
-  // it was read from, so the arena does not move while this window is decoded.
+  // Records of format `raw` point to their unescaped text in the arena. It is never longer than
+  // the entry it was read from, so the arena does not move while this window is decoded.
   chunk.encoded.reserve(chunk.encoded.size() + window.bytes.size() * 2);
   std::string pending;
   const char* const begin = window.bytes.data();
@@ -114,7 +109,7 @@ void ContainerLog::decode(const Window& window, DecodeState& state, shipper::Rec
     sink.line(pending, pending_offset, read_end, window.now_ns, false);
     state.offset = read_end;
   } else if (window.full && state.offset == first_offset) {
-    // One application line fills the window, or an entry that Docker would never write does.
+    // One line of the application fills the window, or an entry that no engine writes.
     if (!joining && stream_ == "stdout") pending.assign(window.bytes);
     const uint64_t stop = joining ? read_end : first_offset + window.bytes.size();
     sink.parts(pending, pending_offset, stop, window.now_ns);

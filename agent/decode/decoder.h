@@ -1,10 +1,9 @@
-// A decoder finds the lines in a window of a source's file and hands them to the encoder.
+// A decoder finds the lines in a window of a source's file and turns them into records.
 //
-//   Tail --window of bytes--> Decoder --Line--> shipper::RecordEncoder --> Chunk
+//   Tail --Window--> TextLines, ContainerLog --text of a line--> LineSink --Line--> RecordEncoder
 //
-// Decoders keep no bytes between calls: what is not consumed is read again, so that a position
-// alone says where a source is. Two formats: plain lines, and the files of Docker's json-file log
-// driver (with Podman's k8s-file lines, which call themselves json-file too).
+// A decoder keeps no bytes between calls. Bytes that it did not consume are read again, so a
+// position alone describes how far a source was read.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +16,7 @@
 
 namespace longshore::agent {
 
-/// Where the decoder stands; the caller keeps it. `offset` and `part` as in SourceState.
+/// How far the decoder has come; the caller keeps it. The members are those of SourceState.
 struct DecodeState {
   uint64_t offset = 0;
   Position covered;
@@ -27,9 +26,9 @@ struct DecodeState {
 struct Window {
   std::string_view bytes;  ///< Of the file, from state.offset on; inside chunk.read.
   Position base;           ///< The stream position of the file's first byte.
-  int64_t now_ns = 0;      ///< The event time of lines that do not say their own.
+  int64_t now_ns = 0;      ///< The event time of lines without one.
   uint32_t flags = 0;      ///< For the first record, e.g. kFlagGapBefore.
-  bool full = false;       ///< The window is as large as it can be: its first line must give way.
+  bool full = false;       ///< The window is as large as it can be: its first line must be split.
   bool last = false;       ///< Nothing follows these bytes: an unterminated line is complete.
 };
 
@@ -38,9 +37,9 @@ class Decoder {
  public:
   virtual ~Decoder() = default;
 
-  /// Appends records to `chunk` until the window or the chunk's bounds (limits.h) are exhausted,
-  /// and moves `state` behind the last line that was consumed. Never consumes less than one line
-  /// of a window that is `full`.
+  /// Appends records to `chunk` until the window is used up or the chunk is full (limits.h), and
+  /// moves `state` to the end of the last consumed line. Of a window that is `full`, at least a
+  /// part of one line is consumed.
   virtual void decode(const Window& window, DecodeState& state, shipper::RecordEncoder& encoder,
                       shipper::Chunk& chunk) = 0;
 };

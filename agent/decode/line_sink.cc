@@ -6,7 +6,7 @@
 
 namespace longshore::agent {
 
-// No line below this length can exceed a record, however much its escaping grows it (six-fold).
+// A shorter line fits one record even if escaping makes it six times as long.
 constexpr size_t kSurelyFits = limits::kRecordBytesMax / 8;
 
 LineSink::LineSink(const Window& window, DecodeState& state, shipper::RecordEncoder& encoder,
@@ -25,8 +25,8 @@ size_t LineSink::fitting(std::string_view text) const {
 void LineSink::line(std::string_view text, uint64_t line_offset, uint64_t raw_end, int64_t time_ns,
                     bool terminated) {
   if (text.size() > kSurelyFits) {
-    // Raw bytes are cut in proportion only to keep ranges meeting: the parts of a line together
-    // cover exactly the line.
+    // The raw range is cut where the text is, which need not be exact: the ranges of all parts
+    // together are the line's.
     for (size_t fits = fitting(text); fits < text.size(); fits = fitting(text)) {
       part(text.substr(0, fits), line_offset, raw_end - (text.size() - fits) - (terminated ? 1 : 0),
            time_ns);
@@ -72,7 +72,7 @@ void LineSink::emit(shipper::Line& line, uint64_t raw_end) {
   const bool lies_in_read =
       line.text.data() >= read && line.text.data() <= read + chunk_.read.size();
   if (encoder_.format() == RecordFormat::kRaw && !lies_in_read) {
-    // The decoder reserved the arena, so that it does not move under earlier records.
+    // The decoder reserved the arena: it does not move, so earlier records stay valid.
     const size_t at = chunk_.encoded.size();
     chunk_.encoded.resize(at + line.text.size());
     std::copy_n(line.text.data(), line.text.size(), chunk_.encoded.data() + at);

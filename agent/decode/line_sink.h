@@ -1,5 +1,7 @@
-// LineSink turns one line of any length into the records that carry it, and keeps a chunk within
-// its bounds. Both decoders end here.
+// A line becomes a record here: LineSink turns one line of any length into the records that carry
+// it, and keeps the chunk within its bounds.
+//
+//   TextLines, ContainerLog --line(), part()--> LineSink --Line--> shipper::RecordEncoder --> Chunk
 #pragma once
 
 #include <cstddef>
@@ -19,19 +21,19 @@ class LineSink {
   /// Whether the chunk has room for another line.
   bool has_room() const;
 
-  /// A whole line (or its remainder, when earlier parts of it were shipped) whose raw bytes end at
-  /// `raw_end` in the file; `line_offset` is where `text` begins there.
+  /// A whole line, or the rest of one whose earlier parts were shipped. In the file, `text` begins
+  /// at `line_offset` and its raw bytes end at `raw_end`.
   void line(std::string_view text, uint64_t line_offset, uint64_t raw_end, int64_t time_ns,
             bool terminated);
 
-  /// A part of a line that is too long for the window; more of it follows. `text` is shipped
-  /// whole: REQUIRES that it fits one record.
+  /// A part of a line that is longer than the window; more of it follows. REQUIRES: `text` fits
+  /// one record.
   void part(std::string_view text, uint64_t line_offset, uint64_t raw_end, int64_t time_ns);
 
   /// The same for a text of any length.
   void parts(std::string_view text, uint64_t line_offset, uint64_t raw_end, int64_t time_ns);
 
-  /// How much of `text` fits one record.
+  /// How many bytes of `text` fit one record.
   size_t fitting(std::string_view text) const;
 
  private:

@@ -1,5 +1,4 @@
-// Plain log files: a line ends with '\n'. A '\r' before it is part of the line, for every byte is
-// kept.
+// Plain log files: a line ends with '\n'. Every other byte is kept, a '\r' before it too.
 #pragma once
 
 #include "agent/decode/decoder.h"
