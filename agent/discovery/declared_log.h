@@ -49,7 +49,8 @@ struct DeclaredLog {
   std::set<SourceId> sources;  ///< Those that it names.
   std::set<SourceId> deleted;  ///< Those that it named; files they were rotated to may still exist.
   bool is_watched = false;     ///< All its directories are: events tell what changes.
-  bool ended = false;          ///< Its container does not run.
+  /// Its container does not run. A source of it has ended once that is true of all its logs.
+  bool ended = false;
 
   bool scanned = false;
   bool dirty = true;         ///< To be scanned.

@@ -8,6 +8,8 @@
 
 namespace longshore::agent {
 
+using checkpoint::SourceEvent;
+
 void FollowedSources::join(DeclaredLog& log, const FoundFile& file, SourceId id) {
   KnownSource& source = known_.at(id);
   log.sources.insert(id);
@@ -63,7 +65,7 @@ void FollowedSources::begin(const DeclaredLog& log, const FoundFile& where, Sour
   spec->image = log.who.image;
   source.spec = std::move(spec);
   source.by = log.by;
-  source.gone = false;
+  source.life = after(source.life, SourceEvent::kOpened);
   spdlog::info("collecting {} ({}) as source {} in lane {}", where.host_path, log.title(),
                to_string(id), source.lane.value);
 }
@@ -85,16 +87,19 @@ void FollowedSources::end(const DeclaredLog& log) {
 }
 
 void FollowedSources::end_if_unwritten(SourceId id) {
-  const KnownSource& source = known_.at(id);
+  KnownSource& source = known_.at(id);
   const auto ended = [](const DeclaredLog* log) { return log->ended; };
   if (!std::ranges::all_of(source.logs, ended)) return;
+  if (source.is_followed()) source.life = after(source.life, SourceEvent::kEnded);
   post_(source.lane, SourceEnded{id});
 }
 
 void FollowedSources::revive(const DeclaredLog& log) {
   for (const SourceId id : log.sources) {
-    const KnownSource& source = known_.at(id);
-    if (source.is_followed()) post_(source.lane, SourceOpened{source.spec, nullptr, 0, false});
+    KnownSource& source = known_.at(id);
+    if (!source.is_followed()) continue;
+    source.life = after(source.life, SourceEvent::kOpened);
+    post_(source.lane, SourceOpened{source.spec, nullptr, 0, false});
   }
 }
 
@@ -122,6 +127,9 @@ void FollowedSources::release(SourceId id) {
   KnownSource& source = known_.at(id);
   const bool deleted = held_.release(id);
   post_(source.lane, SourceReleased{id, deleted});
+  if (source.is_followed()) {
+    source.life = after(source.life, deleted ? SourceEvent::kDeleted : SourceEvent::kReleased);
+  }
   source.spec = nullptr;
   source.next_look_ns = clock_.monotonic_ns() + limits::kVanishedLookNs;
   if (deleted) known_.forget(id);

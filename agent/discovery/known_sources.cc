@@ -20,7 +20,7 @@ void KnownSources::remember(const std::vector<checkpoint::StoredSource>& stored)
     source.stream = stream_of(row.stream);
     source.by = std::make_shared<const DeclaredBy>(
         DeclaredBy{row.name, row.container_id, row.container_name});
-    source.gone = row.gone_ns != 0;
+    source.life = checkpoint::life_of(row);
     source.newest = state.file;
     source.generations = state.closed;
     if (source.has_generation()) source.generations.push_back(state.file);

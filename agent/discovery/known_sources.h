@@ -17,6 +17,7 @@
 #include "agent/discovery/declared_log.h"
 #include "agent/link/messages.h"
 #include "checkpoint/file_identity.h"
+#include "checkpoint/source_life.h"
 #include "checkpoint/store.h"
 #include "config/limits.h"
 #include "config/path.h"
@@ -40,8 +41,8 @@ struct KnownSource {
   std::shared_ptr<const SourceSpec> spec;  ///< Null: only remembered.
   std::set<DeclaredLog*> logs;             ///< Those that name it.
   std::shared_ptr<const DeclaredBy> by;    ///< The declaration that it was collected for last.
-  bool gone = false;                       ///< The checkpoint says that its file no longer exists.
-  int64_t next_look_ns = 0;                ///< For its file, while nobody follows it (monotonic).
+  checkpoint::SourceLife life = checkpoint::SourceLife::kRemembered;
+  int64_t next_look_ns = 0;  ///< For its file, while nobody follows it (monotonic).
 };
 
 /// Thread: the watch loop.

@@ -102,7 +102,7 @@ NextGenerations Rotation::of_new_source(const Declaration& declaration, const Fo
 std::optional<NamedFile> Rotation::renamed_to(const KnownSource& source, const Fd& directory,
                                               DirectoryLook& look) const {
   auto renamed = look.find(directory, source.newest);
-  if (!renamed && !source.gone) {
+  if (!renamed && !is_file_gone(source.life)) {
     const auto rotated = look.rotated(directory, source.file_name());
     const NamedFile* since = rotated ? successor(source, *rotated) : nullptr;
     if (since != nullptr) renamed = *since;

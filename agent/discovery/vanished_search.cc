@@ -77,7 +77,7 @@ VanishedSearch::Vanished VanishedSearch::look(size_t files_max) {
   next_look_ns_ = now + limits::kVanishedLookNs;
   HostFiles files(std::move(*host));
   for (auto& [id, source] : known_.all()) {
-    if (source.is_followed() || !source.has_generation() || source.gone) continue;
+    if (source.is_followed() || !source.has_generation() || is_file_gone(source.life)) continue;
     if (source.next_look_ns > now) {
       next_look_ns_ = std::min(next_look_ns_, source.next_look_ns);
       continue;
@@ -91,7 +91,7 @@ VanishedSearch::Vanished VanishedSearch::look(size_t files_max) {
     // What it was rotated to since waits for the next log that declares it.
     const auto rotated = files.rotated(source.host_path);
     if (!rotated || rotation_.successor(source, *rotated) != nullptr) continue;
-    source.gone = true;
+    source.life = after(source.life, checkpoint::SourceEvent::kVanished);
     auto spec = std::make_shared<SourceSpec>();
     spec->id = id;
     spec->lane = source.lane;

@@ -45,8 +45,6 @@ struct LaneSource {
   Destination* destination = nullptr;  ///< Null: to be found.
   Turn turn;
   Ahead ahead = Ahead::kNo;
-  bool released = false;  ///< Nobody declares it: let go once everything is confirmed.
-  bool deleted = false;
   std::vector<LedgerEntry> ledger;  ///< Since its confirmed state.
 };
 

@@ -59,7 +59,8 @@ Status SourceReader::take_turn(LaneSource& source, bool& ends_round) {
   Scheduler& scheduler = sources_.scheduler();
   // While stopping only deleted files are read: what is left of them stands nowhere else.
   if (inbox_.stopping() && !source.tail.holds_deleted()) return ok();
-  if (!source.tail.vanished() && !find_destination(source)) return ok();
+  if (source.tail.life() != checkpoint::SourceLife::kVanished && !find_destination(source))
+    return ok();
   const Destination* const to = source.destination;
   if (to != nullptr && !transaction_.may_include(to->where.topic)) {
     scheduler.wait_for_next_transaction(source);

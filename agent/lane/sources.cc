@@ -8,6 +8,10 @@
 #include "config/limits.h"
 
 namespace longshore::agent {
+
+using checkpoint::SourceEvent;
+using checkpoint::SourceLife;
+
 namespace {
 
 checkpoint::SourceRow row_of(const SourceSpec& spec, int64_t first_seen_ns, int64_t gone_ns) {
@@ -70,8 +74,7 @@ Status Sources::opened(const SourceOpened& message) {
     source.encoder = shipper::RecordEncoder(envelope_of(*message.spec));
     source.destination = nullptr;
   }
-  source.released = false;
-  source.tail.set_ended(false);
+  source.tail.apply(SourceEvent::kOpened);
   if (message.file != nullptr) {
     if (const auto facts = checkpoint::file_facts(message.file->fd.get())) {
       const bool resumed = source.confirmed.file == message.file->identity;
@@ -107,8 +110,7 @@ Status Sources::vanished(const SourceVanished& message) {
   if (find(message.spec->id) != nullptr) return ok();  // It came back meanwhile.
   const auto made = find_or_make(message.spec);
   if (!made) return made.error();
-  made.value()->tail.vanish();
-  made.value()->released = made.value()->deleted = true;
+  made.value()->tail.apply(SourceEvent::kVanished);
   scheduler_.make_ready(*made.value());
   return ok();
 }
@@ -136,16 +138,14 @@ void Sources::touched(const SourcesTouched& message) {
 void Sources::ended(SourceId id) {
   LaneSource* const source = find(id);
   if (source == nullptr) return;
-  source->tail.set_ended(true);
+  source->tail.apply(SourceEvent::kEnded);
   scheduler_.make_ready(*source);
 }
 
 void Sources::released(SourceId id, bool deleted) {
   LaneSource* const source = find(id);
   if (source == nullptr) return;
-  source->tail.set_ended(true);
-  source->released = true;
-  source->deleted = deleted;
+  source->tail.apply(deleted ? SourceEvent::kDeleted : SourceEvent::kReleased);
   scheduler_.make_ready(*source);
 }
 
@@ -164,7 +164,7 @@ LaneSource* Sources::next() {
 void Sources::drained(LaneSource& source) {
   if (source.tail.recheck_at_ns() > 0) {
     scheduler_.wake_at(source, source.tail.recheck_at_ns());
-  } else if (source.released && source.ahead == Ahead::kNo) {
+  } else if (is_released(source.tail.life()) && source.ahead == Ahead::kNo) {
     let_go(source);
   }
 }
@@ -178,7 +178,7 @@ void Sources::confirmed(const std::vector<checkpoint::PreparedSource>& states) {
     source.confirmed = states[i].state;
     source.tail.confirmed(source.confirmed);
     // It gets one more turn, so that a released source is let go when it is drained.
-    if (source.released) scheduler_.make_ready(source);
+    if (is_released(source.tail.life())) scheduler_.make_ready(source);
   }
 }
 
@@ -210,11 +210,12 @@ Status Sources::reload() {
 
 void Sources::let_go(LaneSource& source) {
   const SourceSpec& spec = *source.spec;
-  if (source.deleted) {
+  const SourceLife life = source.tail.life();
+  if (after(life, SourceEvent::kForgotten) == SourceLife::kGone) {
     // Through put_sources: the retention of a deleted file's state counts from here.
     unstored_.add(row_of(spec, clock_.wall_ns(), clock_.wall_ns()));
     if (read_whole_.size() >= limits::kReadWholeMax) read_whole_.clear();
-    if (!source.tail.vanished()) read_whole_.insert(spec.id);
+    if (life == SourceLife::kDeleted) read_whole_.insert(spec.id);
   }
   assert(!source.turn.is_ready && source.turn.wake_at_ns == 0);
   sources_.erase(spec.id);

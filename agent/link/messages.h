@@ -30,6 +30,9 @@ struct SourceSpec {
   std::string image;
 };
 
+// SourceOpened, SourceEnded, SourceReleased and SourceVanished are events in the life of a source:
+// see checkpoint/source_life.h.
+
 /// A generation of a source: its first, a successor, or one that was known before a restart.
 /// Generations come in the order of the stream.
 struct SourceOpened {

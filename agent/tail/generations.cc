@@ -14,20 +14,19 @@ std::vector<Generation>::iterator Generations::find(const checkpoint::FileIdenti
                       [&](const Generation& known) { return known.file->identity == identity; });
 }
 
-bool Generations::add(std::shared_ptr<const OpenFile> file, uint64_t start_offset,
+void Generations::add(std::shared_ptr<const OpenFile> file, uint64_t start_offset,
                       bool gap_before) {
   const checkpoint::FileIdentity& identity = file->identity;
   const auto& closed = cursor_.closed();
-  if (std::ranges::find(closed, identity) != closed.end()) return false;
+  if (std::ranges::find(closed, identity) != closed.end()) return;
   // Older than every file that is remembered as closed: it was closed too, and forgotten.
   const bool all_known = closed.size() < limits::kClosedGenerationsMax;
-  if (!all_known && identity.born_ns() < closed.front().born_ns()) return false;
+  if (!all_known && identity.born_ns() < closed.front().born_ns()) return;
   if (const auto known = find(identity); known != files_.end()) {
     known->file = std::move(file);
   } else {
     files_.push_back({std::move(file), start_offset, gap_before, false, false});
   }
-  return true;
 }
 
 void Generations::insert_copy(std::shared_ptr<const OpenFile> copy) {

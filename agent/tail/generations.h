@@ -25,8 +25,7 @@ class Generations {
   explicit Generations(const Cursor& cursor) : cursor_(cursor) {}
 
   /// A file that was closed already is not added. One that is known takes the new descriptor.
-  /// True: it is to be read.
-  bool add(std::shared_ptr<const OpenFile> file, uint64_t start_offset, bool gap_before);
+  void add(std::shared_ptr<const OpenFile> file, uint64_t start_offset, bool gap_before);
   /// Puts the copy of the current file, which was truncated, before it.
   void insert_copy(std::shared_ptr<const OpenFile> copy);
   void give_up(const checkpoint::FileIdentity& identity);

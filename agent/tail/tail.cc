@@ -17,7 +17,8 @@ Tail::Tail(Stream stream, checkpoint::SourceState state, int64_t rotate_wait_ns,
       power_loss_(boots, cursor_, notes_) {}
 
 void Tail::add(std::shared_ptr<const OpenFile> file, uint64_t start_offset, bool gap_before) {
-  if (generations_.add(std::move(file), start_offset, gap_before)) vanished_ = false;
+  generations_.add(std::move(file), start_offset, gap_before);
+  apply(checkpoint::SourceEvent::kOpened);
 }
 
 void Tail::begin() {
@@ -71,7 +72,7 @@ void Tail::start_next() {
 Result<FillOutcome> Tail::fill(shipper::Chunk& chunk, shipper::RecordEncoder& encoder,
                                int64_t now_ns, int64_t wall_ns) {
   recheck_at_ns_ = 0;
-  if (vanished_) {
+  if (life_ == checkpoint::SourceLife::kVanished) {
     if (cursor_.ended()) return FillOutcome::kDrained;
     loss_.deleted_unseen();
     return end();
@@ -126,7 +127,7 @@ Result<FillOutcome> Tail::read_on(const Generation& generation, shipper::Chunk& 
                 .now_ns = wall_ns,
                 .flags = cursor_.gap_pending() ? uint32_t{shipper::kFlagGapBefore} : 0u,
                 .full = !limited && window >= limits::kReadBytesMax && got.bytes == want,
-                .last = before_zeros || (at_end && (closing_.over() || ended_))},
+                .last = before_zeros || (at_end && (closing_.over() || !may_grow()))},
                bytes, chunk, encoder);
     if (outcome != FillOutcome::kDrained) {
       closing_.grew(now_ns);
@@ -162,7 +163,7 @@ FillOutcome Tail::drained(const Generation& generation, int64_t now_ns, bool res
   loss_.read_succeeded();
   if (generations_.has_next()) return end_generation(generation, now_ns, rest);
   const bool anything = cursor_.offset() > 0 || cursor_.generation() > 0;
-  if (!ended_ || rest || cursor_.ended() || !anything) return FillOutcome::kDrained;
+  if (may_grow() || rest || cursor_.ended() || !anything) return FillOutcome::kDrained;
   return end();
 }
 

@@ -27,6 +27,7 @@
 #include "agent/tail/loss.h"
 #include "agent/tail/power_loss.h"
 #include "agent/tail/read_window.h"
+#include "checkpoint/source_life.h"
 #include "checkpoint/source_state.h"
 #include "config/ledger.h"
 #include "shipper/record/record_encoder.h"
@@ -59,13 +60,10 @@ class Tail {
   void begin();
   bool begun() const { return cursor_.begun(); }
 
-  /// Whether no process writes to it any more.
-  void set_ended(bool ended) { ended_ = ended; }
-
-  /// Its file was deleted while no agent had it open: its unread rest is lost, and the source ends
-  /// unless another file is added.
-  void vanish() { vanished_ = true; }
-  bool vanished() const { return vanished_; }
+  /// What happened to the source. add() means kOpened; after kVanished its unread rest is lost, and
+  /// it ends unless another file is added.
+  void apply(checkpoint::SourceEvent event) { life_ = checkpoint::after(life_, event); }
+  checkpoint::SourceLife life() const { return life_; }
 
   /// The file of its state was read to its end before it was deleted: nothing is missing after it.
   void set_read_whole() { read_whole_ = cursor_.file(); }
@@ -109,6 +107,7 @@ class Tail {
                               shipper::RecordEncoder& encoder, int64_t now_ns, int64_t wall_ns);
   FillOutcome decode(const Window& window, std::string_view read, shipper::Chunk& chunk,
                      shipper::RecordEncoder& encoder);
+  bool may_grow() const { return life_ == checkpoint::SourceLife::kWritten; }
   FillOutcome end();
   FillOutcome drained(const Generation& generation, int64_t now_ns, bool rest);
   FillOutcome end_generation(const Generation& generation, int64_t now_ns, bool rest);
@@ -128,8 +127,7 @@ class Tail {
   Loss loss_{cursor_, notes_};
   Copytruncate copytruncate_{cursor_, notes_};
   PowerLoss power_loss_;
-  bool ended_ = false;
-  bool vanished_ = false;
+  checkpoint::SourceLife life_ = checkpoint::SourceLife::kRemembered;
   checkpoint::FileIdentity read_whole_;
   size_t read_last_bytes_ = 0;
   int64_t recheck_at_ns_ = 0;

@@ -17,6 +17,7 @@
 namespace longshore::fakes {
 
 using Lines = std::vector<std::string>;
+constexpr int64_t kWaitNs = 5'000'000'000;  ///< Of a rotated file for its last writes.
 
 /// Thread: one.
 class TailReader {
@@ -33,6 +34,23 @@ class TailReader {
     EXPECT_TRUE(facts);
     return std::make_shared<agent::OpenFile>(
         agent::OpenFile{std::move(fd), facts.value().identity});
+  }
+
+  /// One life: reads all that is there, into read_, and gives the state that a checkpoint would
+  /// hold.
+  checkpoint::SourceState read_all(const std::string& name, uint64_t boot = 1) {
+    agent::Tail tail(Stream::kFile, {}, kWaitNs, {boot, boot - 1});
+    tail.add(open(name), 0);
+    read_ = drain(tail);
+    events_.clear();
+    return tail.state();
+  }
+
+  /// What the next life reads of it.
+  Lines resume(const checkpoint::SourceState& state, const std::string& name, uint64_t boot) {
+    agent::Tail tail(Stream::kFile, state, kWaitNs, {boot, boot - 1});
+    tail.add(open(name), 0);
+    return drain(tail);
   }
 
   /// Everything that is there now, as lines; generations are closed as `now_ns_` allows. With
@@ -70,6 +88,7 @@ class TailReader {
     return found;
   }
 
+  Lines read_;
   int64_t now_ns_ = 1'000'000'000'000;
   uint64_t at_ = 0;  ///< Where the next record should begin.
   std::string flags_;

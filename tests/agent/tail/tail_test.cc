@@ -1,17 +1,14 @@
-// Goal: a tail reads every byte of a lineage once and in order, through rotations, truncations and
-// rewinds, and says so when it cannot.
+// Goal: a tail reads every byte of a source once and in order, through rotations, restarts and
+// rewinds, and tells the ledger where generations begin and end.
 // Method: real files in a temporary directory; named cases, then random writers against the
 // expected lines.
 
 #include "agent/tail/tail.h"
 
 #include <gtest/gtest.h>
-#include <sys/stat.h>
 
-#include <chrono>
 #include <filesystem>
 #include <random>
-#include <thread>
 
 #include "config/limits.h"
 #include "tests/fakes/tail_reader.h"
@@ -20,8 +17,8 @@ namespace longshore::agent {
 namespace {
 
 namespace fs = std::filesystem;
-constexpr int64_t kWaitNs = 5'000'000'000;
-
+using checkpoint::SourceEvent;
+using fakes::kWaitNs;
 using fakes::Lines;
 
 class TailTest : public testing::Test, protected fakes::TailReader {};
@@ -104,89 +101,6 @@ TEST_F(TailTest, a_deleted_file_is_read_to_its_end) {
   EXPECT_EQ(drain(tail), (Lines{"1", "2"}));
 }
 
-TEST_F(TailTest, truncation_is_noticed_flagged_and_read_from_its_beginning) {
-  append("x", "first\nsecond\n");
-  Tail tail(Stream::kFile, {}, kWaitNs);
-  tail.add(open("x"), 0);
-  EXPECT_EQ(drain(tail).size(), 2u);
-  ASSERT_EQ(::truncate(path("x").c_str(), 0), 0);
-  append("x", "new\n");
-  EXPECT_EQ(drain(tail), Lines{"new"});
-  EXPECT_EQ(flags_, "[\"gap_before\"]");
-  const auto lost = events(LedgerEvent::kLost);
-  ASSERT_EQ(lost.size(), 1u);
-  EXPECT_EQ(lost[0].reason, "truncated");
-}
-
-TEST_F(TailTest, a_file_truncated_and_refilled_beyond_its_position_is_noticed_too) {
-  append("x", "first\n");
-  Tail tail(Stream::kFile, {}, kWaitNs);
-  tail.add(open("x"), 0);
-  EXPECT_EQ(drain(tail).size(), 1u);
-  ASSERT_EQ(::truncate(path("x").c_str(), 0), 0);
-  append("x", "something that is longer\nthan before\n");
-  EXPECT_EQ(drain(tail), (Lines{"something that is longer", "than before"}));
-}
-
-TEST_F(TailTest, a_log_first_seen_between_the_steps_of_copytruncate_comes_once) {
-  append("x", "first\nsecond\nthi");
-  fs::copy_file(path("x"), path("x.1"));
-  append("x", "rd\n");
-  Tail tail(Stream::kFile, {}, kWaitNs);
-  tail.add(open("x.1"), 0);
-  tail.add(open("x"), 0);
-  EXPECT_EQ(drain(tail), (Lines{"first", "second", "third"}));
-  fs::resize_file(path("x"), 0);
-  append("x", "new\n");
-  EXPECT_EQ(drain(tail), Lines{"new"});
-  EXPECT_EQ(events(LedgerEvent::kLost).size(), 1u);
-}
-
-TEST_F(TailTest, a_copied_log_that_was_truncated_already_is_read_anew) {
-  append("x", "first\nsecond\n");
-  fs::copy_file(path("x"), path("x.1"));
-  fs::resize_file(path("x"), 0);
-  append("x", "first\nthird\nfourth\n");
-  Tail tail(Stream::kFile, {}, kWaitNs);
-  tail.add(open("x.1"), 0);
-  tail.add(open("x"), 0);
-  EXPECT_EQ(drain(tail), (Lines{"first", "second", "first", "third", "fourth"}));
-}
-
-TEST_F(TailTest, behind_each_copy_of_a_log_something_may_be_missing) {
-  append("x", "first\n");
-  // A file system's clock ticks slowly.
-  std::this_thread::sleep_for(std::chrono::milliseconds(50));
-  fs::copy_file(path("x"), path("x.2"));
-  fs::resize_file(path("x"), 0);
-  append("x", "second\n");
-  fs::copy_file(path("x"), path("x.1"));
-  fs::resize_file(path("x"), 0);
-  append("x", "third\n");
-  Tail tail(Stream::kFile, {}, kWaitNs);
-  for (const char* name : {"x.2", "x.1", "x"}) tail.add(open(name), 0);
-  EXPECT_EQ(drain(tail), (Lines{"first", "second", "third"}));
-  const auto lost = events(LedgerEvent::kLost);
-  ASSERT_EQ(lost.size(), 2u);
-  EXPECT_EQ(lost[0].start.bytes, 6u);
-  EXPECT_EQ(lost[1].start.bytes, 13u);
-}
-
-TEST_F(TailTest, the_hole_of_a_writer_that_kept_its_offset_holds_no_line) {
-  std::ofstream writer(path("x"), std::ios::binary);
-  const std::string line(20'000, 'a');
-  writer << line << "\n" << std::flush;
-  Tail tail(Stream::kFile, {}, kWaitNs);
-  tail.add(open("x"), 0);
-  EXPECT_EQ(drain(tail).size(), 1u);
-  ASSERT_EQ(::truncate(path("x").c_str(), 0), 0);
-  writer << "after\n" << std::flush;
-  const Lines lines = drain(tail);
-  ASSERT_EQ(lines.size(), 1u);
-  EXPECT_EQ(lines[0].substr(lines[0].size() - 5), "after");
-  EXPECT_LT(lines[0].size(), 5000u);
-}
-
 TEST_F(TailTest, a_writer_that_was_quiet_for_long_has_its_grace_after_the_rotation) {
   append("x", "1\n");
   std::ofstream writer(path("x"), std::ios::app);
@@ -252,10 +166,10 @@ TEST_F(TailTest, an_ended_source_gives_its_unterminated_line_and_goes_on_when_it
   Tail tail(Stream::kFile, {}, kWaitNs);
   tail.add(open("x"), 0);
   EXPECT_EQ(drain(tail), Lines{"a"});
-  tail.set_ended(true);
+  tail.apply(SourceEvent::kEnded);
   EXPECT_EQ(drain(tail), Lines{"end"});
   EXPECT_EQ(flags_, "[\"unterminated\"]");
-  tail.set_ended(false);
+  tail.apply(SourceEvent::kOpened);
   append("x", "again\n");
   EXPECT_EQ(drain(tail), Lines{"again"});
 }
@@ -277,6 +191,61 @@ TEST_F(TailTest, a_rewind_reads_the_same_lines_again_through_rotations_and_delet
   tail.confirmed(tail.state());
   append("x", "4\n");
   EXPECT_EQ(drain(tail), Lines{"4"});
+}
+
+TEST_F(TailTest, a_source_is_opened_where_it_begins_and_ends_once_with_its_total) {
+  append("x", "old\nnew\n");
+  Tail tail(Stream::kFile, {}, kWaitNs);
+  tail.add(open("x"), 4);
+  at_ = 4;
+  EXPECT_EQ(drain(tail), Lines{"new"});
+  ASSERT_EQ(events(LedgerEvent::kOpened).size(), 1u);
+  EXPECT_EQ(events_[0].start.bytes, 4u);
+  tail.apply(SourceEvent::kEnded);
+  append("x", "rest");
+  EXPECT_EQ(drain(tail), Lines{"rest"});
+  EXPECT_EQ(drain(tail), Lines{});
+  ASSERT_EQ(events(LedgerEvent::kEnded).size(), 1u);
+  EXPECT_EQ(events(LedgerEvent::kEnded)[0].end.bytes, 12u);
+  // Across a restart it is not said again; what is written later ends anew.
+  Tail again(Stream::kFile, tail.state(), kWaitNs);
+  again.add(open("x"), 0);
+  again.apply(SourceEvent::kEnded);
+  EXPECT_EQ(drain(again), Lines{});
+  EXPECT_EQ(events(LedgerEvent::kEnded).size(), 1u);
+  append("x", "\nmore\n");
+  EXPECT_EQ(drain(again), (Lines{"", "more"}));
+  ASSERT_EQ(events(LedgerEvent::kEnded).size(), 2u);
+  EXPECT_EQ(events(LedgerEvent::kEnded)[1].end.bytes, 18u);
+}
+
+TEST_F(TailTest, a_source_that_never_said_a_word_has_no_end_to_tell) {
+  append("x", "");
+  Tail tail(Stream::kFile, {}, kWaitNs);
+  tail.add(open("x"), 0);
+  tail.apply(SourceEvent::kEnded);
+  EXPECT_EQ(drain(tail), Lines{});
+  EXPECT_TRUE(events(LedgerEvent::kEnded).empty());
+}
+
+TEST_F(TailTest, a_generation_is_closed_with_its_final_size) {
+  append("x", "12\n345\n");
+  Tail tail(Stream::kFile, {}, kWaitNs);
+  tail.add(open("x"), 0);
+  fs::rename(path("x"), path("x.1"));
+  append("x", "6\n");
+  tail.add(open("x"), 0);
+  EXPECT_EQ(drain(tail), (Lines{"12", "345", "6"}));
+  const auto closed = events(LedgerEvent::kClosed);
+  ASSERT_EQ(closed.size(), 1u);
+  EXPECT_EQ(closed[0].start.bytes, 0u);
+  EXPECT_EQ(closed[0].end.bytes, 7u);
+  EXPECT_EQ(closed[0].generation, 0u);
+}
+
+TEST_F(TailTest, the_state_knows_the_size_of_what_is_left_to_read) {
+  append("x", "first\nan unfinished");
+  EXPECT_EQ(read_all("x").seen_bytes, 19u);
 }
 
 TEST_F(TailTest, random_writers_rotations_restarts_and_rewinds_lose_and_repeat_nothing) {

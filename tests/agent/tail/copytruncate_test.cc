@@ -1,0 +1,186 @@
+// Goal: a log that is truncated or copied is noticed; its unread rest is read from the copy if
+// there is one, and else the ledger names what is lost. Method: real files that are copied, cut and
+// written anew, before, between and after the steps.
+
+#include "agent/tail/copytruncate.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <filesystem>
+#include <thread>
+
+#include "tests/fakes/tail_reader.h"
+
+namespace longshore::agent {
+namespace {
+
+namespace fs = std::filesystem;
+using fakes::kWaitNs;
+using fakes::Lines;
+
+class CopytruncateTest : public testing::Test, protected fakes::TailReader {};
+
+TEST_F(CopytruncateTest, truncation_is_noticed_flagged_and_read_from_its_beginning) {
+  append("x", "first\nsecond\n");
+  Tail tail(Stream::kFile, {}, kWaitNs);
+  tail.add(open("x"), 0);
+  EXPECT_EQ(drain(tail).size(), 2u);
+  ASSERT_EQ(::truncate(path("x").c_str(), 0), 0);
+  append("x", "new\n");
+  EXPECT_EQ(drain(tail), Lines{"new"});
+  EXPECT_EQ(flags_, "[\"gap_before\"]");
+  const auto lost = events(LedgerEvent::kLost);
+  ASSERT_EQ(lost.size(), 1u);
+  EXPECT_EQ(lost[0].reason, "truncated");
+}
+
+TEST_F(CopytruncateTest, a_file_truncated_and_refilled_beyond_its_position_is_noticed_too) {
+  append("x", "first\n");
+  Tail tail(Stream::kFile, {}, kWaitNs);
+  tail.add(open("x"), 0);
+  EXPECT_EQ(drain(tail).size(), 1u);
+  ASSERT_EQ(::truncate(path("x").c_str(), 0), 0);
+  append("x", "something that is longer\nthan before\n");
+  EXPECT_EQ(drain(tail), (Lines{"something that is longer", "than before"}));
+}
+
+TEST_F(CopytruncateTest, a_log_first_seen_between_the_steps_of_copytruncate_comes_once) {
+  append("x", "first\nsecond\nthi");
+  fs::copy_file(path("x"), path("x.1"));
+  append("x", "rd\n");
+  Tail tail(Stream::kFile, {}, kWaitNs);
+  tail.add(open("x.1"), 0);
+  tail.add(open("x"), 0);
+  EXPECT_EQ(drain(tail), (Lines{"first", "second", "third"}));
+  fs::resize_file(path("x"), 0);
+  append("x", "new\n");
+  EXPECT_EQ(drain(tail), Lines{"new"});
+  EXPECT_EQ(events(LedgerEvent::kLost).size(), 1u);
+}
+
+TEST_F(CopytruncateTest, a_copied_log_that_was_truncated_already_is_read_anew) {
+  append("x", "first\nsecond\n");
+  fs::copy_file(path("x"), path("x.1"));
+  fs::resize_file(path("x"), 0);
+  append("x", "first\nthird\nfourth\n");
+  Tail tail(Stream::kFile, {}, kWaitNs);
+  tail.add(open("x.1"), 0);
+  tail.add(open("x"), 0);
+  EXPECT_EQ(drain(tail), (Lines{"first", "second", "first", "third", "fourth"}));
+}
+
+TEST_F(CopytruncateTest, behind_each_copy_of_a_log_something_may_be_missing) {
+  append("x", "first\n");
+  // A file system's clock ticks slowly.
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  fs::copy_file(path("x"), path("x.2"));
+  fs::resize_file(path("x"), 0);
+  append("x", "second\n");
+  fs::copy_file(path("x"), path("x.1"));
+  fs::resize_file(path("x"), 0);
+  append("x", "third\n");
+  Tail tail(Stream::kFile, {}, kWaitNs);
+  for (const char* name : {"x.2", "x.1", "x"}) tail.add(open(name), 0);
+  EXPECT_EQ(drain(tail), (Lines{"first", "second", "third"}));
+  const auto lost = events(LedgerEvent::kLost);
+  ASSERT_EQ(lost.size(), 2u);
+  EXPECT_EQ(lost[0].start.bytes, 6u);
+  EXPECT_EQ(lost[1].start.bytes, 13u);
+}
+
+TEST_F(CopytruncateTest, the_hole_of_a_writer_that_kept_its_offset_holds_no_line) {
+  std::ofstream writer(path("x"), std::ios::binary);
+  const std::string line(20'000, 'a');
+  writer << line << "\n" << std::flush;
+  Tail tail(Stream::kFile, {}, kWaitNs);
+  tail.add(open("x"), 0);
+  EXPECT_EQ(drain(tail).size(), 1u);
+  ASSERT_EQ(::truncate(path("x").c_str(), 0), 0);
+  writer << "after\n" << std::flush;
+  const Lines lines = drain(tail);
+  ASSERT_EQ(lines.size(), 1u);
+  EXPECT_EQ(lines[0].substr(lines[0].size() - 5), "after");
+  EXPECT_LT(lines[0].size(), 5000u);
+}
+
+TEST_F(CopytruncateTest, what_was_seen_of_a_truncated_file_is_a_range) {
+  append("x", "first\n");
+  auto state = read_all("x");
+  append("x", "never read\n");
+  state.seen_bytes = fs::file_size(path("x"));
+  fs::resize_file(path("x"), 0);
+  append("x", "new\n");
+  EXPECT_EQ(resume(state, "x", 1), Lines{"new"});
+  const auto lost = events(LedgerEvent::kLost);
+  ASSERT_EQ(lost.size(), 1u);
+  EXPECT_EQ(lost[0].reason, "truncated");
+  EXPECT_EQ(lost[0].start.bytes, 6u);
+  EXPECT_EQ(lost[0].end.bytes, 17u);
+  EXPECT_EQ(at_, 21u);
+}
+
+TEST_F(CopytruncateTest, the_unread_rest_of_a_truncated_file_is_read_from_its_copy) {
+  no_copies_ = false;
+  append("x", "first\n");
+  const auto state = read_all("x");
+  append("x", "unread\nrest\n");
+  fs::copy_file(path("x"), path("x.1"));
+  fs::resize_file(path("x"), 0);
+  append("x", "new\n");
+  Tail tail(Stream::kFile, state, kWaitNs, {1, 0});
+  tail.add(open("x"), 0);
+  EXPECT_EQ(drain(tail), Lines{});
+  ASSERT_TRUE(tail.take_copy_wish());
+  tail.add_copy(open("x.1"));
+  EXPECT_EQ(drain(tail), (Lines{"unread", "rest", "new"}));
+  const auto lost = events(LedgerEvent::kLost);
+  ASSERT_EQ(lost.size(), 1u);
+  EXPECT_EQ(lost[0].start, lost[0].end);
+  // After a restart or a rewind in the middle it is the same.
+  const auto end = tail.state();
+  for (int turn = 0; turn < 2; ++turn) {
+    tail.rewind(state);
+    at_ = state.covered.bytes;
+    EXPECT_EQ(drain(tail), Lines{});
+    ASSERT_TRUE(tail.take_copy_wish());
+    tail.add_copy(open("x.1"));
+    EXPECT_EQ(drain(tail), (Lines{"unread", "rest", "new"}));
+    EXPECT_EQ(tail.state(), end);
+  }
+  tail.confirmed(end);
+  append("x", "more\n");
+  EXPECT_EQ(drain(tail), Lines{"more"});
+}
+
+TEST_F(CopytruncateTest, a_file_that_is_no_copy_is_not_read_as_one) {
+  no_copies_ = false;
+  append("x", "first\n");
+  const auto state = read_all("x");
+  append("x.1", "other\nlines that are longer\n");
+  fs::resize_file(path("x"), 0);
+  append("x", "new\n");
+  Tail tail(Stream::kFile, state, kWaitNs, {1, 0});
+  tail.add(open("x"), 0);
+  EXPECT_EQ(drain(tail), Lines{});
+  tail.add_copy(open("x.1"));
+  EXPECT_EQ(drain(tail), Lines{"new"});
+}
+
+TEST_F(CopytruncateTest, a_truncated_file_whose_copy_nobody_looks_for_is_read_all_the_same) {
+  no_copies_ = false;
+  append("x", "first\n");
+  const auto state = read_all("x");
+  fs::resize_file(path("x"), 0);
+  append("x", "new\n");
+  Tail tail(Stream::kFile, state, kWaitNs, {1, 0});
+  tail.add(open("x"), 0);
+  EXPECT_EQ(drain(tail), Lines{});
+  EXPECT_GT(tail.recheck_at_ns(), now_ns_);
+  now_ns_ = tail.recheck_at_ns();
+  EXPECT_EQ(drain(tail), Lines{"new"});
+}
+
+}  // namespace
+}  // namespace longshore::agent
