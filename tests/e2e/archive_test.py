@@ -143,7 +143,7 @@ def read_back(lab, shared):
     gone = archive.dir / files[len(files) // 2][2]
     gone.rename(lab.dir / "gone")
     status, words = audited(archive)
-    check(status == 1 and "are in no file" in words, words)
+    check(status == 1 and "no file of the archive holds" in words, words)
     (lab.dir / "gone").rename(gone)
     gone.with_name(gone.name.replace(".jsonl", "9.jsonl")).write_bytes(gone.read_bytes())
     status, words = audited(archive)
