@@ -28,6 +28,8 @@ Out write_seconds(int64_t seconds, Out out) {
                         rest % 60);
 }
 
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
 // The number that two digits make; more than 99 if they are none.
 unsigned two_digits(const char* at) {
   const unsigned tens = static_cast<unsigned char>(at[0]) - unsigned{'0'};
@@ -72,13 +74,12 @@ bool read_rfc3339(std::string_view text, unsigned hour_max, Moment& moment) {
   }
   size_t at = kShape.size();
   moment.ns = 0;
-  if (at < text.size() && text[at] == '.') {
-    const size_t first = ++at;
-    for (int64_t unit = kSecondNs / 10; at < text.size() && text[at] >= '0' && text[at] <= '9';
-         ++at, unit /= 10) {
-      moment.ns += unit * (text[at] - '0');
-    }
+  if (text[at] == '.') {
+    const size_t first = ++at, end = std::min(first + 9, text.size());
+    for (; at < end && is_digit(text[at]); ++at) moment.ns = moment.ns * 10 + (text[at] - '0');
     if (at == first) return false;
+    for (size_t have = at - first; have < 9; ++have) moment.ns *= 10;
+    while (at < text.size() && is_digit(text[at])) ++at;  // Finer than a nanosecond.
   }
   int64_t offset = 0;
   if (!read_offset(text.substr(at), offset)) return false;
