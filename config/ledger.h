@@ -25,7 +25,7 @@ struct LedgerEntry {
   SourceId source;  ///< 0 for a whole lane.
   LaneId lane;
   Position start, end;  ///< Of a loss or a doubt, start == end: unknown length.
-  std::string reason;   ///< Of a loss or a doubt: one of the fixed words in CONTRIBUTING.md.
+  std::string reason;   ///< Of a loss or a doubt: one of the fixed words in docs/audit.md.
   std::string detail;
   LedgerEvent event = LedgerEvent::kLost;
   uint64_t generation = 0;

@@ -73,7 +73,7 @@ inline constexpr size_t kChunkBytesMax = 250'000;  ///< Encoded; one longer reco
 
 // librdkafka's batches, and how a partition is fed: what is outstanding stays below two batches by
 // a chunk. So the next batch is almost complete when the one in flight is acknowledged, but none is
-// ready behind it (the broker thread would spin, CONTRIBUTING.md).
+// ready behind it (the broker thread would spin, docs/internals.md).
 inline constexpr size_t kBatchRecords = 4000;     ///< batch.num.messages
 inline constexpr size_t kBatchBytes = 1'000'000;  ///< batch.size
 inline constexpr size_t kFeedRecords = 2 * kBatchRecords - 2 * kChunkRecordsMax;

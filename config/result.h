@@ -11,23 +11,14 @@ namespace longshore {
 
 /// What the caller can do about a failure. A new kind needs a caller that acts on it.
 enum class ErrorCode : uint8_t {
-<<<<<<< HEAD
-  kNotFound,   ///< The file, container or topic is gone. Forget it.
-  kRetryable,  ///< Trying the same call again later may succeed.
-  kUndecided,  ///< The answer depends on a transaction that is still open. Ask again.
-  kCorrupt,    ///< Bytes on disk or on the wire fail their check. Report it; never skip silently.
-  kFull,       ///< A limit in config/limits.h was met. Stop reading until it drains.
-  kInvalid,    ///< The operator's configuration is wrong. Start-up only.
-  kFatal,      ///< To continue would break a promise made in README.md. Stop the process.
-=======
   kNotFound,     ///< The file, container or topic does not exist (any more). Forget it.
   kRetryable,    ///< The same call may succeed later.
+  kUndecided,    ///< The answer depends on a transaction that is still open. Ask again.
   kCorrupt,      ///< Bytes on disk or on the wire fail their check. Report it; never skip silently.
   kFull,         ///< A limit in config/limits.h was reached. Stop reading until it drains.
   kInvalid,      ///< The operator's configuration is wrong. Only at start-up.
   kFatal,        ///< Going on would break a promise made in README.md. Stop the process.
   kSessionGone,  ///< The Kafka session failed. Destroy it and open a new one.
->>>>>>> 4425bf7 (One read_at(), an error code for a failed session, names for what they are)
 };
 
 struct [[nodiscard]] Error {

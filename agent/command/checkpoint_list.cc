@@ -6,15 +6,14 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
+#include "config/printable.h"
 #include "config/time_text.h"
 #include "shipper/record/json_text.h"
-#include "shipper/record/printable.h"
 
 namespace longshore::agent {
 namespace {
 
 using Json = nlohmann::ordered_json;
-using shipper::printable;
 
 constexpr int64_t kSecondNs = 1'000'000'000;
 

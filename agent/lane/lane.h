@@ -1,5 +1,5 @@
 // A lane ships its sources: reads them, streams their records into one open Kafka transaction, and
-// moves the checkpoint only by the delivery protocol (CONTRIBUTING.md).
+// moves the checkpoint only by the delivery protocol (docs/internals.md).
 //
 //   watch loop --ToLane--> Inbox --> Sources --> SourceReader --> OpenTransaction --> Feed -->
 //   Kafka

@@ -5,8 +5,8 @@
 #include <algorithm>
 
 #include "config/time_text.h"
+#include "config/utf8.h"
 #include "shipper/record/json_escape.h"
-#include "shipper/record/utf8.h"
 
 namespace longshore::archive {
 
@@ -60,7 +60,7 @@ void LineWriter::append(const kafka::ReadRecord& record, bool own, std::string& 
     return;
   }
   const auto append_text = [this, &out](std::string_view name, std::string_view bytes) {
-    if (shipper::is_utf8(bytes)) {
+    if (is_utf8(bytes)) {
       escaped_.clear();
       shipper::append_escaped(bytes, escaped_);
       out += fmt::format("\"{}\":\"", name);

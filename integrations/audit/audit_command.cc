@@ -8,13 +8,13 @@
 #include <optional>
 
 #include "config/clock.h"
+#include "config/printable.h"
 #include "integrations/audit/archive_audit.h"
 #include "integrations/audit/commands.h"
 #include "integrations/audit/ledger_audit.h"
 #include "integrations/audit/topic_audit.h"
 #include "integrations/kafka/progress.h"
 #include "integrations/kafka/reading_flags.h"
-#include "shipper/record/printable.h"
 
 namespace longshore::audit {
 

@@ -7,8 +7,8 @@
 #include <nlohmann/json.hpp>
 #include <numeric>
 
+#include "config/printable.h"
 #include "shipper/record/json_text.h"
-#include "shipper/record/printable.h"
 
 namespace longshore::audit {
 
@@ -76,9 +76,9 @@ std::string plural(uint64_t count, std::string_view noun) {
 Row row_of(const SourceReport& source) {
   const AuditCounts& counts = source.counts;
   return {source.source,
-          shipper::printable(source.name),
-          source.container.empty() ? "-" : shipper::printable(source.container),
-          shipper::printable(source.topic),
+          printable(source.name),
+          source.container.empty() ? "-" : printable(source.container),
+          printable(source.topic),
           std::to_string(counts.records),
           fmt::format("[{},{})", source.start.bytes, source.end.bytes),
           std::to_string(counts.gaps),
@@ -131,17 +131,16 @@ std::string ledger_details(const std::string& who, const LedgerFindings& ledger)
   std::string out;
   for (const NamedRange& range : ledger.missing) {
     const bool one = range.start == range.end;
-    out +=
-        fmt::format("{}: {} {} not there: {}\n", who, range_text(range), one ? "is" : "are",
-                    range.reason.empty() ? "not in the ledger" : shipper::printable(range.reason));
+    out += fmt::format("{}: {} {} not there: {}\n", who, range_text(range), one ? "is" : "are",
+                       range.reason.empty() ? "not in the ledger" : printable(range.reason));
   }
   const uint64_t missing = ledger.losses + ledger.unexplained;
   if (missing > ledger.missing.size())
     out += fmt::format("{}: and {} further ranges\n", who, missing - ledger.missing.size());
   for (const NamedRange& range : ledger.doubts) {
-    out += fmt::format("{}: {}: {}\n", who,
-                       range.reason.empty() ? "in doubt" : shipper::printable(range.reason),
-                       range_text(range));
+    out +=
+        fmt::format("{}: {}: {}\n", who,
+                    range.reason.empty() ? "in doubt" : printable(range.reason), range_text(range));
   }
   if (ledger.expired_bytes > 0) {
     out += fmt::format("{}: its first {} are no longer kept by the topic\n", who,
@@ -152,7 +151,7 @@ std::string ledger_details(const std::string& who, const LedgerFindings& ledger)
 
 std::string details_of(const SourceReport& source) {
   std::string out;
-  const std::string who = fmt::format("{} {}", source.source, shipper::printable(source.name));
+  const std::string who = fmt::format("{} {}", source.source, printable(source.name));
   for (const std::string& finding : source.findings) out += fmt::format("{}: {}\n", who, finding);
   const AuditCounts& counts = source.counts;
   if (counts.gaps + counts.duplicates > 0) {
@@ -216,8 +215,8 @@ std::string as_table(const AuditReport& report, bool colours) {
   size_t raw_shown = 0;
   for (const RawReport& raw : report.raw) {
     if (++raw_shown > kRowsMax) break;
-    out += fmt::format("{}  {} without a range under key \"{}\"\n", shipper::printable(raw.topic),
-                       plural(raw.records, "record"), shipper::printable(raw.key));
+    out += fmt::format("{}  {} without a range under key \"{}\"\n", printable(raw.topic),
+                       plural(raw.records, "record"), printable(raw.key));
   }
   out += all_details(report);
   for (const std::string& note : report.notes) out += "note: " + note + '\n';

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "shipper/record/printable.h"
+#include "config/printable.h"
 
 namespace longshore::audit {
 
@@ -58,9 +58,8 @@ void LedgerAudit::add_of_lane(const shipper::LedgerView& entry) {
   const bool lost = entry.event == LedgerEvent::kLost;
   std::vector<std::string>& sentences = lost ? problems_ : notes_;
   if (sentences.size() >= kSentencesMax) return;
-  sentences.push_back(fmt::format("lane {} of {}: {}: {}", entry.lane,
-                                  shipper::printable(entry.host), shipper::printable(entry.reason),
-                                  shipper::printable(entry.detail)));
+  sentences.push_back(fmt::format("lane {} of {}: {}: {}", entry.lane, printable(entry.host),
+                                  printable(entry.reason), printable(entry.detail)));
 }
 
 void LedgerAudit::join(const AuditedTopics& topics, AuditReport& report) const {

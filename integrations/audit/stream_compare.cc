@@ -8,9 +8,9 @@
 #include <cerrno>
 #include <cstring>
 
-#include "shipper/record/printable.h"
+#include "config/printable.h"
+#include "config/utf8.h"
 #include "shipper/record/record_encoder.h"
-#include "shipper/record/utf8.h"
 
 namespace longshore::audit {
 
@@ -26,7 +26,7 @@ Error unreadable(const std::string& path) {
 
 std::string excerpt(std::string_view text) {
   if (text.empty()) return "the end";
-  return '"' + shipper::printable(text.substr(0, kExcerptBytes)) + '"';
+  return '"' + printable(text.substr(0, kExcerptBytes)) + '"';
 }
 
 }  // namespace
@@ -135,7 +135,7 @@ void StreamCompare::match_replaced(const shipper::RecordView& record) {
     files_.skip(std::min(found.size(), newline));
     if (newline != std::string_view::npos) break;
   }
-  shipper::repair_utf8(line_, repaired_);
+  repair_utf8(line_, repaired_);
   if (repaired_ == record.text) return;
   difference_ = fmt::format("before {}: the file's line, repaired, holds {}, the topic {}",
                             files_.place(), excerpt(repaired_), excerpt(record.text));

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <tuple>
 
-#include "shipper/record/printable.h"
+#include "config/printable.h"
 #include "shipper/record/record_encoder.h"
 
 namespace longshore::audit {
@@ -169,7 +169,7 @@ AuditReport TopicAudit::finish() {
   for (const Expected& expected : expected_) {
     if (expected.claimed_by) continue;
     report.problems.push_back(fmt::format("--source {}: no record of such a source was found.",
-                                          shipper::printable(expected.name)));
+                                          printable(expected.name)));
   }
   return report;
 }

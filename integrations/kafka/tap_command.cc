@@ -4,11 +4,11 @@
 #include <limits>
 #include <optional>
 
+#include "config/printable.h"
 #include "integrations/kafka/commands.h"
 #include "integrations/kafka/reading_flags.h"
 #include "integrations/kafka/stop_signals.h"
 #include "integrations/kafka/tap_line.h"
-#include "shipper/record/printable.h"
 
 namespace longshore::kafka {
 
@@ -123,7 +123,7 @@ class Tap {
 
   void append_bytes(std::string_view bytes) {
     if (terminal_) {
-      shipper::append_printable(bytes, out_);
+      append_printable(bytes, out_);
     } else {
       out_ += bytes;
     }

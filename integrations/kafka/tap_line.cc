@@ -5,7 +5,7 @@
 #include <array>
 #include <iterator>
 
-#include "shipper/record/printable.h"
+#include "config/printable.h"
 #include "shipper/record/record_encoder.h"
 
 namespace longshore::kafka {
@@ -25,12 +25,12 @@ void append_line(const shipper::RecordView& view, bool colours, std::string& out
                    kColours[view.source.value % kColours.size()]);
   }
   if (view.time.size() >= kClockAt + kClockBytes) {
-    shipper::append_printable(view.time.substr(kClockAt, kClockBytes), out);
+    append_printable(view.time.substr(kClockAt, kClockBytes), out);
     out += ' ';
   }
-  shipper::append_printable(view.container.empty() ? view.host : view.container, out);
+  append_printable(view.container.empty() ? view.host : view.container, out);
   out += ' ';
-  shipper::append_printable(view.name, out);
+  append_printable(view.name, out);
   if (view.part) {
     fmt::format_to(std::back_inserter(out), " part {}{}", *view.part + 1,
                    view.last_part ? ", the last" : "");
@@ -39,16 +39,16 @@ void append_line(const shipper::RecordView& view, bool colours, std::string& out
   out += " |";
   if (colours) out += "\x1b[0m";
   out += ' ';
-  shipper::append_printable(view.text, out);
+  append_printable(view.text, out);
   out += '\n';
 }
 
 void append_raw_line(const ReadRecord& record, std::string& out) {
   fmt::format_to(std::back_inserter(out), "{}[{}]@{} ", record.topic, record.partition,
                  record.offset);
-  shipper::append_printable(record.key, out);
+  append_printable(record.key, out);
   out += " | ";
-  shipper::append_printable(record.value, out);
+  append_printable(record.value, out);
   out += '\n';
 }
 

@@ -4,8 +4,8 @@
 #include <array>
 #include <utility>
 
+#include "config/printable.h"
 #include "integrations/http/client.h"
-#include "shipper/record/printable.h"
 
 namespace longshore::search {
 namespace {
@@ -24,7 +24,7 @@ constexpr std::array<std::string_view, 3> kStates = {
 std::string shortened(std::string_view text) {
   size_t bytes = std::min(text.size(), kReasonBytesMax);
   while (bytes < text.size() && bytes > 0 && (text[bytes] & 0xc0) == 0x80) --bytes;
-  return shipper::printable(text.substr(0, bytes));
+  return printable(text.substr(0, bytes));
 }
 
 std::string words_of(std::string_view type, std::string_view reason) {

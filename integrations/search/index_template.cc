@@ -4,8 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "config/utf8.h"
 #include "shipper/record/json_text.h"
-#include "shipper/record/utf8.h"
 
 namespace longshore::search {
 namespace {
@@ -56,7 +56,7 @@ constexpr size_t kUtf8BytesMax = 3;
 
 void add_separators(std::string_view separators, Json& list) {
   while (!separators.empty()) {
-    const size_t bytes = shipper::utf8_unit(separators).bytes;
+    const size_t bytes = utf8_unit(separators).bytes;
     const std::string one(separators.substr(0, bytes));
     // The tokenizer reads a backslash as the beginning of an escape.
     list.push_back(one == "\\" ? "\\\\" : one);
@@ -80,7 +80,7 @@ Json flat_mapping(FlatType flat) {
 
 Status check_separators(std::string_view separators) {
   while (!separators.empty()) {
-    const shipper::Utf8Unit unit = shipper::utf8_unit(separators);
+    const Utf8Unit unit = utf8_unit(separators);
     if (!unit.valid) return Error{ErrorCode::kInvalid, "the text is not valid UTF-8."};
     if (unit.bytes > kUtf8BytesMax) {
       return Error{ErrorCode::kInvalid, fmt::format("'{}' cannot separate: only characters up to "

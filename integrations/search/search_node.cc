@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 #include <simdjson.h>
 
+#include "config/printable.h"
 #include "integrations/search/bulk_answer.h"
-#include "shipper/record/printable.h"
 
 namespace longshore::search {
 namespace {
@@ -67,7 +67,7 @@ std::string remedy_of(const http::Answer& answer) {
     case 308:
       // The query may hold tokens.
       return fmt::format(" (it has moved: use --to {})",
-                         shipper::printable(answer.location.substr(0, answer.location.find('?'))));
+                         printable(answer.location.substr(0, answer.location.find('?'))));
     case 400:
       if (service_reason(answer.body)) return {};
       return " (answered by a proxy: --to may need https://, or the proxy needs --cert and "

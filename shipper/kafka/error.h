@@ -25,17 +25,8 @@ bool is_refusal(rd_kafka_resp_err_t code);
 /// "Could not <what>: <librdkafka's words> (<its name>)." kInvalid for a refusal, else kRetryable.
 Error query_error(const std::string& what, rd_kafka_resp_err_t code);
 
-<<<<<<< HEAD
-/// A failed session is gone: drop it and make a new one. Never kInvalid or kFatal, which would stop
-/// the agent: a broker may grant tomorrow what it refuses today.
-inline constexpr ErrorCode kSessionGone = ErrorCode::kNotFound;
-
-/// The same for a call on a transaction. kRetryable only if the same call may simply be repeated,
-/// else kSessionGone.
-=======
 /// The error of a transaction's call: kRetryable only if the same call may simply be repeated, else
 /// kSessionGone.
->>>>>>> 4425bf7 (One read_at(), an error code for a failed session, names for what they are)
 Error call_error(const std::string& what, const rd_kafka_error_t& error);
 
 }  // namespace longshore::shipper

@@ -3,15 +3,9 @@
 //
 //   lane --Chunk--> Session (one librdkafka producer handle) --Report--> lane
 //
-<<<<<<< HEAD
 // Crash-only: after a failure other than kRetryable a Session is destroyed and replaced, never
-// repaired. That failure is kNotFound (the session is gone), never kInvalid or kFatal, because a
-// new session may succeed.
-=======
-// Crash-only: a Session whose call failed with anything but kRetryable is destroyed and a new one
-// made; nothing is ever repaired inside one. That failure is kSessionGone, never kInvalid or
-// kFatal, which would stop the agent: what a broker refuses today it may grant to the next session.
->>>>>>> 4425bf7 (One read_at(), an error code for a failed session, names for what they are)
+// repaired. That failure is kSessionGone, never kInvalid or kFatal, which would stop the agent: a
+// broker may grant to the next session what it refuses today.
 #pragma once
 
 #include <cstdint>

@@ -10,9 +10,9 @@
 #include "agent/decode/decoder.h"
 #include "checkpoint/marks.h"
 #include "config/limits.h"
+#include "config/utf8.h"
 #include "shipper/record/json_escape.h"
 #include "shipper/record/record_encoder.h"
-#include "shipper/record/utf8.h"
 
 namespace longshore {
 namespace {
@@ -126,7 +126,7 @@ void utf8(benchmark::State& state, const std::string& line) {
   bool valid = true;
   for (auto _ : state) {
     for (size_t at = 0; at < window.size(); at += line.size() + 1) {
-      valid = shipper::is_utf8(std::string_view(window).substr(at, line.size())) && valid;
+      valid = is_utf8(std::string_view(window).substr(at, line.size())) && valid;
     }
     benchmark::DoNotOptimize(valid);
   }

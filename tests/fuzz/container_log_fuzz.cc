@@ -6,8 +6,8 @@
 
 #include <fmt/format.h>
 
+#include "config/utf8.h"
 #include "shipper/record/json_escape.h"
-#include "shipper/record/utf8.h"
 #include "tests/fuzz/feeding.h"
 
 namespace longshore::fuzz {
@@ -50,7 +50,7 @@ Printed print(std::string_view writes) {
     writes.remove_prefix(1);
     const size_t end = std::min(writes.find('\n'), writes.size());
     std::string text;
-    shipper::repair_utf8(writes.substr(0, end), text);  // As Docker itself does.
+    repair_utf8(writes.substr(0, end), text);  // As Docker itself does.
     writes.remove_prefix(std::min(end + 1, writes.size()));
     const bool complete = (choice & 3) != 0, on_stdout = (choice & 4) == 0, cri = (choice & 8) != 0;
     const auto entry = cri ? cri_entry : json_entry;

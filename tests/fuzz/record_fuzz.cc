@@ -5,13 +5,13 @@
 
 #include <simdjson.h>
 
+#include "config/printable.h"
+#include "config/utf8.h"
 #include "integrations/kafka/tap_line.h"
 #include "shipper/record/json_escape.h"
 #include "shipper/record/ledger_record.h"
-#include "shipper/record/printable.h"
 #include "shipper/record/record_encoder.h"
 #include "shipper/record/record_view.h"
-#include "shipper/record/utf8.h"
 #include "tests/fuzz/input.h"
 
 namespace longshore::fuzz {
@@ -47,17 +47,17 @@ bool is_valid(std::string_view text) {
 
 std::string repaired(std::string_view text) {
   std::string out;
-  shipper::repair_utf8(text, out);
+  repair_utf8(text, out);
   return out;
 }
 
 void utf8(std::string_view text) {
   const bool valid = is_valid(text);
-  require(shipper::is_utf8(text) == valid, "UTF-8 is what RFC 3629 says");
+  require(is_utf8(text) == valid, "UTF-8 is what RFC 3629 says");
   const std::string whole = repaired(text);
   require(is_valid(whole) && valid == (whole == text), "only what is wrong is replaced");
   for (std::string_view rest = text; !rest.empty();) {
-    const shipper::Utf8Unit unit = shipper::utf8_unit(rest);
+    const Utf8Unit unit = utf8_unit(rest);
     const size_t length = decode_utf8(rest);
     require(unit.bytes > 0 && unit.bytes <= rest.size(), "a unit lies in the text");
     require(unit.valid == (length > 0), "a unit is valid as RFC 3629 says");
@@ -77,7 +77,7 @@ void utf8(std::string_view text) {
 }
 
 void printable(std::string_view text) {
-  for (const char c : shipper::printable(text)) {
+  for (const char c : longshore::printable(text)) {
     require((static_cast<uint8_t>(c) >= 0x20 || c == '\t') && c != 0x7f,
             "nothing that a terminal obeys is printed");
   }
@@ -162,7 +162,7 @@ void cuts(const Made& made, shipper::RecordEncoder& encoder, std::string_view te
       require(is_valid(piece) || !is_valid(text), "a character is not cut");
     }
     const std::string value = encode(encoder, made.line, piece);
-    const size_t least = shipper::utf8_unit(text).bytes;
+    const size_t least = utf8_unit(text).bytes;
     require(value.size() <= limit || fits <= least, "a piece's record keeps to the limit");
     joined = repaired(piece) + repaired(text.substr(fits));
     require(!is_valid(text) || joined == text, "pieces are the text");

@@ -3,7 +3,7 @@
 // Method: lines are found again by a search for '\n', and compared with what the decoder made.
 
 #include "config/limits.h"
-#include "shipper/record/utf8.h"
+#include "config/utf8.h"
 #include "tests/fuzz/feeding.h"
 
 namespace longshore::fuzz {
@@ -35,7 +35,7 @@ void check_line(const Fed& fed, size_t& at, std::string_view line, uint64_t offs
   } while (raw ? joined.size() < line.size()
                : fed.records[at - 1].split && !fed.records[at - 1].last_part);
   std::string valid;
-  shipper::repair_utf8(line, valid);
+  repair_utf8(line, valid);
   const bool embedded = fed.records[first].embedded;
   require(joined == (raw        ? line
                      : embedded ? trimmed(line)
