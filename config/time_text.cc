@@ -28,6 +28,26 @@ Out write_seconds(int64_t seconds, Out out) {
                         rest % 60);
 }
 
+// The same into `at`, for years of four digits: a line may have a second of its own.
+void write_second(int64_t seconds, char* at) {
+  const int64_t day = floor_divide(seconds, kSecondsPerDay);
+  const auto rest = static_cast<unsigned>(seconds - day * kSecondsPerDay);
+  const year_month_day date{std::chrono::sys_days(std::chrono::days(day))};
+  const auto year = static_cast<unsigned>(int(date.year()));
+  std::copy(kShape.begin(), kShape.end(), at);
+  const auto two_digits_at = [at](size_t place, unsigned number) {
+    at[place] = static_cast<char>('0' + number / 10);
+    at[place + 1] = static_cast<char>('0' + number % 10);
+  };
+  two_digits_at(0, year / 100);
+  two_digits_at(2, year % 100);
+  two_digits_at(5, unsigned(date.month()));
+  two_digits_at(8, unsigned(date.day()));
+  two_digits_at(11, rest / 3600);
+  two_digits_at(14, rest / 60 % 60);
+  two_digits_at(17, rest % 60);
+}
+
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 // The number that two digits make; more than 99 if they are none.
@@ -138,7 +158,8 @@ std::optional<int64_t> parse_time_ms(std::string_view text) {
 void TimeText::write(int64_t time_ns) {
   const int64_t second = floor_divide(time_ns, kSecondNs);
   if (second != floor_divide(time_ns_, kSecondNs)) {
-    *write_seconds(second, text_.data()) = '.';
+    write_second(second, text_.data());
+    text_[kShape.size()] = '.';
     text_.back() = 'Z';
   }
   auto rest = static_cast<uint64_t>(time_ns - second * kSecondNs);
