@@ -110,7 +110,7 @@ Error Database::fail(const std::string& what) const {
   const bool full = (code & 0xff) == SQLITE_FULL;
   if (sync_failed) leave_log();
   const bool damaged = (code & 0xff) == SQLITE_CORRUPT || code == SQLITE_NOTADB;
-  // Our statements fit our schema, so this is another one, and a rebuild does not change that.
+  // Our statements fit our schema, so this database has another one, and a rebuild would keep it.
   const bool foreign = (code & 0xff) == SQLITE_ERROR;
   return {foreign                  ? ErrorCode::kInvalid
           : sync_failed || damaged ? ErrorCode::kFatal

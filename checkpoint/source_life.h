@@ -1,11 +1,10 @@
 // The life of a source: whether its log is written to, declared, and still exists.
 //
-//                     opened          +------> Ended ------+ released
-//   Remembered, Gone ----------> Written ------------------+----> Released --forgotten-->
-//   Remembered
-//        |                            ^ opened             | deleted
-//        | vanished                   | (from any state)   +----> Deleted ---forgotten--> Gone
-//        +--------------------------> Vanished ---------------------------- forgotten --> Gone
+//                     opened       +----> Ended -----+ released
+//   Remembered, Gone ---------> Written -------------+--> Released --forgotten--> Remembered
+//        |                         ^ opened          | deleted
+//        | vanished                | (any state)     +--> Deleted ---forgotten--> Gone
+//        +----------------------> Vanished --------------------------forgotten--> Gone
 //
 // The watch loop and the lane each keep the life of a source as they know it: the watch loop
 // decides, and its messages (agent/link/messages.h) tell the lane, which may lag behind.

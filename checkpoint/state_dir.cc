@@ -105,8 +105,9 @@ Status make_dir(const std::string& path, bool ephemeral_allowed) {
   }
   if (!there && ::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST)
     return not_writable(path, "mkdir");
-  // A power loss must not take the directory with everything synced in it. Whoever created it may
-  // have died before this fsync; the parent of an operator's own may be unreadable to us.
+  // A power loss must not take the directory with everything synced in it, so its parent is synced.
+  // An earlier process may have created it and died before this fsync. If the operator created it,
+  // its parent may be unreadable to us.
   const Fd above(::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if ((!above || ::fsync(above.get()) != 0) && !there) return not_writable(path, "fsync");
   return ok();

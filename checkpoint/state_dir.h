@@ -30,10 +30,10 @@ class StateDir {
 Result<std::string> host_id(Store& store);
 
 /// When an agent was last known to run here, by the wall clock; for the first agent, `now_ns`. 0 if
-/// the clock was set back since: what is older cannot be told then.
+/// the clock was set back since: then ages cannot be compared.
 Result<int64_t> last_alive(Store& store, int64_t now_ns);
 
-/// Records in `store` that an agent runs in the boot `now`. Gives the newest two boots.
+/// Records in `store` that an agent runs in the boot `now`. Returns the newest two boots.
 Result<Boots> note_boot(Store& store, uint64_t now);
 
 }  // namespace longshore::checkpoint

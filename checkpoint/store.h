@@ -1,7 +1,7 @@
 // The durable checkpoint: one SQLite database (WAL, synchronous=FULL) in the state directory.
 //
-//   lane --prepare(N, rows)--> [ state rows tagged N, beside those of N-1 ] --commit in Kafka-->
-//   confirm(N)
+//   lane --prepare(N, rows)--> [ rows tagged N, beside those of N-1 ]
+//                                   --commit in Kafka--> confirm(N)
 //
 // State rows are versioned by transaction number, so PREPARE N never overwrites the rows that N-1
 // and N-2 need. Dropping N, or going back one transaction, only deletes rows. A source has at most
@@ -66,7 +66,7 @@ class Store {
   /// Adds or replaces rows of sources (not their states), in one transaction.
   virtual Status put_sources(const std::vector<SourceRow>& rows) = 0;
   /// Forgets sources that have been gone since before `before_ns`, and ledger entries of that age.
-  /// Gives how many sources.
+  /// Returns how many sources.
   virtual Result<size_t> forget_gone(LaneId lane, int64_t before_ns, Unshipped losses) = 0;
   /// --new-cluster=restart: forgets every source of every lane and stores `cluster_id`, in one
   /// transaction. Does nothing if that is the stored value already.
@@ -75,9 +75,9 @@ class Store {
   virtual Status forget(const std::vector<SourceId>& sources) = 0;
 
   /// Writes PREPARE N, and confirms N-1 in the same database transaction if it was still prepared.
-  /// Gives the digest to commit as the offset's metadata, made of N, a random nonce and every row:
-  /// ASCII, at most 100 bytes.
-  /// REQUIRES: number == confirmed + 1, or == prepared + 1 when N-1 is known to be committed.
+  /// Returns the digest to commit as the offset's metadata, made of N, a random nonce and every
+  /// row: ASCII, at most 100 bytes. REQUIRES: number == confirmed + 1, or == prepared + 1 when N-1
+  /// is known to be committed.
   virtual Result<std::string> prepare(const Prepare& prepare) = 0;
   /// The prepared transaction is confirmed.
   virtual Status confirm(LaneId lane) = 0;

@@ -62,7 +62,7 @@ bool is_list(const po::option_description& option) {
   return dynamic_cast<const po::typed_value<Strings>*>(option.semantic().get()) != nullptr;
 }
 
-// The words that Boost takes.
+// The words that Boost accepts for a toggle.
 bool is_truth(std::string word) {
   std::transform(word.begin(), word.end(), word.begin(), lower);
   const Strings words = {"true", "yes", "on", "1", "false", "no", "off", "0"};
@@ -205,8 +205,8 @@ std::string CommandLine::variable(const std::string& name) const {
   return {};
 }
 
-// Boost quotes values in its own words, and replaces a %name% in them, perhaps for ever; so it only
-// ever sees values that it takes.
+// Boost's own messages quote values and replace a %name% in them, possibly without end. So Boost
+// only ever sees values that it accepts.
 Status CommandLine::add(const std::string& name, const Strings& values, const std::string& where,
                         bool argument, po::parsed_options& to) {
   const po::option_description& option = all_.find(name, false);

@@ -148,7 +148,7 @@ class CommandLine {
   std::string config_;
   boost::program_options::variables_map values_;
   std::vector<Given> given_;  // In the order of precedence.
-  std::string where_;         // What is being read, for Boost's words.
+  std::string where_;         // What is being read, for Boost's error messages.
 };
 
 /// "--topic is missing: <remedy>."

@@ -99,7 +99,7 @@ bool apply_format(std::string_view value, Declaration& to) {
   return value == "text" || value == "json" || value == "raw";
 }
 
-// A glob over absolute paths is folded as they are; one without '/' is over file names.
+// A glob over absolute paths is normalised as they are; one without '/' matches file names.
 bool apply_exclude(const std::string& value, Declaration& to) {
   const bool whole_path = value.find('/') != std::string::npos;
   to.exclude = whole_path ? normalised(value) : value;

@@ -15,9 +15,9 @@ inline constexpr size_t kReadBytesMin = 16 << 10;     ///< While lines grow much
 inline constexpr size_t kOverlapBytes = 64;           ///< Re-read and compared before each read.
 
 // Waiting, while a file is read.
-inline constexpr int64_t kUnreadableRetryNs = 60'000'000'000;  ///< Then its block is passed over.
+inline constexpr int64_t kUnreadableRetryNs = 60'000'000'000;  ///< Then its block is skipped.
 inline constexpr int64_t kUnreadableRereadNs = 1'000'000'000;  ///< Between two tries.
-inline constexpr uint64_t kBlockBytes = 4096;                  ///< Of what is passed over.
+inline constexpr uint64_t kBlockBytes = 4096;                  ///< The unit of what is skipped.
 inline constexpr int64_t kCopyWaitNs = 2'000'000'000;  ///< A truncated file waits for its copy.
 inline constexpr int64_t kWriterPollNs = 200'000'000;  ///< Between two looks for a file's writers.
 
@@ -35,7 +35,7 @@ inline constexpr size_t kDeclarationsPerContainerMax = 64;
 inline constexpr size_t kFilesPerDeclarationMax = 10'000;
 inline constexpr size_t kPathBytesMax = 4096;
 inline constexpr size_t kSymlinksMax = 40;       ///< As the kernel's MAXSYMLINKS.
-inline constexpr size_t kDescriptorsKept = 256;  ///< Of RLIMIT_NOFILE no log file takes the last.
+inline constexpr size_t kDescriptorsKept = 256;  ///< The last of RLIMIT_NOFILE: not for log files.
 
 // One scan for one declaration: what a hostile container can make the watch loop do at once.
 inline constexpr size_t kScanStepsMax = 200'000;        ///< Names listed and components opened.
@@ -43,7 +43,7 @@ inline constexpr size_t kScanDirectoriesMax = 1'024;    ///< Watched, and held o
 inline constexpr size_t kScanDepthMax = 16;             ///< Directories below a `**`.
 inline constexpr size_t kScanProblemsMax = 20;          ///< Sentences kept.
 inline constexpr size_t kImageCompareBytes = 32 << 10;  ///< At each end of an image's part.
-inline constexpr size_t kCompareSteps = 16;             ///< What that costs of kScanStepsMax.
+inline constexpr size_t kCompareSteps = 16;             ///< One comparison counts as so many.
 inline constexpr size_t kPrintableBytesMax = 300;       ///< Of a name in a message.
 inline constexpr int kOpenAttemptsMax = 8;              ///< While renames race with openat2.
 inline constexpr size_t kProcFileBytesMax = 16 << 20;   ///< A mount table, for one.
@@ -62,7 +62,7 @@ inline constexpr size_t kDirectoryEntriesMax = 200'000;  ///< Read in one listin
 inline constexpr int kListingsMax = 10;     ///< Until two agree on the rotated files of a log.
 inline constexpr int kFindListingsMax = 2;  ///< A file may be missed by one while it is renamed.
 inline constexpr size_t kNamesKnown = 64;   ///< In one directory, before names are checked.
-inline constexpr int64_t kLivelyNs = 10'000'000'000;  ///< A file is swept each time, once written.
+inline constexpr int64_t kLivelyNs = 10'000'000'000;  ///< For so long each write keeps it lively.
 inline constexpr size_t kSweepTurns = 6;  ///< Sweeps until each quiet file had its turn.
 
 // A chunk: what one turn of the scheduler hands to one partition, a quarter of a batch. What is
@@ -73,7 +73,7 @@ inline constexpr size_t kChunkBytesMax = 250'000;  ///< Encoded; one longer reco
 
 // librdkafka's batches, and how a partition is fed: what is outstanding stays below two batches by
 // a chunk. So the next batch is almost complete when the one in flight is acknowledged, but none is
-// ready behind it (the broker thread would spin, docs/internals.md).
+// ready after it (the broker thread would spin, docs/internals.md).
 inline constexpr size_t kBatchRecords = 4000;     ///< batch.num.messages
 inline constexpr size_t kBatchBytes = 1'000'000;  ///< batch.size
 inline constexpr size_t kFeedRecords = 2 * kBatchRecords - 2 * kChunkRecordsMax;
@@ -202,10 +202,10 @@ inline constexpr int kArchivePublishMs = 6'000;
 inline constexpr int kArchiveCloseMs = 2'000;
 inline constexpr int kArchiveEndMs = 9'000;
 static_assert(kArchivePublishMs + kArchiveCloseMs < kArchiveEndMs);
-inline constexpr int64_t kPublishRetryFirstNs = 200'000'000;   ///< A file that is refused is
-inline constexpr int64_t kPublishRetryLastNs = 5'000'000'000;  ///< published again, up to each 5 s.
-inline constexpr int kSettleRetryMs = 500;                     ///< While the archive is away
-inline constexpr int64_t kSettleNs = 60'000'000'000;           ///< a rebalance waits that long.
-inline constexpr size_t kSpoolGatherBytes = 128 << 10;         ///< Lines of a file before packing.
+inline constexpr int64_t kPublishRetryFirstNs = 200'000'000;   ///< Before a refused file is
+inline constexpr int64_t kPublishRetryLastNs = 5'000'000'000;  ///< published again, and at most.
+inline constexpr int kSettleRetryMs = 500;              ///< Between attempts while it is away.
+inline constexpr int64_t kSettleNs = 60'000'000'000;    ///< A rebalance waits this long for it.
+inline constexpr size_t kSpoolGatherBytes = 128 << 10;  ///< Lines of a file before packing.
 
 }  // namespace longshore::limits

@@ -18,8 +18,8 @@
 namespace longshore::agent {
 namespace {
 
-// Waits while the disk is full: freeing space is enough, and nobody may be there to restart the
-// agent.
+// Waits while the disk is full. The agent goes on as soon as there is space, so nobody has to
+// restart it.
 class SpaceWait {
  public:
   void wait(const std::string& message) {

@@ -12,7 +12,7 @@ constexpr int kCallTimeoutMs = 5000;
 constexpr int kCallTries = 6;
 constexpr timespec kPause{.tv_sec = 0, .tv_nsec = 200'000'000};
 
-// Asks several times: brokers may be electing a leader, a transaction may still be pending.
+// Retries: the brokers may be electing a leader, or a transaction may still be pending.
 template <typename Ask>
 auto ask_patiently(const Ask& ask) {
   for (int tries = 1;; ++tries) {
@@ -34,7 +34,7 @@ Result<checkpoint::CommittedOffset> ask_kafka(LaneId lane, checkpoint::Store& st
   if (!there) return invalid("Kafka does not answer: " + there.error().message);
   if (!cluster.value().empty() && cluster.value() != there.value()) {
     return invalid("The checkpoint belongs to the Kafka cluster " + cluster.value() +
-                   ", these brokers are of cluster " + there.value() +
+                   ", but these brokers belong to cluster " + there.value() +
                    ": give the right --brokers, or start the agent with --new-cluster=continue or "
                    "--new-cluster=restart. Nothing was changed.");
   }
@@ -47,8 +47,8 @@ Result<checkpoint::CommittedOffset> ask_kafka(LaneId lane, checkpoint::Store& st
   return committed;
 }
 
-// One entry for each source, before anything changes: bytes after its position may already be in
-// Kafka.
+// Adds one ledger entry for each source before anything changes: bytes after its position may
+// already be in Kafka.
 Status ledger_adoption(checkpoint::Store& store, LaneId lane, int64_t now_ns,
                        const std::string& detail) {
   const auto sources = store.sources(lane);
@@ -77,7 +77,7 @@ Result<std::string> adopt_lane(LaneId lane, checkpoint::Store& store, shipper::K
   if (!lanes) return lanes.error();
   if (std::ranges::find(lanes.value(), lane) == lanes.value().end()) {
     return invalid(fmt::format(
-        "The checkpoint has no lane {}: 'longshore checkpoint ls' lists them.", lane.value));
+        "The checkpoint has no lane {}: 'longshore checkpoint ls' lists its lanes.", lane.value));
   }
   const auto record = store.lane(lane);
   if (!record) return record.error();
@@ -96,8 +96,8 @@ Result<std::string> adopt_lane(LaneId lane, checkpoint::Store& store, shipper::K
   }
   if (Status taken = store.adopt(lane, committed.value()); !taken) return taken.error();
   return fmt::format(
-      "Lane {}: {}. Its sources continue at their local positions; the ledger lists what may be "
-      "doubled ('longshore checkpoint ls --ledger').\n",
+      "Lane {}: {}. Its sources continue at their local positions; the ledger lists the bytes that "
+      "may be in Kafka twice ('longshore checkpoint ls --ledger').\n",
       lane.value, detail);
 }
 

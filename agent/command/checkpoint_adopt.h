@@ -1,5 +1,5 @@
-// The way out of a refusal: takes over the transaction number that Kafka holds for a lane, keeps
-// the local positions, and enters into the ledger what may be doubled.
+// The way out when a lane is refused: takes over the transaction number that Kafka holds for the
+// lane, keeps the local positions, and records in the ledger which bytes may be duplicated.
 #pragma once
 
 #include <string>
@@ -10,10 +10,10 @@
 
 namespace longshore::agent {
 
-/// Adopts if the recovery table refuses the lane; otherwise changes nothing. Returns sentences for
-/// the operator that tell what was done.
-/// Errors: kInvalid: no such lane, another cluster, no answer; nothing was changed. Else the
-/// store's.
+/// Adopts if the recovery table refuses the lane; otherwise changes nothing. Returns sentences that
+/// tell the operator what was done.
+/// Errors: kInvalid: no such lane, another cluster, or no answer from Kafka; nothing was changed.
+/// Otherwise those of the store.
 Result<std::string> adopt_lane(LaneId lane, checkpoint::Store& store, shipper::Kafka& kafka,
                                const Clock& clock);
 

@@ -27,7 +27,7 @@ constexpr char kUsage[] =
 
 int refuse(const Error& error) { return complain("checkpoint", error); }
 
-// What every subcommand takes.
+// The flags that every subcommand takes.
 class Line : public CommandLine {
  public:
   Line(const std::string& name, const char* summary, const char* examples)
@@ -40,7 +40,8 @@ class Line : public CommandLine {
   std::string state_dir_ = "/var/lib/longshore";
 };
 
-// A store that this process alone has open, or one to read while an agent runs. Never created.
+// An open store: locked for this process alone, or read-only while an agent runs. Never creates
+// one.
 struct OpenedStore {
   std::optional<checkpoint::StateDir> lock;
   std::unique_ptr<checkpoint::Store> store;

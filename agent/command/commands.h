@@ -1,4 +1,4 @@
-// The commands of this folder. `arguments` are what follows the command's name. They return the
+// The commands of this folder. `arguments` are the words after the command's name. Each returns the
 // exit status: 0 done, 2 unusable settings or state.
 #pragma once
 

@@ -1,5 +1,5 @@
-// The progress line of long work on a terminal: how much was read of how much, how fast, and how
-// long the rest will take.
+// The progress line of long work on a terminal: how much of the total has been read, how fast, and
+// how long the rest will take.
 #pragma once
 
 #include <cstdint>

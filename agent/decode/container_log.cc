@@ -109,7 +109,7 @@ void ContainerLog::decode(const Window& window, DecodeState& state, shipper::Rec
     sink.line(pending, pending_offset, read_end, window.now_ns, false);
     state.offset = read_end;
   } else if (window.full && state.offset == first_offset) {
-    // One line of the application fills the window, or an entry that no engine writes.
+    // One line of the application fills the window, or an entry that no engine would write does.
     if (!joining && stream_ == "stdout") pending.assign(window.bytes);
     const uint64_t stop = joining ? read_end : first_offset + window.bytes.size();
     sink.parts(pending, pending_offset, stop, window.now_ns);

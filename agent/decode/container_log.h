@@ -1,6 +1,6 @@
-// What container engines write: Docker's json-file log driver, and the CRI format of Kubernetes and
-// Podman (k8s-file). Podman calls its files json-file too, so the first byte of each line tells
-// which of the two it is.
+// The formats that container engines write: Docker's json-file log driver, and the CRI format of
+// Kubernetes and Podman (k8s-file). Podman calls its files json-file too, so the first byte of each
+// line tells which of the two it is.
 //
 //   {"log":"text\n","stream":"stdout","time":"2026-11-21T04:50:00.123456789Z"}
 //   2026-11-21T04:50:00.123456789+00:00 stdout F text
@@ -37,7 +37,7 @@ class ContainerLog final : public Decoder {
     bool ours = false;
     bool complete = false;  // The application's line ends with it.
   };
-  // `room`: how many bytes after the line may be read, which simdjson does.
+  // `room`: how many bytes after the end of the line may be read; simdjson reads beyond it.
   Entry parse(std::string_view line, size_t room, int64_t now_ns);
   bool parse_json(std::string_view line, size_t room, Entry& entry);
   bool parse_cri(std::string_view line, Entry& entry) const;

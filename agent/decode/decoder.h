@@ -32,14 +32,14 @@ struct Window {
   bool last = false;       ///< Nothing follows these bytes: an unterminated line is complete.
 };
 
-/// Thread: the lane's. One a source.
+/// Thread: the lane's. One for each source.
 class Decoder {
  public:
   virtual ~Decoder() = default;
 
   /// Appends records to `chunk` until the window is used up or the chunk is full (limits.h), and
-  /// moves `state` to the end of the last consumed line. Of a window that is `full`, at least a
-  /// part of one line is consumed.
+  /// moves `state` to the end of the last consumed line. From a `full` window it consumes at least
+  /// a part of one line.
   virtual void decode(const Window& window, DecodeState& state, shipper::RecordEncoder& encoder,
                       shipper::Chunk& chunk) = 0;
 };

@@ -25,8 +25,8 @@ size_t LineSink::fitting(std::string_view text) const {
 void LineSink::line(std::string_view text, uint64_t line_offset, uint64_t raw_end, int64_t time_ns,
                     bool terminated) {
   if (text.size() > kSurelyFits) {
-    // The raw range is cut where the text is, which need not be exact: the ranges of all parts
-    // together are the line's.
+    // The raw range is cut where the text is cut. That need not be exact: together, the ranges of
+    // all parts are the range of the line.
     for (size_t fits = fitting(text); fits < text.size(); fits = fitting(text)) {
       part(text.substr(0, fits), line_offset, raw_end - (text.size() - fits) - (terminated ? 1 : 0),
            time_ns);

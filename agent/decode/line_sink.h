@@ -1,5 +1,5 @@
-// A line becomes a record here: LineSink turns one line of any length into the records that carry
-// it, and keeps the chunk within its bounds.
+// LineSink turns one line of any length into the records that carry it, and keeps the chunk within
+// its bounds.
 //
 //   TextLines, ContainerLog --line(), part()--> LineSink --Line--> shipper::RecordEncoder --> Chunk
 #pragma once

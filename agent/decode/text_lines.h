@@ -1,4 +1,4 @@
-// Plain log files: a line ends with '\n'. Every other byte is kept, a '\r' before it too.
+// Plain log files: a line ends with '\n'. Every other byte is kept, even a '\r' before the '\n'.
 #pragma once
 
 #include "agent/decode/decoder.h"

@@ -32,12 +32,12 @@ struct DeclaredLog {
   /// How messages name it: "container shop, log access" or "host, log app".
   std::string title() const;
 
-  /// Whether `problem` has not been reported for this log yet; remembers it. False for the rest
-  /// once kProblemsPerLogMax have been.
+  /// Whether `problem` has not been reported for this log before; remembers it. Always false once
+  /// kProblemsPerLogMax problems have been reported.
   bool is_new_problem(const std::string& problem);
 
-  /// Notes a scan that took from `began_ns` to `now_ns`, and puts off the next one, so that scans
-  /// of one log take a fifth of the time at most: a container cannot keep the watch loop busy.
+  /// Notes a scan that ran from `began_ns` to `now_ns` and delays the next one, so that scans of
+  /// one log take at most a fifth of the time: a container cannot keep the watch loop busy.
   void note_scan(int64_t began_ns, int64_t now_ns);
 
   Declarer who;
@@ -46,10 +46,10 @@ struct DeclaredLog {
   std::unique_ptr<ContainerFs> fs;
   bool declared_before = false;  ///< The checkpoint knows a source of this declaration.
 
-  std::set<SourceId> sources;  ///< Those that it names.
-  std::set<SourceId> deleted;  ///< Those that it named; files they were rotated to may still exist.
-  bool is_watched = false;     ///< All its directories are: events tell what changes.
-  /// Its container does not run. A source of it has ended once that is true of all its logs.
+  std::set<SourceId> sources;  ///< The sources that it names.
+  std::set<SourceId> deleted;  ///< Named before; files they were rotated to may still exist.
+  bool is_watched = false;     ///< All its directories are watched: events report changes.
+  /// Its container does not run. A source has ended once this is true of all logs that name it.
   bool ended = false;
 
   bool scanned = false;

@@ -27,7 +27,7 @@ class DeclaredLogs {
   /// The log that `container_id` declares under `name`. nullptr: none.
   DeclaredLog* find(const std::string& container_id, const std::string& name) const;
   std::vector<DeclaredLog*> of_container(const std::string& container_id) const;
-  /// Those with directories that no event tells of.
+  /// The logs with directories whose changes no event reports.
   std::vector<DeclaredLog*> unwatched() const;
 
   /// REQUIRES: there is no such log.

@@ -50,7 +50,7 @@ class DirectoryLook {
   static ByBase list_all(const Fd& directory);
 
   size_t rotated_asked_ = 0, find_asked_ = 0;
-  int listings_ = 0;       // files_ was made from so many.
+  int listings_ = 0;       // How many listings files_ was made from.
   ByBase before_, after_;  // Two listings: where they agree, neither missed a file.
   std::map<checkpoint::FileIdentity, NamedFile> files_;
 };

@@ -33,7 +33,7 @@ void Discovery::remember(const std::vector<checkpoint::StoredSource>& stored) {
 void Discovery::declare(const Declarer& who, const Declaration& declaration, FsSpec fs) {
   DeclaredLog* log = logs_.find(who.container_id, declaration.name);
   if (log != nullptr && *log->declaration != declaration) {
-    // The container was made anew under its id, or its labels changed: start over.
+    // The container was recreated under the same id, or its labels changed: start over.
     remove(*log);
     log = nullptr;
   }
@@ -136,7 +136,8 @@ void Discovery::sweep() {
     post_(file.lane, FileGivenUp{file.source, file.file});
   }
   for (DeclaredLog* log : names_.changed()) log->dirty = true;
-  // Where events do not tell everything: a driver that tells nothing yet, no watch to be had.
+  // No event reports every change in these: the storage driver does not show their files yet, or
+  // there was no watch left.
   for (DeclaredLog* log : logs_.unwatched()) {
     log->dirty = true;
     for (const SourceId id : log->sources) held_.keep_lively(id, now);

@@ -42,7 +42,7 @@ struct DiscoveryOptions {
   std::string host_id;
   std::string host_root = "/";
   uint32_t lanes = 1;
-  int64_t alive_ns = 0;  ///< What was written before had been seen by an agent, or is history.
+  int64_t alive_ns = 0;  ///< What was written earlier was seen by an agent, or is history.
   bool first_start_at_end = false;  ///< This is the agent's first start, and --first-start=end.
   uint64_t deleted_bytes_max = UINT64_MAX;  ///< On disk, held by this agent alone.
 };
@@ -58,7 +58,8 @@ class Discovery {
   /// What the checkpoint knows, before anything else is called.
   void remember(const std::vector<checkpoint::StoredSource>& stored);
 
-  /// A declaration, new or as before with another `fs` or name; scans it at once.
+  /// A declaration: a new one, or a known one with another `fs` or container name. Scans it at
+  /// once.
   void declare(const Declarer& who, const Declaration& declaration, FsSpec fs);
   /// The container's processes are gone: scans its logs once more, then ends its sources.
   void ended(const std::string& container_id);
@@ -78,9 +79,9 @@ class Discovery {
   /// Scans the logs whose directories changed, and posts the touches gathered since the last call.
   /// Returns when it wants to be called again (monotonic ns); 0: not before something happens.
   int64_t settle();
-  /// Compares open files and watched directories with what was last seen: those directories, files
-  /// that were written to in the last ten seconds, deleted ones and those that no events tell of
-  /// each time, the others once in kSweepTurns times.
+  /// Compares open files and watched directories with what was last seen of them. Each call checks
+  /// the directories, the files that were written to in the last ten seconds, deleted files, and
+  /// files that no event reports. It checks every other file once in kSweepTurns calls.
   void sweep();
 
   /// The number of sources that are followed.

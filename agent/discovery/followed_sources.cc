@@ -29,7 +29,7 @@ bool FollowedSources::open(DeclaredLog& log, const FoundFile& where, const NextG
     if (log.is_new_problem(fd.error().message)) {
       spdlog::error("{}: cannot open {}: {}", log.title(), where.host_path, fd.error().message);
     }
-    log.is_watched = false;  // Each sweep looks whether there is room again.
+    log.is_watched = false;  // Each sweep tries again: a descriptor may be free.
     return false;
   }
   if (!fd) {
@@ -122,7 +122,8 @@ void FollowedSources::lose(SourceId id) {
   release(id);
 }
 
-// The lane ships what is open of it and lets go. The source stays known while its file exists.
+// The lane ships what it has open of the source, then lets go of it. The source stays known while
+// its file exists.
 void FollowedSources::release(SourceId id) {
   KnownSource& source = known_.at(id);
   const bool deleted = held_.release(id);

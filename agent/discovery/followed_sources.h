@@ -26,13 +26,13 @@ class FollowedSources {
   FollowedSources(KnownSources& known, HeldFiles& held, const PostToLane& post, const Clock& clock)
       : known_(known), held_(held), post_(post), clock_(clock) {}
 
-  /// `log` names the source `id`, of which it found `file`.
+  /// `log` names the source `id`: its scan found `file`, which belongs to that source.
   void join(DeclaredLog& log, const FoundFile& file, SourceId id);
   /// Opens `next`, which stands in the directory of `where`. false: it could not be opened under
   /// that name; `log` will be scanned again.
   bool open(DeclaredLog& log, const FoundFile& where, const NextGeneration& next, SourceId id);
 
-  /// The container of `log` has another name.
+  /// The container of `log` was renamed.
   void rename(const DeclaredLog& log);
   /// The container of `log` has ended, and so has each source that no other container writes.
   void end(const DeclaredLog& log);
@@ -40,7 +40,7 @@ class FollowedSources {
   void revive(const DeclaredLog& log);
   /// Nobody declares `log` any more.
   void leave(DeclaredLog& log);
-  /// The newest file of `id` is deleted, and nobody writes to it any more.
+  /// The newest file of `id` is deleted, and no process writes to it any more.
   void lose(SourceId id);
 
  private:

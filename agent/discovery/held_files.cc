@@ -11,7 +11,7 @@
 namespace longshore::agent {
 namespace {
 
-// What a file without a name still takes on disk.
+// The space that a deleted file still takes on disk.
 uint64_t deleted_bytes(const struct stat& stat) {
   return stat.st_nlink == 0 ? static_cast<uint64_t>(stat.st_blocks) * 512 : 0;
 }

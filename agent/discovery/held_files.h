@@ -1,6 +1,6 @@
-// Open log files as the watch loop sees them: lanes own them, and let go once they have shipped
-// them. Compares what they are with what was last seen, and bounds the space on disk that deleted
-// ones take.
+// The open log files as the watch loop sees them. Lanes own them, and let go once they have shipped
+// them. Compares each file with what was last seen of it, and bounds the disk space that deleted
+// files take.
 #pragma once
 
 #include <cstdint>
@@ -35,22 +35,22 @@ class HeldFiles {
   void hold(SourceId source, LaneId lane, const std::shared_ptr<const OpenFile>& file,
             uint64_t size_bytes);
   bool holds(SourceId source, const checkpoint::FileIdentity& file) const;
-  /// Sweeps it each time until `until_ns` (monotonic).
+  /// Every sweep checks `source` until `until_ns` (monotonic).
   void keep_lively(SourceId source, int64_t until_ns);
   /// Lets go of the files of `source`. Returns whether the newest one is deleted; then they count
   /// as deleted until their lane has let go too.
   bool release(SourceId source);
 
-  /// Looks at lively files and deleted ones each time, at the others once in kSweepTurns times: ten
-  /// thousand of them are in no cache.
+  /// Checks lively and deleted files each time, and the others once in kSweepTurns calls, because
+  /// ten thousand of them are in no cache.
   Swept sweep(int64_t now_ns);
   /// Deleted files beyond the budget, each once, largest first. A deleted file takes space until
-  /// its descriptor is closed, which is not while Kafka is away.
+  /// its descriptor is closed, which does not happen while Kafka is unreachable.
   std::vector<OverBudget> over_budget();
 
  private:
   struct File {
-    std::weak_ptr<const OpenFile> open;  // The lane's: gone once it let go.
+    std::weak_ptr<const OpenFile> open;  // Owned by the lane; expires when the lane lets go.
     uint64_t size_bytes = 0;
     uint64_t deleted_bytes = 0;  // On disk, with no name left.
     bool given_up = false;

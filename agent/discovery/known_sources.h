@@ -40,9 +40,9 @@ struct KnownSource {
 
   std::shared_ptr<const SourceSpec> spec;  ///< Null: only remembered.
   std::set<DeclaredLog*> logs;             ///< Those that name it.
-  std::shared_ptr<const DeclaredBy> by;    ///< The declaration that it was collected for last.
+  std::shared_ptr<const DeclaredBy> by;    ///< The declaration under which it was last collected.
   checkpoint::SourceLife life = checkpoint::SourceLife::kRemembered;
-  int64_t next_look_ns = 0;  ///< For its file, while nobody follows it (monotonic).
+  int64_t next_look_ns = 0;  ///< When to look for its file while nobody follows it (monotonic).
 };
 
 /// Thread: the watch loop.
@@ -72,8 +72,9 @@ class KnownSources {
 
   /// `file` is the newest generation of `id`.
   void add_generation(SourceId id, const checkpoint::FileIdentity& file);
-  /// Forgets the oldest generations that do not exist any more, down to as many as a restart knows:
-  /// a log that is rotated each minute for years must not take memory for each of its files.
+  /// Forgets the oldest generations that do not exist any more, down to as many as are known after
+  /// a restart: a log that is rotated each minute for years must not take memory for each of its
+  /// files.
   void forget_generations(KnownSource& source,
                           const std::function<bool(const checkpoint::FileIdentity&)>& exists);
 

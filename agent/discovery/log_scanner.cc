@@ -83,8 +83,8 @@ void LogScanner::observe(Look& look, const FoundFile& file,
                 parts_.rotation.of_new_source(declaration, file, offset, directory));
 }
 
-// Sources whose log was renamed while nobody looked, and not made anew: the rest is read under the
-// new name, because nobody else would collect it.
+// Finds sources whose log was renamed while nobody looked, and was not created again. The rest is
+// read under the new name, because nobody else would collect it.
 void LogScanner::resume_renamed(Look& look, const WatchDir& directory) {
   if (directory.container_path.empty()) return;
   for (const SourceId id : parts_.known.in_directory(directory.host_path)) {
@@ -103,8 +103,8 @@ void LogScanner::resume_renamed(Look& look, const WatchDir& directory) {
   }
 }
 
-// Logs that were rotated away before anybody looked, or before what was seen of them was stored,
-// and not made anew: only rotated files are left of them.
+// Finds logs that were rotated away before anybody looked at them, or before the checkpoint stored
+// what was seen, and that were not created again: only their rotated files are left.
 void LogScanner::open_rotated_away(Look& look) {
   const Stream stream = look.log.declaration->stream;
   std::set<SourceId> still_there;
@@ -136,7 +136,7 @@ void LogScanner::open_rotated_away(Look& look) {
   look.log.deleted = std::move(still_there);
 }
 
-// Stops at the first file that cannot be opened, because nothing after it may come first.
+// Stops at the first file that cannot be opened: later files must not be read before it.
 void LogScanner::open_in_order(Look& look, const FoundFile& where, SourceId id,
                                const NextGenerations& next) {
   if (!next) {
@@ -186,7 +186,7 @@ void LogScanner::report_problems(const Look& look) {
                look.log.title());
 }
 
-// Where a source begins that nobody has read yet.
+// The offset at which a source begins that was never read.
 uint64_t LogScanner::first_offset(const DeclaredLog& log, const FoundFile& file) const {
   const Declaration& declaration = *log.declaration;
   const bool at_end =

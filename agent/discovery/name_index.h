@@ -53,7 +53,8 @@ class NameIndex {
 
   /// Returns the logs that have to be scanned. Not for kOverflow, which concerns all.
   std::vector<DeclaredLog*> on_event(const DirectoryEvent& event);
-  /// The logs that look at a directory which has changed since the last call, told or not.
+  /// The logs that look at a directory which has changed since the last call, whether or not an
+  /// event reported it.
   std::vector<DeclaredLog*> changed();
   /// The sources whose names were written to, renamed or removed since the last call.
   std::set<SourceId> take_touched() { return std::exchange(touched_, {}); }
@@ -64,7 +65,7 @@ class NameIndex {
     int64_t changed_ns = 0;  // Its ctime as of the last look.
     std::set<DeclaredLog*> logs;
     std::unordered_map<std::string, std::set<SourceId>> names;
-    size_t names_max = 2 * limits::kNamesKnown;  // Beyond it, forget those without a file.
+    size_t names_max = 2 * limits::kNamesKnown;  // Above it, names without a file are forgotten.
     std::string moved_name;                      // The first half of a rename.
     uint32_t moved_cookie = 0;
   };

@@ -68,8 +68,8 @@ NextGenerations Rotation::after_newest(const KnownSource& source, const FoundFil
 }
 
 // Rotated files belong to a new source too if the declaration names them, or if they were written
-// to since an agent runs here: a container may write and rotate before anybody can look, and while
-// no agent is up. Others are history, which is not collected.
+// to after `alive_ns_`: a container may write and rotate before anybody can look, or while no agent
+// runs. Others are history, which is not collected.
 std::optional<std::vector<NamedFile>> Rotation::unread(const Declaration& declaration,
                                                        const FoundFile& file,
                                                        DirectoryLook& look) const {

@@ -1,6 +1,6 @@
-// Decides which file is which generation of which source: here a file is found to have been
-// rotated, and here the order is decided in which a source's files are read. Changes nothing; the
-// caller opens what it is told to.
+// Decides which file is which generation of which source: whether a file has been rotated, and in
+// which order the files of a source are read. Changes nothing; the caller opens the files that it
+// is told to open.
 //
 //   FoundFile, DirectoryLook, KnownSources --> Rotation --> NextGeneration, oldest first
 //
@@ -34,7 +34,7 @@ using NextGenerations = std::optional<std::vector<NextGeneration>>;
 /// Thread: the watch loop.
 class Rotation {
  public:
-  /// What was written before `alive_ns` had been seen by an agent, or is history.
+  /// What was written before `alive_ns` was seen by an agent, or is history.
   Rotation(const KnownSources& sources, int64_t alive_ns)
       : sources_(sources), alive_ns_(alive_ns) {}
 
@@ -57,12 +57,12 @@ class Rotation {
   std::optional<std::vector<NamedFile>> unread(const Declaration& declaration,
                                                const FoundFile& file, DirectoryLook& look) const;
 
-  /// The file in `directory` in which `source`, whose log no longer has its name, goes on: the
-  /// newest generation under another name, or else the newest one that it was rotated to since.
+  /// The file in `directory` in which `source` continues when its log no longer has its name: the
+  /// newest generation under another name, or else the newest file that it was rotated to since.
   std::optional<NamedFile> renamed_to(const KnownSource& source, const Fd& directory,
                                       DirectoryLook& look) const;
 
-  /// The newest of `rotated` if it came after all that is known of `source`; else nullptr.
+  /// The newest of `rotated` if it came after every known generation of `source`; else nullptr.
   const NamedFile* successor(const KnownSource& source,
                              const std::vector<NamedFile>& rotated) const;
 

@@ -88,7 +88,7 @@ VanishedSearch::Vanished VanishedSearch::look(size_t files_max) {
     }
     source.next_look_ns = now + limits::kVanishedLookNs;
     if (!files.is_gone(source.host_path, source.newest)) continue;
-    // What it was rotated to since waits for the next log that declares it.
+    // Files that it was rotated to since then wait for the next log that declares them.
     const auto rotated = files.rotated(source.host_path);
     if (!rotated || rotation_.successor(source, *rotated) != nullptr) continue;
     source.life = after(source.life, checkpoint::SourceEvent::kVanished);

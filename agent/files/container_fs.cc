@@ -140,7 +140,7 @@ void Scan::expand(const PlacePtr& at, size_t index, size_t links_left, size_t de
   }
 }
 
-// `**`: this directory, and those below it that are no symlinks (which could lead in circles).
+// `**`: this directory and those below it, except symlinks, which could lead in circles.
 void Scan::descend(const PlacePtr& at, size_t index, size_t links_left, size_t depth) {
   if (!watch(*at)) return;
   expand(at, index + 1, links_left, depth);

@@ -181,10 +181,9 @@ bool PathWalk::take_directory(Place& child, const HostDir& layer, bool is_upper,
     const OverlayMarks marks = overlay_marks(*directory.fd);
     goes_on = !marks.is_opaque && !marks.is_redirected;
     if (marks.is_redirected) {
-      problem(
-          "The directory " + printable(child.path) +
-          " was renamed in the container (overlay's redirect_dir): what it has from the image is "
-          "not seen.");
+      problem("The directory " + printable(child.path) +
+              " was renamed in the container (overlay's redirect_dir): its files from the image "
+              "are not collected.");
     }
   }
   if (is_upper) {
@@ -195,8 +194,8 @@ bool PathWalk::take_directory(Place& child, const HostDir& layer, bool is_upper,
   return goes_on;
 }
 
-// A file in the upper layer that a lower one has too was copied up from the image, or emptied, or
-// replaced. Only if it still begins with the image's bytes are those not part of the log.
+// A file in the upper layer that a lower one has too was copied up from the image, emptied, or
+// replaced. If it still begins with the image's bytes, those are not part of the log.
 void PathWalk::subtract_image(Entry& entry, const OpenedName& lower) {
   const uint64_t size = lower.facts.size_bytes;
   if (size == 0 || entry.opened.facts.size_bytes < size || !spend(limits::kCompareSteps)) return;

@@ -47,7 +47,7 @@ struct Entry {
   uint32_t owner() const { return place ? place->owner : opened.facts.owner; }
 };
 
-/// Takes what a walk notes on its way; the scan is one.
+/// Receives what a walk notices on its way. The scan implements it.
 class WalkNotes {
  public:
   virtual ~WalkNotes() = default;

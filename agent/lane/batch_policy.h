@@ -16,14 +16,14 @@ class BatchPolicy {
  public:
   BatchPolicy(size_t transaction_bytes, int64_t linger_ns);
 
-  /// A transaction with so many bytes is full.
+  /// A transaction is full at this many bytes.
   size_t transaction_bytes() const { return transaction_bytes_; }
-  /// A transaction that was opened then has gathered for long enough.
+  /// When a transaction that was opened at `opened_ns` has gathered for long enough.
   int64_t due_at_ns(int64_t opened_ns) const { return opened_ns + linger_ns_; }
   /// While a transaction gathers: when to look at the sources again.
   int64_t next_look_ns(int64_t now_ns) const;
 
-  /// A session failed like this. True: batches are smaller now, so waiting would not help.
+  /// A session failed with `trouble`. True: batches are smaller now, so waiting would not help.
   bool shrink(shipper::Trouble trouble, int64_t now_ns);
   /// A transaction was committed: transactions that were made smaller grow back slowly.
   void committed();
@@ -32,7 +32,8 @@ class BatchPolicy {
   size_t session_bytes() const { return session_bytes_; }
   /// Batches cannot get smaller.
   bool one_record_at_a_time() const { return session_bytes_ == 1; }
-  /// A session's batches cannot be made larger, so now and then a new session tries larger ones.
+  /// Whether it is time for a new session with larger batches: those of a running session cannot
+  /// grow.
   bool growth_is_due(int64_t now_ns) const;
   void grow(int64_t now_ns);
 

@@ -1,4 +1,4 @@
-// What made a session fail, as far as the next one can heed it: a batch that is too large for a
+// What made a session fail, as far as the next one can avoid it: a batch that is too large for a
 // topic, a partition that takes nothing, a topic that no transaction may include.
 #pragma once
 
@@ -18,8 +18,8 @@ class Blame {
  public:
   Blame(const Clock& clock, BatchPolicy& batches, Destinations& destinations);
 
-  /// A delivery failed, the first one of its session: that is its cause. Gives the error with which
-  /// the session ends.
+  /// A delivery failed. The first failure in a session is what ended it. Returns the error with
+  /// which the session ends.
   Error delivery_failed(const shipper::Report& report, const Destination& to);
 
   /// The session is over: makes batches smaller or parks the topic that is to blame. `last_call`:
@@ -27,8 +27,8 @@ class Blame {
   /// session can be tried at once.
   bool heed(shipper::Trouble last_call, const std::set<std::string>& topics);
 
-  /// For a while after Kafka barred a topic that it did not name, a transaction holds one topic
-  /// only. Whether a transaction that holds `topics` may include this one.
+  /// Whether a transaction that holds `topics` may include `topic` as well. For a while after Kafka
+  /// barred a topic without naming it, a transaction holds one topic only.
   bool may_join(const std::string& topic, const std::set<std::string>& topics) const;
 
  private:

@@ -1,4 +1,4 @@
-// Hands chunks over to the session of the moment and takes their reports.
+// Hands chunks over to the current session and takes their reports.
 //
 //   SourceReader, OpenTransaction --Chunk--> Feed --> shipper::Session (librdkafka)
 //                 ^--- chunks are free again ---- Report ---'
@@ -42,11 +42,12 @@ class Feed {
   /// One call of flush or commit. Errors: kRetryable: call again.
   Status flush(int timeout_ms);
   Status commit(int timeout_ms);
-  /// A transaction with records of these topics is over.
+  /// A transaction with records of these topics was committed.
   void committed(const std::set<std::string>& topics);
 
-  /// When the memory has been full for so long that nothing can be on its way: many sources have
-  /// filled it with too little for a batch each, and librdkafka lingers. Never while there is room.
+  /// The time at which the lane counts as stalled: its memory has been full for so long that
+  /// nothing can be on its way. Many sources have filled it with too little for a batch each, and
+  /// librdkafka lingers. Never while there is room.
   int64_t stalled_at_ns(int64_t opened_ns) const;
 
  private:

@@ -1,5 +1,6 @@
-// What a lane does between its transactions: stores what waits for none, keeps its offset alive in
-// Kafka, notes that the agent lives, and forgets sources that have been gone for long.
+// What a lane does between its transactions: stores states that wait for no transaction, keeps its
+// offset alive in Kafka, records that the agent is alive, and forgets sources that have been gone
+// for long.
 #pragma once
 
 #include <cstdint>
@@ -27,7 +28,7 @@ class Housekeeping {
   /// Whatever is due now. Does nothing while a transaction is open. Errors: those of the store and
   /// of OpenTransaction.
   Status tend();
-  /// An offset was committed: it lives for another while.
+  /// An offset was committed: Kafka keeps it for another period.
   void offset_committed() { offset_committed_ns_ = setup_.clock.monotonic_ns(); }
 
  private:

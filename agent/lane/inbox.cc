@@ -68,7 +68,7 @@ Status Inbox::apply(const ToLane& message) {
   return ok();
 }
 
-// A source that was let go and comes back resumes at what the store holds, so the store must hold
+// A source that was let go and comes back resumes at the stored position, so the store must hold
 // what was delivered.
 Status Inbox::confirm_for(SourceId source) {
   if (sources_.find(source) != nullptr) return ok();

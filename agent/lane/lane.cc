@@ -120,7 +120,7 @@ void Lane::wait_for_work() {
   sooner(sources_.scheduler().next_wake_ns());
   if (!inbox_.all_applied()) sooner(now + limits::kRetryNsMax);
   if (!open.is_open) {
-    // A time that is over does not wake us again and again: it was heeded.
+    // A retry time that has passed was handled already; it must not wake the lane over and over.
     if (ledger_.any_waiting() && ledger_.retry_at_ns() > now) sooner(ledger_.retry_at_ns());
     if (sources_.moved().any_drifted()) sooner(housekeeping_.next_settle_ns());
   } else {

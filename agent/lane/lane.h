@@ -1,10 +1,9 @@
 // A lane ships its sources: reads them, streams their records into one open Kafka transaction, and
 // moves the checkpoint only by the delivery protocol (docs/internals.md).
 //
-//   watch loop --ToLane--> Inbox --> Sources --> SourceReader --> OpenTransaction --> Feed -->
-//   Kafka
-//                                                                       |
-//                                                     PREPARE (durable) -> offset -> commit
+//   watch loop --ToLane--> Inbox -> Sources -> SourceReader -> OpenTransaction -> Feed -> Kafka
+//                                                                    |
+//                                                  PREPARE (durable) -> offset -> commit
 //
 // Crash-only: whatever fails, the session is destroyed, the sources go back to their confirmed
 // positions, and the lane starts as after a kill -9 (TakeOver).

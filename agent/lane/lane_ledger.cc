@@ -8,7 +8,7 @@
 namespace longshore::agent {
 namespace {
 
-// Event first: what is grepped for is the reason.
+// The reason comes first, because operators grep for it.
 void log_loss(const LedgerEntry& entry, const SourceSpec& spec) {
   const bool length_known = entry.start != entry.end;
   spdlog::warn("{}: {} of {}, {} {}: {}", entry.reason,

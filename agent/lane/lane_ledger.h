@@ -1,5 +1,6 @@
-// The ledger's part in a lane's transactions: what happened to bytes beside their records. It goes
-// to the ledger's topic with those records, and into the checkpoint with their states.
+// The ledger's part in a lane's transactions: entries about what happened to bytes, besides the
+// records themselves. They go to the ledger's topic with those records, and into the checkpoint
+// with their states.
 //
 //   Tail --take_events()--> LaneSource.ledger --+
 //   store: entries that no transaction shipped --+--> records of transaction N, rows of PREPARE N

@@ -53,7 +53,7 @@ struct LaneSetup {
   Mailbox<ToWatch>& outbox;
   LaneProgress& progress;
 
-  /// Before a call that is to be repeated is made again.
+  /// Waits a moment before a call is repeated.
   void pause() const { waiter.wait(clock.monotonic_ns() + limits::kCallAgainNs, {}); }
 };
 

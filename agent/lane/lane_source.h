@@ -15,14 +15,14 @@
 
 namespace longshore::agent {
 
-/// When a source is looked at next. The Scheduler's.
+/// When a source is looked at next. Only the Scheduler changes it.
 struct Turn {
   bool is_ready = false;   ///< Stands in the ring.
   int64_t wake_at_ns = 0;  ///< Comes back into the ring then; 0: when something happens to it.
   uint64_t wake_order = 0;
 };
 
-/// Where its state stands beside the confirmed one. MovedSources' to change.
+/// How its state relates to the confirmed one. Only MovedSources changes it.
 enum class Ahead : uint8_t {
   kNo,
   kDrifted,  ///< Its state advanced outside a transaction; there is nothing to ship.

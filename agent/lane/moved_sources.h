@@ -45,7 +45,7 @@ class MovedSources {
     return states;
   }
 
-  /// No source is ahead any more. Gives all() as it was.
+  /// No source is ahead any more. Returns all() as it was.
   std::vector<LaneSource*> clear() {
     for (LaneSource* const source : moved_) source->ahead = Ahead::kNo;
     for (LaneSource* const source : std::exchange(drifted_, {})) source->ahead = Ahead::kNo;

@@ -17,7 +17,7 @@ class NewSources {
   explicit NewSources(checkpoint::Store& store) : store_(store) {}
 
   void add(checkpoint::SourceRow row) { rows_.push_back(std::move(row)); }
-  /// It begins there, and `entries` say so in the ledger.
+  /// A source begins at `at`, and `entries` record that in the ledger.
   void begins(checkpoint::PreparedSource at, std::vector<LedgerEntry> entries) {
     begun_.push_back({std::move(at), std::move(entries)});
   }

@@ -121,7 +121,7 @@ bool OpenTransaction::is_too_late(int64_t give_up_ns) const {
   return setup_.clock.monotonic_ns() >= give_up_ns || inbox_.out_of_time();
 }
 
-// Until every record of the transaction is answered for.
+// Flushes until every record of the transaction is answered for.
 Status OpenTransaction::flush() {
   const int64_t give_up_ns = setup_.clock.monotonic_ns() + limits::kGiveUpNs;
   while (feed_.any_outstanding()) {

@@ -1,9 +1,8 @@
 // The open transaction of a lane: from its first record to its commit, or until it is given up.
 //
 //   SourceReader --add()--> [ records with Kafka, sources moved ] --close()--> PREPARE (durable)
-//                                          |                        -> offset -> commit ->
-//                                          confirmed
-//                                          '--give_up(): as if it had never begun
+//                                 |                         -> offset -> commit -> confirmed
+//                                 '--give_up(): as if it had never begun
 #pragma once
 
 #include <cstdint>
@@ -46,13 +45,14 @@ class OpenTransaction {
   /// Adds what was read of a source; begins a transaction when none is open.
   Status add(LaneSource& source, shipper::Chunk& chunk);
   bool may_include(const std::string& topic) const { return blame_.may_join(topic, state_.topics); }
-  /// A round over the sources is over.
+  /// A round over the sources has ended.
   void note_round(Scheduler::Round round, int64_t next_look_ns);
 
   /// Ships the ledger, flushes, and runs the delivery protocol to its end: all sources that moved
   /// are confirmed. REQUIRES: is_open().
   Status close();
-  /// Gives the transaction up, with its session: its sources go back to their confirmed positions.
+  /// Gives the transaction up, with its session: its sources go back to their confirmed
+  /// positions.
   void give_up();
 
   /// Commits the confirmed offset in a transaction without records. REQUIRES: none is open.

@@ -2,8 +2,7 @@
 //
 //   something happened --make_ready()--> [ ring ] --next()--> a turn
 //                                           ^                  |-- make_ready(): there may be more
-//                                           |                  |-- wait_for_...(): not in this
-//                                           round
+//                                           |                  |-- wait_for_...(): not this round
 //                                           +--- wake_due() <--+-- wake_at(): at that time
 //                                                              +-- otherwise it is idle
 //
@@ -24,7 +23,7 @@ namespace longshore::agent {
 /// Thread: its lane's.
 class Scheduler {
  public:
-  /// To the end of the ring; no effect when it is in there. It no longer waits for a time.
+  /// Puts it at the end of the ring, unless it is in the ring. It no longer waits for a time.
   void make_ready(LaneSource& source);
   bool has_ready() const { return !ring_.empty(); }
   /// The first of the ring, taken out of it; null: none is ready.
@@ -38,8 +37,8 @@ class Scheduler {
     bool room_missing = false;
     bool transaction_missing = false;
   };
-  /// Puts back the sources that waited in this round, and tells whether there were any: to the end
-  /// those without room, to the front those that the next transaction begins with.
+  /// Puts back the sources that waited in this round, and tells whether there were any. Those
+  /// without room go to the end, those that the next transaction begins with to the front.
   Round end_round();
 
   /// Makes it ready at `at_ns`.

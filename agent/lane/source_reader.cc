@@ -57,7 +57,7 @@ Status SourceReader::read_ready() {
 
 Status SourceReader::take_turn(LaneSource& source, bool& ends_round) {
   Scheduler& scheduler = sources_.scheduler();
-  // While stopping only deleted files are read: what is left of them stands nowhere else.
+  // While stopping, only deleted files are read, because their unread bytes exist nowhere else.
   if (inbox_.stopping() && !source.tail.holds_deleted()) return ok();
   if (source.tail.life() != checkpoint::SourceLife::kVanished && !find_destination(source))
     return ok();
@@ -128,7 +128,7 @@ Status SourceReader::read(LaneSource& source, bool& produced) {
     return transaction_.add(source, *chunk);
   }
   feed_.chunks().give_back_unused(*chunk);
-  // What the ledger is told is shipped as records are; a state alone can wait for records.
+  // Ledger entries are shipped as records are; a state alone can wait for records.
   if (!transaction_.is_open() && source.ledger.empty()) {
     sources_.moved().drift(source);
     return ok();

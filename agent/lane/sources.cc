@@ -88,8 +88,8 @@ Status Sources::opened(const SourceOpened& message) {
   return ok();
 }
 
-// Where it begins is stored soon, and the ledger is told with it. Once it has begun its state may
-// have advanced, and counts only with the transaction that ships what was read.
+// Stores soon where the source begins, together with its ledger entry. Once it has begun, its state
+// may have advanced, and counts only with the transaction that ships what was read.
 void Sources::begin(LaneSource& source) {
   if (source.tail.begun()) return;
   source.tail.begin();

@@ -83,8 +83,9 @@ class Sources {
   Scheduler scheduler_;
   MovedSources moved_;
   NewSources unstored_;
-  // Let go in this life, after their deleted files were read to the end: a log that is made anew
-  // has lost nothing then. Not stored: nobody knows what comes and goes while no agent runs.
+  // Sources that were let go in this run of the agent after their deleted files were read to the
+  // end: if such a log is created again, it has lost nothing. Not stored, because nobody knows what
+  // comes and goes while no agent runs.
   std::unordered_set<SourceId> read_whole_;
   uint64_t bytes_seen_ = 0;
 };

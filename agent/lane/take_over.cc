@@ -76,7 +76,7 @@ Status TakeOver::check_cluster() {
                      ". If that is meant, start once with --new-cluster=continue (resume at the "
                      "stored positions) or --new-cluster=restart (send all files again)."};
   }
-  spdlog::warn("lane {}: the Kafka cluster is {} now, it was {}: {}, as --new-cluster says",
+  spdlog::warn("lane {}: the Kafka cluster has changed to {} from {}: {}, as --new-cluster says",
                options.lane.value, id.value(), stored.value(),
                restart ? "sending all files again" : "resuming at the stored positions");
   if (!restart) return setup_.store.set_value("cluster_id", id.value());
@@ -105,8 +105,8 @@ Status TakeOver::check_checkpoint_topic() {
                "Trying again."};
 }
 
-// The group's offset. `stable`: while a transaction of our predecessor is still pending, it is
-// asked for again and again.
+// The committed offset of the group. With `stable` it asks again and again while a transaction of
+// our predecessor is still pending.
 Result<checkpoint::CommittedOffset> TakeOver::committed_offset(bool stable) {
   const int64_t began_ns = setup_.clock.monotonic_ns();
   bool logged = false;
@@ -169,7 +169,7 @@ Status TakeOver::ledger_prepared(const std::string& reason, const std::string& d
   return entries.empty() ? ledger_lane(event, reason, detail) : setup_.store.append_ledger(entries);
 }
 
-// An entry about the whole lane: nobody knows which sources are concerned.
+// An entry about the whole lane, because it is not known which sources are affected.
 Status TakeOver::ledger_lane(LedgerEvent event, const std::string& reason,
                              const std::string& detail) {
   return setup_.store.append_ledger({{.time_ns = setup_.clock.wall_ns(),
@@ -182,12 +182,14 @@ Status TakeOver::ledger_lane(LedgerEvent event, const std::string& reason,
                                       .event = event}});
 }
 
-// Kafka acknowledged a transaction and lost it before the store was told: our sources are ahead.
+// Kafka acknowledged a transaction and lost it before the store confirmed it: our sources are
+// ahead.
 Status TakeOver::reload_unconfirmed() {
   return delivered_.is_unconfirmed ? sources_.reload() : ok();
 }
 
-// Logged and entered once, however often the rest of the recovery has to be tried.
+// Logs the doubt and enters it into the ledger once, however often the rest of the recovery is
+// tried.
 Status TakeOver::note_doubt(const checkpoint::Recovery& recovery, const char* reason) {
   if (noted_doubt_ == recovery.reason) return ok();
   spdlog::error("lane {}: {}: {}", setup_.options.lane.value, reason, recovery.reason);

@@ -1,5 +1,6 @@
-// The start of every session, the first one and each after a failure: the checkpoint and Kafka are
-// compared before anybody is fenced, and nothing is shipped before the recovery table was applied.
+// The start of every session, the first one and each after a failure. Compares the checkpoint with
+// Kafka before it fences a predecessor, and ships nothing before the recovery table has been
+// applied.
 //
 //   cluster -> checkpoint topic -> offset -> take the transactional id over -> stable offset
 //           -> recovery table (checkpoint/recovery.h) -> resume

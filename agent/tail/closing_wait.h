@@ -23,8 +23,8 @@ class ClosingWait {
   void reopen() { over_ = false; }
   void grew(int64_t now_ns) { grew_at_ns_ = now_ns; }
 
-  /// The file was read as far as it goes and has a successor. Gives when to ask again; 0: the wait
-  /// is over.
+  /// The file was read as far as it goes and has a successor. Returns when to ask again; 0: the
+  /// wait is over.
   int64_t ask_again_ns(int fd, int64_t now_ns) {
     // A writer that was quiet for long still has to learn of the rotation.
     if (followed_at_ns_ == 0) followed_at_ns_ = now_ns;

@@ -1,6 +1,6 @@
 // A log that was truncated, or written anew, under its inode. Rotation by copytruncate copies the
-// log first, so its unread rest may still be in the copy: the tail asks for one, and goes on
-// without if no answer comes in time.
+// log first, so its unread rest may still be in the copy. The tail asks for that copy, and goes on
+// without one if no answer comes in time.
 //
 //   overlap differs --> wish --LookForCopy--> watch loop --CopyFound--> answer --> copy, or restart
 #pragma once
@@ -29,18 +29,19 @@ class Copytruncate {
  public:
   Copytruncate(Cursor& cursor, LedgerNotes& notes) : cursor_(cursor), notes_(notes) {}
 
-  /// Whether a copy is wanted; true once a truncation.
+  /// Whether a copy is wanted; true once for each truncation.
   bool take_wish() { return std::exchange(wished_, false); }
   /// `copy` may be null: there is none.
   void answer(std::shared_ptr<const OpenFile> copy);
 
-  /// The file is truncated: whether it is known how to go on. Asks for a copy the first time.
+  /// The file is truncated. Returns whether it is decided how to go on; asks for a copy the first
+  /// time.
   bool decided(int64_t now_ns);
   /// When it will be decided even without an answer.
   int64_t deadline_ns() const { return deadline_ns_; }
   /// The copy that holds what was read, or null. REQUIRES: decided().
   std::shared_ptr<const OpenFile> take_copy();
-  /// The file is as it was read: nothing is asked.
+  /// The file is as it was read after all: no copy is wanted any more.
   void forget();
 
   /// Without a copy: the rest that the file was seen to have is lost, and the file begins a new

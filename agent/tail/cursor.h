@@ -2,8 +2,7 @@
 // moves below, or not at all:
 //
 //   file     0 ... [ mark ][ mark ][overlap] offset ->          what is read next
-//   stream   base ................. covered ... base + offset   covered: where the next record
-//   begins
+//   stream   base ................. covered ... base + offset   covered: start of the next record
 //
 // The marks and the overlap prove which bytes stand before the offset. After every move the marks
 // end at the offset, and `covered` is at most base + offset.
@@ -72,13 +71,13 @@ class Cursor {
   /// A record was made, so the flag of the gap before it is used up.
   void gap_shipped() { state_.gap_pending = false; }
 
-  /// Passes over the file's bytes up to `end_offset`, which cannot be read. Gives what is lost.
+  /// Passes over the file's bytes up to `end_offset`, which cannot be read. Returns what is lost.
   /// REQUIRES: it lies after the offset.
   Range skip(uint64_t end_offset);
   /// Passes over the rest that the file was seen to have and has no longer: the stream goes on
-  /// after it, the offset stays. Gives what is lost.
+  /// after it, the offset stays. Returns what is lost.
   Range lose_unread();
-  /// An unknown amount is missing here. Gives its place.
+  /// An unknown amount is missing here. Returns its place.
   Range lose_unknown();
 
   /// Goes on at `offset` of the same file with its proof. Positions never go back: what is read

@@ -25,7 +25,7 @@ class Loss {
   /// Generations between this one and its predecessor were never seen.
   void generations_unseen();
 
-  /// Reading at `at_offset` failed. Gives when to read again (monotonic ns); after a minute of
+  /// Reading at `at_offset` failed. Returns when to read again (monotonic ns); after a minute of
   /// failures it passes over the rest of the unreadable block and gives 0.
   int64_t read_failed(const Error& error, uint64_t at_offset, int64_t now_ns);
   void read_succeeded() { failing_since_ns_ = 0; }

@@ -37,8 +37,8 @@ Result<bool> PowerLoss::resume(int fd) {
   }
   if (Status looked = behind_->look_on(fd); !looked) return looked.error();
   if (!behind_->done()) return false;
-  // What stands before the zeros is as it was only if the power was lost once: after an earlier
-  // loss it may have been written anew.
+  // The bytes before the zeros are unchanged only if the power was lost once: after an earlier loss
+  // they may have been written anew.
   const bool by_zeros = behind_->found() && cursor_.boot() == boots_.before;
   const Status resumed =
       by_zeros ? resume_after_zeros(fd, *behind_) : resume_at_line(fd, behind_->from());
@@ -106,7 +106,7 @@ Result<bool> PowerLoss::look_ahead(int fd, size_t window_bytes, bool has_next) {
       offset > ahead_->begin()) {
     ahead_ = std::make_unique<ZeroSearch>(cursor_.file(), offset, size);
   }
-  // Beyond the window: a line that fills it has to be taken in parts.
+  // Searches beyond the window, because a line that fills the window has to be taken in parts.
   if (ahead_->begin() <= offset + window_bytes) {
     if (Status looked = ahead_->look_on(fd); !looked) return looked.error();
   }
@@ -136,8 +136,8 @@ void PowerLoss::resume_at(uint64_t offset, Proof proof) {
   behind_.reset();
 }
 
-// The file is as it was up to `proven`. The bytes from there to `offset` are marked as they are
-// now, so that what was passed over is no loss of the next time.
+// The file is unchanged up to `proven`. The bytes from there to `offset` are marked as they are
+// now, so that the next check does not report the bytes that were passed over as a new loss.
 Result<Proof> PowerLoss::prove(int fd, uint64_t offset, uint64_t proven) const {
   checkpoint::MarkList marks = cursor_.marks();
   const uint64_t kept = std::min(offset, proven);

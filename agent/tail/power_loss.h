@@ -29,7 +29,7 @@ class PowerLoss {
 
   uint64_t this_boot() const { return boots_.now; }
 
-  /// The file's overlap was found as it was read: whatever changes it now is no power loss.
+  /// The file's overlap was found unchanged: whatever changes it from now on is no power loss.
   void found_intact() { intact_ = cursor_.file(); }
   /// Whether the host going down explains that the overlap is not as it was read.
   bool explains_change() const { return rebooted() && intact_ != cursor_.file(); }
@@ -41,12 +41,12 @@ class PowerLoss {
   /// again soon. Errors: kRetryable; nothing moved.
   Result<bool> resume(int fd);
 
-  /// Before anything is read: whether all that was seen after the offset is there, and where zeros
-  /// begin, at least as far as a window of `window_bytes`. True: the file is shorter than it was,
-  /// and the ledger was told. The file counts as seen in this boot once all of it was looked at,
-  /// unless it `has_next`. Errors: kRetryable.
+  /// Called before anything is read. Checks whether all that was seen after the offset is still
+  /// there, and where zeros begin, at least as far as a window of `window_bytes`. True: the file is
+  /// shorter than it was, and the ledger has an entry about it. The file counts as seen in this
+  /// boot once all of it was looked at, unless it `has_next`. Errors: kRetryable.
   Result<bool> look_ahead(int fd, size_t window_bytes, bool has_next);
-  /// How many bytes after the offset are certainly none of the zeros.
+  /// How many bytes after the offset certainly come before any zeros of a power loss.
   uint64_t clear_bytes() const;
   /// Whether a run of zeros, known whole, follows the clear bytes; else more is to be looked at.
   bool zeros_follow() const { return ahead_ != nullptr && ahead_->done(); }

@@ -143,7 +143,7 @@ Result<FillOutcome> Tail::read_on(const Generation& generation, shipper::Chunk& 
   }
 }
 
-// `read` is what the window's bytes are a part of: the overlap stands before them.
+// `read` contains the window's bytes, with the overlap before them.
 FillOutcome Tail::decode(const Window& window, std::string_view read, shipper::Chunk& chunk,
                          shipper::RecordEncoder& encoder) {
   if (window.bytes.empty()) return FillOutcome::kDrained;

@@ -71,7 +71,7 @@ class Tail {
   /// The deleted file is over the budget of deleted files: its unread rest is given up.
   void give_up(const checkpoint::FileIdentity& identity) { generations_.give_up(identity); }
 
-  /// Whether its file was truncated and a copy of it is wanted; true once a truncation.
+  /// Whether its file was truncated and a copy of it is wanted; true once for each truncation.
   bool take_copy_wish() { return copytruncate_.take_wish(); }
   /// The copy, or null. Without an answer the tail goes on by itself after a while.
   void add_copy(std::shared_ptr<const OpenFile> copy) { copytruncate_.answer(std::move(copy)); }

@@ -14,7 +14,7 @@ namespace {
 
 // The first offset from `offset` on that may hold data: `offset` itself, or the end of a hole.
 Result<uint64_t> hole_end(int fd, uint64_t offset) {
-  // Asked first: what is appended meanwhile is no hole.
+  // The size is read first, because bytes that are appended meanwhile are no hole.
   const auto facts = checkpoint::file_facts(fd);
   if (!facts) return facts.error();
   const off_t data = ::lseek(fd, static_cast<off_t>(offset), SEEK_DATA);

@@ -1,6 +1,6 @@
-// Looks for a run of zeros in a file, which a power loss leaves where bytes were. Whoever wrote the
-// file decides how much there is to look at, so each call looks at a bounded piece: a hole is
-// passed at once, and the next call goes on where this one stopped.
+// Looks for a run of zeros in a file, which a power loss leaves where bytes were. The file's writer
+// decides how much there is to search, so each call searches a bounded piece. It skips a hole at
+// once, and the next call goes on where this one stopped.
 #pragma once
 
 #include <cstdint>
