@@ -79,9 +79,9 @@ class Store {
   /// row: ASCII, at most 100 bytes. REQUIRES: number == confirmed + 1, or == prepared + 1 when N-1
   /// is known to be committed.
   virtual Result<std::string> prepare(const Prepare& prepare) = 0;
-  /// The prepared transaction is confirmed.
+  /// Confirms the prepared transaction.
   virtual Status confirm(LaneId lane) = 0;
-  /// The prepared transaction, with its ledger entries, never happened.
+  /// Undoes the prepared transaction and its ledger entries.
   virtual Status drop_prepared(LaneId lane) = 0;
   /// Returns to the state of `confirmed` - 1, whose digest becomes the confirmed one.
   virtual Status step_back(LaneId lane) = 0;

@@ -1,6 +1,7 @@
-// The ledger: what became of every byte of a source that is not simply a record. An entry is born
-// with the transaction that carries the records it speaks of, is stored with its PREPARE, and is
-// shipped inside it, so that Kafka's reader sees it once and never before those records.
+// The ledger records what happened to the bytes of a source, besides the records themselves. An
+// entry is born with the transaction that carries the records it is about, is stored with its
+// PREPARE, and is shipped inside it, so that a reader of Kafka sees it once and never before those
+// records.
 #pragma once
 
 #include <cstdint>

@@ -43,7 +43,7 @@ inline constexpr size_t kScanDirectoriesMax = 1'024;    ///< Watched, and held o
 inline constexpr size_t kScanDepthMax = 16;             ///< Directories below a `**`.
 inline constexpr size_t kScanProblemsMax = 20;          ///< Sentences kept.
 inline constexpr size_t kImageCompareBytes = 32 << 10;  ///< At each end of an image's part.
-inline constexpr size_t kCompareSteps = 16;             ///< One comparison counts as so many.
+inline constexpr size_t kCompareSteps = 16;             ///< One comparison counts as this many.
 inline constexpr size_t kPrintableBytesMax = 300;       ///< Of a name in a message.
 inline constexpr int kOpenAttemptsMax = 8;              ///< While renames race with openat2.
 inline constexpr size_t kProcFileBytesMax = 16 << 20;   ///< A mount table, for one.
@@ -62,7 +62,7 @@ inline constexpr size_t kDirectoryEntriesMax = 200'000;  ///< Read in one listin
 inline constexpr int kListingsMax = 10;     ///< Until two agree on the rotated files of a log.
 inline constexpr int kFindListingsMax = 2;  ///< A file may be missed by one while it is renamed.
 inline constexpr size_t kNamesKnown = 64;   ///< In one directory, before names are checked.
-inline constexpr int64_t kLivelyNs = 10'000'000'000;  ///< For so long each write keeps it lively.
+inline constexpr int64_t kLivelyNs = 10'000'000'000;  ///< A write keeps a file lively this long.
 inline constexpr size_t kSweepTurns = 6;  ///< Sweeps until each quiet file had its turn.
 
 // A chunk: what one turn of the scheduler hands to one partition, a quarter of a batch. What is
@@ -202,8 +202,8 @@ inline constexpr int kArchivePublishMs = 6'000;
 inline constexpr int kArchiveCloseMs = 2'000;
 inline constexpr int kArchiveEndMs = 9'000;
 static_assert(kArchivePublishMs + kArchiveCloseMs < kArchiveEndMs);
-inline constexpr int64_t kPublishRetryFirstNs = 200'000'000;   ///< Before a refused file is
-inline constexpr int64_t kPublishRetryLastNs = 5'000'000'000;  ///< published again, and at most.
+inline constexpr int64_t kPublishRetryFirstNs = 200'000'000;   ///< First wait to publish again.
+inline constexpr int64_t kPublishRetryLastNs = 5'000'000'000;  ///< Longest such wait.
 inline constexpr int kSettleRetryMs = 500;              ///< Between attempts while it is away.
 inline constexpr int64_t kSettleNs = 60'000'000'000;    ///< A rebalance waits this long for it.
 inline constexpr size_t kSpoolGatherBytes = 128 << 10;  ///< Lines of a file before packing.

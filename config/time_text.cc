@@ -50,7 +50,7 @@ void write_second(int64_t seconds, char* at) {
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
-// The number that two digits make; more than 99 if they are none.
+// The number that two digits form; more than 99 if they are not digits.
 unsigned two_digits(const char* at) {
   const unsigned tens = static_cast<unsigned char>(at[0]) - unsigned{'0'};
   const unsigned ones = static_cast<unsigned char>(at[1]) - unsigned{'0'};
@@ -73,7 +73,7 @@ struct Moment {
   int64_t seconds = 0, ns = 0;
 };
 
-// Every line of a container's log has a time: this is read once a line.
+// Every line of a container's log has a time, so this runs once for each line.
 bool read_rfc3339(std::string_view text, unsigned hour_max, Moment& moment) {
   if (text.size() <= kShape.size()) return false;
   const char* const begin = text.data();
@@ -108,7 +108,7 @@ bool read_rfc3339(std::string_view text, unsigned hour_max, Moment& moment) {
   return true;
 }
 
-// Completes the beginning of a time to RFC 3339; what cannot be completed stays wrong.
+// Completes the beginning of a time to RFC 3339; text that cannot be completed stays invalid.
 std::string completed(std::string_view text) {
   constexpr size_t kDateBytes = 10, kHourBytes = 13, kMinuteBytes = 16;
   const size_t zone_at = std::min(text.find_first_of("Zz+-", kDateBytes), text.size());

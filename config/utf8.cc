@@ -11,8 +11,8 @@ namespace {
 
 constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
 
-// What may follow a lead byte: how many bytes, and the range of the first of them, which is
-// narrower where longer forms, surrogates and what lies beyond U+10FFFF are shut out.
+// What may follow a lead byte: how many bytes, and the range of the first of them. The range is
+// narrower where it excludes overlong forms, surrogates, and code points beyond U+10FFFF.
 struct Lead {
   size_t followers = 0;
   uint8_t first_min = 0x80, first_max = 0xBF;

@@ -21,7 +21,7 @@ constexpr char kUsage[] =
     "Usage: longshore checkpoint ls|adopt|forget [flags]\n\n"
     "  ls      list what the state directory holds: lanes, sources and their positions, the "
     "ledger\n"
-    "  adopt   after a refusal: take over the number that Kafka holds, keep the local positions\n"
+    "  adopt   after a refused start: take over Kafka's number, keep the local positions\n"
     "  forget  forget sources: a file that still exists is sent again from its beginning\n\n"
     "'longshore checkpoint ls --help' and so on list the flags.\n";
 
@@ -140,7 +140,7 @@ int run_forget(const Words& arguments) {
 }
 
 int run_adopt(const Words& arguments) {
-  Line line("adopt", "Takes over Kafka's transaction number of a lane and keeps local positions.",
+  Line line("adopt", "Takes over Kafka's transaction number for a lane and keeps local positions.",
             "  longshore checkpoint adopt --lane 0 --brokers kafka1:9092\n");
   std::optional<uint32_t> lane;
   KafkaFlags flags;

@@ -136,8 +136,8 @@ void Discovery::sweep() {
     post_(file.lane, FileGivenUp{file.source, file.file});
   }
   for (DeclaredLog* log : names_.changed()) log->dirty = true;
-  // No event reports every change in these: the storage driver does not show their files yet, or
-  // there was no watch left.
+  // Events do not report every change of these logs: their scan found no directory yet, or a watch
+  // or a descriptor was missing.
   for (DeclaredLog* log : logs_.unwatched()) {
     log->dirty = true;
     for (const SourceId id : log->sources) held_.keep_lively(id, now);

@@ -81,7 +81,7 @@ class Discovery {
   int64_t settle();
   /// Compares open files and watched directories with what was last seen of them. Each call checks
   /// the directories, the files that were written to in the last ten seconds, deleted files, and
-  /// files that no event reports. It checks every other file once in kSweepTurns calls.
+  /// files that no event reports. The remaining files are checked once in kSweepTurns calls.
   void sweep();
 
   /// The number of sources that are followed.

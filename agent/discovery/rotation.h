@@ -53,7 +53,8 @@ class Rotation {
   NextGenerations of_new_source(const Declaration& declaration, const FoundFile& file,
                                 uint64_t offset, DirectoryLook& look) const;
 
-  /// What `file` was rotated to and nobody has read, oldest first; see of_new_source().
+  /// The files that `file` was rotated to and that nobody has read, oldest first; see
+  /// of_new_source().
   std::optional<std::vector<NamedFile>> unread(const Declaration& declaration,
                                                const FoundFile& file, DirectoryLook& look) const;
 

@@ -1,5 +1,5 @@
-// Looks for the files of sources that the checkpoint knows and no declared log names: those that no
-// longer exist have vanished, and what was unread of them is lost.
+// Looks for the files of sources that the checkpoint knows and no declared log names. Sources whose
+// files no longer exist have vanished, and their unread bytes are lost.
 #pragma once
 
 #include <cstdint>
@@ -27,8 +27,8 @@ class VanishedSearch {
         rotation_(rotation),
         clock_(clock) {}
 
-  /// Each call returns what has vanished since it was last looked for, each source once. Looks for
-  /// one file once in kVanishedLookNs, and for `files_max` files at most.
+  /// Each call returns the sources that have vanished since they were last looked for, each source
+  /// once. Looks for one file once in kVanishedLookNs, and for `files_max` files at most.
   Vanished look(size_t files_max);
 
  private:

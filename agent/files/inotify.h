@@ -1,5 +1,5 @@
-// Watches directories through inotify itself, because libuv does not report that its queue
-// overflowed. Writes come through a second instance: a name that appears or is renamed must be
+// Watches directories through inotify itself, because libuv does not report when its queue
+// overflows. Writes come through a second instance: a name that appears or is renamed must be
 // handled at once, while writes, of which there are many more, can be gathered.
 #pragma once
 

@@ -182,8 +182,8 @@ bool PathWalk::take_directory(Place& child, const HostDir& layer, bool is_upper,
     goes_on = !marks.is_opaque && !marks.is_redirected;
     if (marks.is_redirected) {
       problem("The directory " + printable(child.path) +
-              " was renamed in the container (overlay's redirect_dir): its files from the image "
-              "are not collected.");
+              " was renamed in the container (overlay's redirect_dir): its content from the "
+              "image is not seen.");
     }
   }
   if (is_upper) {

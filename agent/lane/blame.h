@@ -18,8 +18,8 @@ class Blame {
  public:
   Blame(const Clock& clock, BatchPolicy& batches, Destinations& destinations);
 
-  /// A delivery failed. The first failure in a session is what ended it. Returns the error with
-  /// which the session ends.
+  /// Records the first failed delivery of a session, which is why the session ends. Returns the
+  /// error with which it ends.
   Error delivery_failed(const shipper::Report& report, const Destination& to);
 
   /// The session is over: makes batches smaller or parks the topic that is to blame. `last_call`:

@@ -41,7 +41,7 @@ class ChunkPool {
     ++lent_chunks_;
   }
 
-  /// Every record of it was reported. Only the first call counts: several reports may name it.
+  /// Every record of `chunk` was reported. Several reports may name it; only the first call counts.
   void give_back(shipper::Chunk& chunk) {
     if (chunk.lent_bytes == 0) return;
     lent_bytes_ -= std::exchange(chunk.lent_bytes, 0);

@@ -45,7 +45,7 @@ Status Destinations::look_up(const std::string& name, Topic& topic, int64_t now_
   }
   const int64_t wait_ns = topic.missing.next();
   topic.parked_until_ns = now_ns + wait_ns;
-  spdlog::warn("topic {} cannot be used, its logs wait: {} Trying again in {} s.", name,
+  spdlog::warn("topic {} cannot be used, so its logs wait: {} Trying again in {} s.", name,
                count.error().message, wait_ns / kSecondNs);
   return count.error();
 }
@@ -96,7 +96,7 @@ void Destinations::topic_failed(const std::string& name, const std::string& why,
   topic.partitions = 0;
   const int64_t wait_ns = topic.barred.next();
   topic.parked_until_ns = now_ns + wait_ns;
-  spdlog::warn("topic {} cannot be used, its logs wait: {} Trying again in {} s.", name, why,
+  spdlog::warn("topic {} cannot be used, so its logs wait: {} Trying again in {} s.", name, why,
                wait_ns / kSecondNs);
 }
 

@@ -88,8 +88,9 @@ Status Sources::opened(const SourceOpened& message) {
   return ok();
 }
 
-// Stores soon where the source begins, together with its ledger entry. Once it has begun, its state
-// may have advanced, and counts only with the transaction that ships what was read.
+// Notes where the source begins, to be stored soon together with its ledger entry. Once it has
+// begun, its state may have advanced, and counts only with the transaction that ships what was
+// read.
 void Sources::begin(LaneSource& source) {
   if (source.tail.begun()) return;
   source.tail.begin();
@@ -193,7 +194,7 @@ void Sources::rewind() {
 }
 
 Status Sources::reload() {
-  // Sources that begin at a place which the store does not know begin anew.
+  // Sources whose beginning is not stored yet begin anew.
   unstored_.forget_begun();
   for (auto& [id, source] : sources_) {
     auto stored = store_.source(id);
@@ -212,7 +213,7 @@ void Sources::let_go(LaneSource& source) {
   const SourceSpec& spec = *source.spec;
   const SourceLife life = source.tail.life();
   if (after(life, SourceEvent::kForgotten) == SourceLife::kGone) {
-    // Through put_sources: the retention of a deleted file's state counts from here.
+    // Through put_sources: the retention of a deleted file's state starts here.
     unstored_.add(row_of(spec, clock_.wall_ns(), clock_.wall_ns()));
     if (read_whole_.size() >= limits::kReadWholeMax) read_whole_.clear();
     if (life == SourceLife::kDeleted) read_whole_.insert(spec.id);

@@ -52,7 +52,7 @@ class Sources {
 
   /// The open transaction is confirmed with these states, in the order of moved().all().
   void confirmed(const std::vector<checkpoint::PreparedSource>& states);
-  /// Everything since the last confirmation never happened.
+  /// Undoes everything since the last confirmation.
   void rewind();
   /// Back to what the store holds (after a step back).
   Status reload();
@@ -62,7 +62,7 @@ class Sources {
   MovedSources& moved() { return moved_; }
   NewSources& unstored() { return unstored_; }
 
-  /// Null: not ours.
+  /// Null: not in this lane.
   LaneSource* find(SourceId source) const;
   const std::string& host_name() const { return options_.host_name; }
   /// What every record of the source says.

@@ -72,7 +72,7 @@ Status TakeOver::check_cluster() {
   if (options.new_cluster == NewCluster::kRefuse) {
     return Error{ErrorCode::kInvalid,
                  "This state directory belongs to the Kafka cluster " + stored.value() +
-                     ", but the brokers are of cluster " + id.value() +
+                     ", but the brokers belong to cluster " + id.value() +
                      ". If that is meant, start once with --new-cluster=continue (resume at the "
                      "stored positions) or --new-cluster=restart (send all files again)."};
   }

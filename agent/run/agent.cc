@@ -50,7 +50,7 @@ struct Known {
   uint32_t lanes = 1;  // Those that are asked for, and those of the checkpoint.
   bool first_start = false;
   Boots boots;
-  int64_t alive_ns = 0;  // Everything before that time had been seen.
+  int64_t alive_ns = 0;  // Everything before that time was seen.
   std::vector<checkpoint::StoredSource> sources;
 };
 

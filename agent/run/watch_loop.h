@@ -46,7 +46,7 @@ class WatchLoop final : private docker::Listener {
             std::function<void()> tick);
   ~WatchLoop() override;
 
-  /// Until SIGTERM or SIGINT, or until every lane has stopped, or one cannot go on.
+  /// Runs until SIGTERM or SIGINT, until every lane has stopped, or until one cannot go on.
   WatchResult run();
 
  private:

@@ -94,7 +94,7 @@ class Cursor {
   /// from the same offset.
   void move_to_original(const checkpoint::FileIdentity& original);
 
-  /// Everything since `state` never happened.
+  /// Undoes everything since `state`.
   void rewind(const checkpoint::SourceState& state);
 
   void set_ended() { state_.ended = true; }

@@ -1,6 +1,6 @@
 // What the host going down did to a file. Its unsynced end is lost: the file is shorter than it
-// was, or zeros stand where bytes were. Whatever was read of it before was shipped, so reading
-// goes on after what is left of that.
+// was, or zeros stand where bytes were. All bytes read before the loss were shipped, so reading
+// goes on after those of them that are left.
 //
 //   before the offset   overlap differs --> resume(): by zeros, else by marks
 //   after the offset    look_ahead() --> clear_bytes() may be read, then pass_zeros()
@@ -33,7 +33,7 @@ class PowerLoss {
   void found_intact() { intact_ = cursor_.file(); }
   /// Whether the host going down explains that the overlap is not as it was read.
   bool explains_change() const { return rebooted() && intact_ != cursor_.file(); }
-  /// The file was truncated: what was found after the offset is there no longer.
+  /// The file was truncated: drops what was found after the offset.
   void forget_ahead() { ahead_.reset(); }
   void rewind() { intact_ = {}; }
 
@@ -48,7 +48,8 @@ class PowerLoss {
   Result<bool> look_ahead(int fd, size_t window_bytes, bool has_next);
   /// How many bytes after the offset certainly come before any zeros of a power loss.
   uint64_t clear_bytes() const;
-  /// Whether a run of zeros, known whole, follows the clear bytes; else more is to be looked at.
+  /// Whether a run of zeros whose end is known follows the clear bytes; otherwise more of the file
+  /// has to be searched.
   bool zeros_follow() const { return ahead_ != nullptr && ahead_->done(); }
   /// Goes on after the zeros, which begin at the offset. Errors: kRetryable; nothing moved.
   Status pass_zeros(int fd);

@@ -93,7 +93,7 @@ class Tail {
   }
   /// `state` is durable on both sides: files before it are closed.
   void confirmed(const checkpoint::SourceState& state);
-  /// Everything since `state` never happened.
+  /// Undoes everything since `state`.
   void rewind(const checkpoint::SourceState& state);
 
   /// Whether a file that it still has to read was deleted.
