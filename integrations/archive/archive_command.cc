@@ -49,7 +49,7 @@ int run_archive(const std::vector<std::string>& arguments) {
                      archiver, clock, stopping, complaints);
     status = pump.run();
   }
-  // kRetryable: the process was to end while it waited for --to.
+  // kRetryable: the process was told to stop while it waited for --to.
   const bool done = status || status.error().code == ErrorCode::kRetryable;
   return done ? 0 : complain("archive", status.error());
 }

@@ -18,7 +18,7 @@ class Walk {
 
   Status enter(const std::string& folder, size_t depth, const Layout::Known& known) {
     Result<std::vector<Entry>> entries = target_.list(folder);
-    // Removed meanwhile, by hand: longshore removes no folder.
+    // Someone removed it meanwhile; longshore itself never removes a folder.
     if (!entries && entries.error().code == ErrorCode::kNotFound) return ok();
     if (!entries) return entries.error();
     for (const Entry& entry : *entries) {

@@ -35,7 +35,7 @@ Status Archiver::assigned(std::vector<kafka::AssignedPartition>& partitions) {
     Result<ChainEnd> end = settle(partition.chain());
     const Status status = end ? partition.take_on(assigned, *end) : Status(end.error());
     if (!status) {
-      // Keep the other files for the next attempt, which drops those of partitions that went.
+      // Keep the other files for the next attempt, which drops those of reassigned partitions.
       partitions_.merge(kept);
       return status;
     }
@@ -45,8 +45,8 @@ Status Archiver::assigned(std::vector<kafka::AssignedPartition>& partitions) {
   return ok();
 }
 
-// While the archive is away there is nothing better to do than to wait for it, within reason: the
-// group waits too.
+// Nothing can be done while the archive is away, so wait for it, but not for long: the whole group
+// waits meanwhile.
 Result<ChainEnd> Archiver::settle(Chain& chain) {
   const int64_t deadline = clock_.monotonic_ns() + limits::kSettleNs;
   for (;;) {
@@ -112,8 +112,9 @@ void Archiver::publish_due() {
     Result<std::optional<SealedFile>> file = partition.publish(clock_.monotonic_ns());
     if (!file) {
       counts_.refused += 1;
-      complaints_.add(fmt::format("archive: {} waits, and is tried again: {}", to_string(key),
-                                  file.error().message));
+      complaints_.add(
+          fmt::format("archive: could not publish a file of {}; nothing is lost, retrying: {}",
+                      to_string(key), file.error().message));
     } else if (*file) {
       counts_.files += 1;
       counts_.file_bytes += static_cast<uint64_t>((*file)->bytes);
@@ -144,7 +145,7 @@ Status Archiver::flush() {
   return ok();
 }
 
-// Bounds disk and memory: a partition whose file cannot be published stands still, and so does one
+// Bounds disk and memory: a partition whose file cannot be published is paused, and so is one
 // without a file while there are too many files.
 bool Archiver::holds_back(const kafka::PartitionKey& key) const {
   const auto at = partitions_.find(key);

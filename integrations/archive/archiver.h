@@ -4,7 +4,7 @@
 //     ^                                                                        |
 //     +---- take_done(): committed, so that the group's lag can be watched ----+
 //
-// Where a partition begins is what its chain in the archive says, never the committed offset. When
+// A partition starts where its chain in the archive ends, never at the committed offset. When
 // the group reassigns partitions, the files that grow are kept: they go on growing if the partition
 // comes back and no other member archived more of it.
 #pragma once

@@ -165,7 +165,7 @@ Status Chain::send(const std::string& attempt, const SealedFile& file, const Cla
   Status sent = target_.put(own(draft_of(attempt)), claim.text());
   if (sent) sent = target_.put(own(claim.data), file.fd, file.bytes);
   if (sent) return sent;
-  // They may be what fills a quota. If this fails too, a sweep removes them.
+  // The partial files may themselves fill a quota. If this fails too, a sweep removes them.
   static_cast<void>(target_.remove(own(draft_of(attempt))));
   static_cast<void>(target_.remove(own(claim.data)));
   return sent;

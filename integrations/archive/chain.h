@@ -70,7 +70,7 @@ class Chain {
   /// REQUIRES: `next` is what settle() or publish() returned last.
   Result<int64_t> publish(const SealedFile& file, int64_t next);
 
-  /// Removes what failed attempts left behind, if it is older than that. If the writer of such an
+  /// Removes leftovers of failed attempts that are older than that. If the writer of such an
   /// attempt is still alive, its attempt fails.
   Status sweep(int64_t older_than_ms);
 

@@ -35,7 +35,7 @@ class Ending {
   std::condition_variable changed_;
   bool done_ = false, stopping_ = false;
   std::atomic<bool> overdue_ = false;
-  std::thread watch_;  // Last: it uses what stands above.
+  std::thread watch_;  // Last: it uses the members above.
 };
 
 }  // namespace longshore::archive

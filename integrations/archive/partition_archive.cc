@@ -59,7 +59,7 @@ Status PartitionArchive::add(const kafka::ReadRecord& record, Hour hour, int64_t
   return status;
 }
 
-// What its spool did not take is read again.
+// Records that its spool did not take are read again.
 void PartitionArchive::drop_growing() {
   growing_.reset();
   read_next_ = first_;

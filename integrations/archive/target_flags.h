@@ -36,7 +36,7 @@ struct Place {
   Layout layout;
 };
 
-/// What waits for the archive ends once `*stop` is true; null: never. Errors: kInvalid.
+/// Requests that wait for the archive end once `*stop` is true; null: never. Errors: kInvalid.
 Result<Place> open_place(const PlaceOptions& options, const std::atomic<bool>* stop = nullptr);
 
 }  // namespace longshore::archive

@@ -71,7 +71,7 @@ Result<AuditReport> audit_archive(const archive::Place& place,
                                   const std::vector<std::string>& topics,
                                   const std::string& ledger_topic, TopicAudit& audit) {
   AuditReport names;  // What is wrong with files rather than with records.
-  // Read before the data, so that the data it speaks of is likely to be there.
+  // Read before the data, so that the data that it mentions is likely to be archived already.
   Result<std::vector<archive::ArchivedFile>> ledger_files = files_of(place, ledger_topic, names);
   if (!ledger_files) return ledger_files.error();
   LedgerAudit ledger;

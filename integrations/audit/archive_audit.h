@@ -12,7 +12,7 @@
 namespace longshore::audit {
 
 /// Proves that the names of the files tile each partition and that the records of each source are
-/// complete, with the ledger if its topic is archived too.
+/// complete, using the ledger if its topic is archived too.
 /// Errors: kCorrupt: a file cannot be read; those of the target; those of TopicAudit.
 Result<AuditReport> audit_archive(const archive::Place& place,
                                   const std::vector<std::string>& topics,

@@ -127,8 +127,8 @@ void add_notes(const kafka::Reader& reader, AuditReport& report) {
     report.notes.push_back("the topic holds no records.");
 }
 
-/// Opened before the data topics, so that their ends come after the ledger's. Null if there is no
-/// ledger, which `notes` then tells.
+/// Opened before the data topics, so that their ends are determined after the ledger's. Null if
+/// there is no ledger; `notes` then says so.
 Result<std::unique_ptr<kafka::Reader>> open_ledger(const std::string& topic,
                                                    const kafka::ReaderOptions& data,
                                                    std::vector<std::string>& notes) {

@@ -1,4 +1,4 @@
-// The flags by which every command that speaks HTTP is told who it is.
+// The flags that give a command its credentials for HTTP and the certificates to trust.
 #pragma once
 
 #include <string>

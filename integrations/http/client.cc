@@ -18,7 +18,7 @@ bool is_unreserved(char c) {
          std::string_view("-_.~/=").find(c) != std::string_view::npos;
 }
 
-// Errors that a repetition of the same request would meet again.
+// Errors that would occur again if the same request were repeated.
 bool is_setting(CURLcode code) {
   switch (code) {
     case CURLE_UNSUPPORTED_PROTOCOL:

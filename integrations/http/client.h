@@ -21,7 +21,7 @@
 
 namespace longshore::http {
 
-/// Credentials for a service, and the certificates that it must prove its own with. Never logged.
+/// Credentials for a service, and the certificates that its own is checked against. Never logged.
 struct Access {
   std::string user = {}, password = {};  ///< Basic.
   std::string api_key = {};              ///< Sent as "Authorization: ApiKey ...".
@@ -52,13 +52,13 @@ struct Request {
   std::function<Status(std::string_view)> write = {};
   size_t answer_bytes_max = limits::kHttpAnswerBytesMax;  ///< Of a body that is kept.
   long timeout_ms = 0;                                    ///< Of the whole exchange; 0: none.
-  bool credentials = true;  ///< false: for a host that only an answer has named.
+  bool credentials = true;  ///< false: for a host that is known only from an answer.
 };
 
 /// `path` escaped for a URL; slashes stay.
 std::string escape_path(std::string_view path);
 
-/// The title of an HTML page, which proxies in front of a service answer with; empty: none.
+/// The title of an HTML page, such as a proxy in front of a service answers with; empty: none.
 std::string_view page_title(std::string_view body);
 
 /// A complete answer, whatever its status. Redirects are not followed.

@@ -21,7 +21,7 @@ class Complaints {
  private:
   const Clock& clock_;
   std::mutex mutex_;
-  int64_t logged_ns_ = 0;  // 0: nothing was yet.
+  int64_t logged_ns_ = 0;  // 0: none was logged yet.
   uint64_t suppressed_ = 0;
 };
 

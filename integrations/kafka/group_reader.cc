@@ -102,7 +102,7 @@ Result<std::unique_ptr<GroupReader>> GroupReader::open(const GroupOptions& optio
 
 GroupReader::~GroupReader() {
   if (!handle_) return;
-  // The listener is not told: it destroyed the reader and knows that its partitions are gone.
+  // The listener is not called: it destroyed the reader and knows that its partitions are gone.
   rd_kafka_destroy_flags(handle_, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
 }
 

@@ -1,11 +1,11 @@
 // Reads topics as one member of a consumer group. The listener decides where each partition begins
-// and when an offset is committed; Pump is the one that index and archive use.
+// and when an offset is committed; index and archive use Pump for that.
 //
 //   join --assigned()--> records, in the order of each partition --> commit()
 //        --revoked() or lost()--> join again
 //
-// The group uses the eager protocol: all partitions are revoked before new ones are assigned. So no
-// two members that may commit ever own one partition.
+// The group uses the eager protocol: all partitions are revoked before new ones are assigned. So
+// two members that may commit never own the same partition.
 #pragma once
 
 #include <librdkafka/rdkafka.h>

@@ -1,5 +1,5 @@
-// When the next line about long work is due, and where it goes: into the log, line after line, or
-// onto a terminal, where each takes the place of the one before.
+// Decides when the next progress line of a long task is due and where it goes: into the log, line
+// after line, or onto a terminal, where each replaces the one before.
 #pragma once
 
 #include <cstdint>

@@ -92,7 +92,7 @@ Status Pump::commit(bool now) {
       committed_[partition] = next;
     } else if (status.error().code == ErrorCode::kRetryable) {
       complaints_.add(status.error().message);
-      return ok();  // Again with the next ones.
+      return ok();  // Committed with the next ones.
     } else if (is_final(status.error())) {
       return status;
     }
@@ -101,7 +101,7 @@ Status Pump::commit(bool now) {
   return ok();
 }
 
-// Transaction markers after the last record would count as lag for ever.
+// Transaction markers after the last record would count as lag forever.
 void Pump::add_idle_ends() {
   for (const GroupPosition& position : reader_->positions()) {
     if (position.at_end && position.next > committed_[position.key])
@@ -118,7 +118,7 @@ Status Pump::assigned(std::vector<AssignedPartition>& partitions) {
 
 void Pump::revoked() {
   outlet_.revoked();
-  // Without an answer the next owner does it again, which changes nothing.
+  // If the commit gets no answer, the next owner repeats the work, which changes nothing.
   if (Status status = commit(true); !status) complaints_.add(status.error().message);
   discard();
 }

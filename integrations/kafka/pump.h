@@ -1,5 +1,5 @@
 // Carries the records of topics into an Outlet, as a member of a consumer group, until the process
-// is to end.
+// is told to stop.
 //
 //   join --> turn: Outlet::work() --> commit --> pause or resume --> poll --> leave
 //     ^      '------------<-------------<-------------<--------------'
@@ -67,7 +67,7 @@ class Pump final : private GroupListener {
   Progress progress_;
   std::unique_ptr<GroupReader> reader_;
   Offsets to_commit_, committed_;
-  int64_t committed_ns_ = 0;   // When that was done last.
+  int64_t committed_ns_ = 0;   // When offsets were last committed.
   int64_t full_since_ns_ = 0;  // 0: the outlet is not full.
   bool waiting_ = false;       // It was full for too long: all partitions are paused.
   bool done_ = false;          // With `once`.

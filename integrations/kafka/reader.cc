@@ -214,7 +214,7 @@ Status Reader::poll(int timeout_ms, const std::function<void(const ReadRecord&)>
   }
   if (!status) return status;
   if (count < static_cast<ssize_t>(batch_.size())) nudge();
-  // Only now that no message of the batch is held, because stopping waits for them.
+  // Close partitions only now that no message of the batch is held: closing waits for them.
   for (Partition& partition : partitions_) {
     if (!options_.follow && partition.next >= partition.end) close(partition);
   }

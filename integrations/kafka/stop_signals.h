@@ -7,7 +7,7 @@
 
 namespace longshore::kafka {
 
-/// Whether the process is to end; waits up to `timeout_ms` for that.
+/// Whether the process was told to stop; waits up to `timeout_ms` for that.
 using Stopping = std::function<bool(int timeout_ms)>;
 
 /// Blocks both signals as long as the process lives, and SIGPIPE, because writing to a closed pipe

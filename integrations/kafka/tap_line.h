@@ -11,7 +11,7 @@ namespace longshore::kafka {
 /// Appends the line of `view`, newline included; with `colours` its head has the source's own.
 void append_line(const shipper::RecordView& view, bool colours, std::string& out);
 
-/// The same for a record without an envelope: its place instead of the time.
+/// The same for a record without an envelope: with its place in Kafka instead of the time.
 void append_raw_line(const ReadRecord& record, std::string& out);
 
 }  // namespace longshore::kafka

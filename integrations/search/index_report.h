@@ -1,4 +1,4 @@
-// How indexing goes: a line for people, and metrics for Prometheus.
+// Reports the progress of indexing: as a line for people, and as metrics for Prometheus.
 #pragma once
 
 #include <cstddef>

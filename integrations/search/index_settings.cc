@@ -64,8 +64,8 @@ void add_index(CommandLine& line, Flags& flags, IndexSettings& to) {
   line.text("index", &flags.index, "PATTERN",
             "Name the index of a record by its topic and the UTC day of its @timestamp.");
   line.number("own-day-within", &to.document.days_back, {0, 36'500}, "DAYS",
-              "Use Kafka's day for a record whose time is longer before its time in Kafka than "
-              "this, or more than a day after it.");
+              "Use Kafka's day for a record whose time is more than this many days before its "
+              "time in Kafka, or more than one day after it.");
   line.toggle("no-template", &flags.no_template, "Install no index template at the start.");
   line.text("separators", &to.index_template.separators, "CHARACTERS",
             "End words of a message at these characters, besides white space.");

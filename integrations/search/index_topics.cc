@@ -64,7 +64,7 @@ Status index_topics(IndexSettings settings, const kafka::Stopping& stopping) {
   std::unique_ptr<DeadLetters> letters;
   BulkPool pool;  // Declared after everything that its threads use.
   SearchNode node(settings.search, &pool.ending());
-  // kRetryable: the process is to end, and has done nothing yet.
+  // kRetryable: the process was told to stop before it did anything.
   const auto unless_stopped = [](const Error& error) {
     return error.code == ErrorCode::kRetryable ? ok() : Status(error);
   };

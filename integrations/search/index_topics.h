@@ -1,4 +1,4 @@
-// `longshore index` from its checked settings on: checks that both sides are there, and wires the
+// Runs `longshore index` with checked settings: checks that both sides are there, and wires the
 // pump to the indexer and its threads.
 //
 //   Pump --> Indexer --> BulkPool --> BulkWorker (one for each thread)

@@ -1,4 +1,4 @@
-// Makes documents of records and keeps account of which are done.
+// Turns records into documents and keeps track of which are done.
 //
 //   Pump --record()--> DocumentWriter --> Bulk --> BulkPool: BulkWorker
 //     ^                                               |

@@ -1,4 +1,4 @@
-// What the threads of one index process count, and learn about the server, together.
+// Shared by the threads of one index process: their counts, and what they learn about the server.
 #pragma once
 
 #include <atomic>

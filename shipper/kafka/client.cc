@@ -57,7 +57,7 @@ class KafkaClient final : public Kafka {
 
   const std::string brokers_;
   const KafkaSettings settings_;
-  KafkaLog log_;       // Outlives the handle below; sessions go before their Kafka.
+  KafkaLog log_;       // Outlives the handle below. Sessions are destroyed before their Kafka.
   KafkaHandle query_;  // For everything but records; made on first use.
 };
 

@@ -5,7 +5,7 @@
 //
 // Crash-only: after a failure other than kRetryable a Session is destroyed and replaced, never
 // repaired. That failure is kSessionGone, never kInvalid or kFatal, which would stop the agent: a
-// broker may grant to the next session what it refuses today.
+// broker may allow the next session what it refuses this one.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +26,7 @@ enum class Trouble : uint8_t {
   kTooLarge,   ///< MSG_SIZE_TOO_LARGE: rebuild with smaller batches and transactions.
   kTimeout,    ///< The transaction took too long: rebuild with smaller transactions.
   kPartition,  ///< This (topic, partition) is unusable: missing, forbidden. Park it after the
-               ///< second time.
+               ///< second failure.
   kSomeTopic,  ///< One of the transaction's topics is unusable, but the broker did not tell which:
                ///< it refused to add it to the transaction.
 };

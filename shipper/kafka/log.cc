@@ -12,16 +12,16 @@ namespace {
 constexpr int kLinesMax = 5;
 constexpr int64_t kWindowSeconds = 10;
 
-// Nothing that librdkafka logs is a loss yet: records that it gives up come as reports, and the
-// lane logs those.
+// Nothing that librdkafka logs is a loss yet: it reports the records that it gives up to the lane,
+// which logs them.
 spdlog::level::level_enum level_of(int syslog_level) {
   if (syslog_level <= 4) return spdlog::level::warn;
   return syslog_level <= 6 ? spdlog::level::info : spdlog::level::debug;
 }
 
 void log_callback(const rd_kafka_t* handle, int level, const char* facility, const char* text) {
-  // Queries get settings meant for producers too, and warn about them; and a session that drops
-  // what it holds does so on purpose.
+  // Handles for queries also get producers' settings, and librdkafka warns about those. A session
+  // that drops its records when it is destroyed does so on purpose.
   const std::string_view about(facility);
   if (about == "CONFWARN" || about == "TERMINATE") return;
   if (!handle) return;

@@ -16,8 +16,9 @@ namespace {
 // The queue wakes its reader; this only bounds the wait if a wake-up is lost.
 constexpr int kServeMs = 50;
 
-// When a record fails, records of other partitions are purged with it. They may be reported before
-// it but tell nothing about their own topic, so serve() waits for the cause and puts it first.
+// When a record fails, records of other partitions are purged with it. Their reports
+// may come first but say nothing about their own topics, so serve() waits for the report of the
+// cause and puts it first.
 constexpr int kCauseTries = 10;
 constexpr int kCauseWaitMs = 50;
 
@@ -77,7 +78,8 @@ Status KafkaSession::ended(const std::string& what, KafkaError error) {
     trouble_ = Trouble::kNone;
     return ok();
   }
-  // A call fails because of a delivery that failed before it, and only that one tells the cause.
+  // If a delivery failed before, this call fails because of it, and only the delivery tells the
+  // cause.
   const Trouble own = trouble_of(rd_kafka_error_code(error.get()));
   trouble_ = delivery_trouble_ != Trouble::kNone ? delivery_trouble_
              : own == Trouble::kPartition        ? Trouble::kBroker
@@ -106,7 +108,7 @@ Trouble KafkaSession::cause_of(rd_kafka_resp_err_t code) {
                            code == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT ||
                            code == RD_KAFKA_RESP_ERR__STATE;
   if (!consequence || !in_transaction_ || committing_) return trouble_of(code);
-  // Refused at once inside a transaction; if that has failed, with the error that made it fail.
+  // Always refused inside a transaction; if that has failed, with the error that made it fail.
   const KafkaError error(rd_kafka_begin_transaction(handle_.get()));
   const bool forbidden = error && rd_kafka_error_txn_requires_abort(error.get()) &&
                          trouble_of(rd_kafka_error_code(error.get())) == Trouble::kPartition;

@@ -146,8 +146,8 @@ Status check_bounds(const std::string& name, const std::string& value) {
   return ok();
 }
 
-// Only a handle reveals settings that contradict each other or name files that cannot be read. It
-// has no brokers, so it connects to nothing.
+// Settings that contradict each other or name unreadable files are found only by creating a handle.
+// It has no brokers, so it connects to nothing.
 Status try_out(KafkaConf conf) {
   if (Status own = add_settings(promised_settings("longshore-check"), conf.get()); !own) return own;
   rd_kafka_conf_set_log_cb(conf.get(), nullptr);

@@ -89,8 +89,8 @@ void append_escaped(std::string_view text, Buffer& out) {
   size_t size = out.size();
   while (from < end) {
     const size_t left = static_cast<size_t>(end - from);
-    // Room for what is left unescaped, for one escape more and for a block's overhang. Growth
-    // doubles, so text that is all escapes does not grow the buffer at each of them.
+    // Room for the rest of the text without escapes, one more escape, and the overhang of a block.
+    // Growth doubles, so a text of nothing but escapes does not grow the buffer at each of them.
     const size_t room = size + left + kEscapeBytesMax + kBlock;
     if (room > out.capacity()) {
       out.resize(size);
@@ -99,7 +99,7 @@ void append_escaped(std::string_view text, Buffer& out) {
     char* const to = out.data() + size;
     const size_t block = left < kBlock ? left : kBlock;
     if (block < kBlock) {
-      // Never read past the end: the text may end with its page.
+      // Never read past the end: the text may end where its memory page ends.
       std::memset(tail, ' ', kBlock);
       std::memcpy(tail, from, block);
     }

@@ -1,5 +1,5 @@
-// How fast the parts of a line's way are, each alone: one iteration is one window or one chunk, as
-// a lane works on it. Bytes a second are those of the file; `encoded` counts the values.
+// How fast the single steps of a line's way are. One iteration is one window or one chunk, as a
+// lane processes it. Bytes a second are those of the file; `encoded` counts the values.
 
 #include <benchmark/benchmark.h>
 

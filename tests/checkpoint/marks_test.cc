@@ -1,6 +1,7 @@
-// Goal: marks prove exactly the prefix of a file that is still what was read, and nothing else.
-// Method: named cases, then random files, feeds and damages against a naive model that compares
-// bytes; decoding is fed every truncation and random bytes.
+// Goal: marks prove exactly the prefix of a file that is unchanged since it was read, and nothing
+// else.
+// Method: named cases, then random files, feeds and damages compared with a naive model that
+// compares bytes; the decoder gets every truncation, and random bytes.
 
 #include "checkpoint/marks.h"
 

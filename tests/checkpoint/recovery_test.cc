@@ -1,7 +1,8 @@
 // Goal: a lane that starts does what the recovery table of docs/internals.md says, row by row, and
-// goes on only when the numbers and the digests of both sides agree.
-// Method: a named test a row; then every combination of small numbers, digests and choices against
-// the table written down once more as conditions of which exactly one must hold.
+// continues only if the numbers and the digests of both sides agree.
+// Method: one named test for each row; then every combination of small numbers, digests and choices
+// is checked against a second statement of the table: a list of conditions of which exactly one
+// must hold.
 
 #include "checkpoint/recovery.h"
 

@@ -1,6 +1,7 @@
-// Goal: each event has one meaning in each life of a source, and what cannot happen stops us.
-// Method: all pairs of life and event against rules that are stated without the table; then which
-// lives can follow each other.
+// Goal: each event has one meaning in each life of a source, and an impossible event stops the
+// program.
+// Method: all pairs of life and event are checked against rules that are stated without the table;
+// then which lives can follow each other.
 
 #include "checkpoint/source_life.h"
 

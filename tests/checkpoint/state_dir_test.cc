@@ -1,6 +1,7 @@
-// Goal: a state directory is one agent's, on a disk that keeps it; every refusal is one sentence
-// with the remedy, and leaves nothing behind. (Full disks and tmpfs: store_disk_test.cc.)
-// Method: one case a fact, in a directory of the test's own; a child process holds the lock.
+// Goal: a state directory belongs to one agent and lies on a disk that keeps it; every refusal is
+// one sentence that says what to do, and leaves nothing behind. (Full disks and tmpfs:
+// store_disk_test.cc.)
+// Method: one test for each fact, in the test's own directory; a child process holds the lock.
 
 #include "checkpoint/state_dir.h"
 

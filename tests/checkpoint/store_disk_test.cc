@@ -1,7 +1,7 @@
 // Goal: a kill at any moment leaves a prepared transaction whole or absent, and a full disk stops
 // the store without losing what it holds.
-// Method: children that write are killed with SIGKILL at random moments, many times, and what they
-// left is read; a small tmpfs is filled to the last byte and freed again.
+// Method: SIGKILL child processes that write, at random moments and many times, and read what they
+// left; fill a small tmpfs to the last byte and free it again.
 
 #include <gtest/gtest.h>
 #include <sys/mount.h>

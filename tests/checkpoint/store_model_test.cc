@@ -1,6 +1,6 @@
-// Goal: whatever a lane does to its checkpoint, and whenever it is opened again, the store says
-// what the protocol's words say: as of a transaction means exactly that.
-// Method: random operations of two lanes against a model that copies the whole state at every
+// Goal: whatever a lane does to its checkpoint, and whenever the checkpoint is reopened, the store
+// returns the state as of exactly the requested transaction.
+// Method: random operations of two lanes compared with a model that copies the whole state at every
 // transaction, on SQLite (with reopening and rebuilding) and on the tests' store in memory.
 
 #include <gtest/gtest.h>

@@ -1,7 +1,7 @@
-// Goal: every change is synced before it is said to be done, with one sync each, and after a sync
-// that failed the store is dead until it was rebuilt.
-// Method: this program's own fsync and fdatasync stand in front of the C library's, for SQLite too;
-// they count, and fail when told to.
+// Goal: every change is synced, with one sync each, before it is reported as done; after a failed
+// sync the store refuses to work until it is rebuilt.
+// Method: this program's own fsync and fdatasync replace the C library's, for SQLite too; they
+// count calls, and fail when told to.
 
 #include <gtest/gtest.h>
 #include <sys/syscall.h>

@@ -1,7 +1,7 @@
-// Goal: the checkpoint is durable, refuses what it cannot read with a sentence and without touching
-// it, and does its work in the time that the lane has.
-// Method: one case a fact, on databases in a directory of the test's own; two threads for two
-// lanes; figures from facts.md with a wide margin.
+// Goal: the checkpoint is durable, refuses a database that it cannot read with one sentence and
+// without changing it, and is fast enough for a lane.
+// Method: one test for each fact, on databases in the test's own directory; two threads for two
+// lanes; time limits far above the usual times.
 
 #include "checkpoint/store.h"
 

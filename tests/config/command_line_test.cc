@@ -1,7 +1,7 @@
-// Goal: a flag, a variable and a line of the file mean the same; the strongest place wins as a
-// whole; and what cannot be used is refused with one sentence that says where it stands and what to
-// write instead.
-// Method: a small command of the test's own, through every way in.
+// Goal: a flag, a variable and a line of the file mean the same. The place with the highest
+// precedence replaces the others completely. A setting that cannot be used is refused with one
+// sentence that says where it stands and what to write instead.
+// Method: a small command of the test's own, given its settings in every way.
 
 #include "config/command_line.h"
 

@@ -1,7 +1,7 @@
-// Goal: what an application writes into its environment means one thing, and a wrong or hostile
-// declaration costs that one source and nothing else.
-// Method: tables of variables against the declarations they make, written as one line each; then
-// every value a hostile container could send.
+// Goal: the variables that an application sets have exactly one meaning, and a wrong or hostile
+// declaration affects only its own source.
+// Method: tables of variables and the declarations that they make, written as one line each; then
+// every value that a hostile container could send.
 
 #include "config/declaration.h"
 

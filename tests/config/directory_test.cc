@@ -1,4 +1,4 @@
-// Goal: every name of a directory is seen once, and a failure is never taken for an empty
+// Goal: every name of a directory is returned once, and a failure is never taken for an empty
 // directory. Method: directories on the disk, and descriptors that are none.
 
 #include "config/directory.h"

@@ -1,7 +1,7 @@
-// Goal: a glob means what a shell's means within one path component, and no pattern that a
-// container writes can cost more than its length times the name's.
-// Method: a table of meanings, random patterns against fnmatch(3), and patterns that make
-// backtracking matchers run for ever.
+// Goal: a glob means the same as a shell's within one path component, and matching a pattern that a
+// container wrote never costs more than its length times the name's.
+// Method: a table of meanings, random patterns compared with fnmatch(3), and patterns that take
+// backtracking matchers practically forever.
 
 #include "config/glob.h"
 

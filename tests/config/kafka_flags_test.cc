@@ -1,5 +1,5 @@
-// Goal: a password reaches Kafka without ever standing in arguments, and a file with passwords is
-// refused while others can read it.
+// Goal: a password reaches Kafka without ever appearing in the arguments, and a file with passwords
+// is refused while others can read it.
 // Method: the flags alone, with files of every mode.
 
 #include "config/kafka_flags.h"

@@ -1,4 +1,4 @@
-// Goal: nothing that a container chose can forge a line of the program's own log.
+// Goal: no text that a container chose can forge a line of the program's own log.
 // Method: messages with control characters, formatted as they are printed.
 
 #include "config/log.h"

@@ -1,4 +1,4 @@
-// Goal: paths are taken apart at the same places everywhere, at the root and without one too.
+// Goal: paths are split at the same places everywhere, also at the root and without a root.
 // Method: a table for each function.
 
 #include "config/path.h"

@@ -1,5 +1,6 @@
-// Goal: no text that a container chose can drive a terminal or forge a line.
-// Method: what stands for each kind of byte, and every single byte and code point that is obeyed.
+// Goal: no text that a container chose can control a terminal or forge a line.
+// Method: the replacement of each kind of byte, and every single byte and code point that terminals
+// obey.
 
 #include "config/printable.h"
 

@@ -1,6 +1,7 @@
-// Goal: every flag of the agent arrives where it belongs, from the arguments, the environment and
-// the file; what cannot be used is refused with one sentence that says what to write instead.
-// Method: the agent's own flags through every way in; the stack itself has command_line_test.cc.
+// Goal: every flag of the agent sets the right field, from the arguments, the environment and the
+// file; a setting that cannot be used is refused with one sentence that says what to write instead.
+// Method: the agent's own flags given in every way; command_line_test.cc tests the mechanism
+// itself.
 
 #include "config/settings.h"
 

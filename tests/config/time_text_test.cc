@@ -1,5 +1,6 @@
-// Goal: a time survives being written and read, and nothing else passes for a time.
-// Method: written values held against gmtime(3), texts that are almost times, and round trips.
+// Goal: a time that was written reads back unchanged, and nothing else is accepted as a time.
+// Method: compare written values with gmtime(3), try texts that are almost times, and make round
+// trips.
 
 #include "config/time_text.h"
 

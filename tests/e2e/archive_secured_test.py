@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Goal: an archive on HDFS that speaks TLS and asks for Kerberos is written and read as any other,
-each record once; who cannot prove who they are is told so in a sentence, and nothing is lost.
+"""Goal: an archive on HDFS behind TLS and Kerberos is written and read like any other, each record
+once; a process without valid credentials gets one sentence that says so, and nothing is lost.
 Method: a NameNode and a DataNode with HTTPS only, HttpFS that demands SPNEGO, a real KDC.
 """
 
@@ -162,7 +162,7 @@ def with_kerberos(lab, shared):
     wait_until_archived(archive, kafka, 60)
     kdc.log_out()
     files = shared["files"] | ship(lab, kafka, "later")
-    archiver.wait_for_log("waits, and is tried again: .*kinit", 30)
+    archiver.wait_for_log("nothing is lost, retrying: .*kinit", 30)
     refused(["Kerberos", "kinit"], "fetch", "--from", url, *trust, "--negotiate")
     refused(["Kerberos", "kinit"], "audit", "--archive", url, *trust, "--negotiate")
     kdc.log_in()

@@ -1,4 +1,4 @@
-"""What the tests of the archive share: HDFS, archivers, and a check of all that was archived."""
+"""Shared by the tests of the archive: HDFS, archivers, and a check of all that was archived."""
 
 import contextlib
 import gzip

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Goal: brokers may die under load, one after the other; the agent stays, and nothing is lost,
-doubled or reordered.
+"""Goal: brokers may die under load, one after the other: the agent keeps running, and nothing is
+lost, duplicated or reordered.
 Method: three brokers, three replicas of everything, two of them required. Every few seconds the
-next broker is killed with -9 and started again at once.
+next broker is killed with -9 and restarted at once.
 """
 
 import argparse

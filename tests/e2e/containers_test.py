@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Goal: a container that lived for some milliseconds is complete, though Docker removes it at once.
+"""Goal: a container that lives for only some milliseconds is collected completely, although Docker
+removes it at once.
 Method: --rm containers as fast as Docker starts them; each writes numbered lines to a declared file
 of its own file system and to stdout. Every line must be in Kafka once.
 """

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Goal: what integrations/deploy/ and docs/deploy.md hand to an operator can be used as it is.
-Method: systemd judges the unit. The compose file and the manifest are held against the parts of
-their schemas that they use: every key is known there and has the right kind, and none that is
-required is missing. All three start the same agent with the same rights, by a command line that the
-binary understands. Each check is tried on a broken copy first, so that it can fail.
+"""Goal: the files in integrations/deploy/ and the commands in docs/deploy.md work unchanged.
+Method: systemd checks the unit. The compose file and the manifest are compared with the parts of
+their schemas that they use: every key is known there and has the right type, and no required key is
+missing. All three start the same agent with the same rights, with a command line that the binary
+accepts. Each check is first tried on a broken copy, to show that it can fail.
 """
 
 import copy

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Goal: every way in which a container keeps its logs is collected, through its whole life and that
-of dockerd; and a hostile container never makes the agent read anything else.
-Method: a real dockerd of our own; each case has a topic of its own through the `topic` option.
+"""Goal: logs are collected in every way that containers keep them, through the whole life of the
+container and of dockerd; a hostile container never makes the agent read anything else.
+Method: a real private dockerd; each case has its own topic through the `topic` option.
 """
 
 import collections

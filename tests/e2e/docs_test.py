@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
-"""Goal: what the documents tell to type exists, means what they say, and works.
+"""Goal: everything that the documents tell the reader to type exists, means what they say, and
+works.
 Method: flags and defaults are compared with the binary's own help, every command is parsed by the
-binary, every link and path is looked up. README's commands are run, with addresses and directories
-of the test in place of README's: against the embedded broker, an archive of files and as much of a
-Docker Engine as the agent asks for. What needs OpenSearch or HDFS names the test that runs it.
+binary, every link and path is looked up. README's commands are run, with the test's addresses and
+directories in place of README's, against the embedded broker, an archive of files, and as much of a
+Docker Engine as the agent asks for. Commands that need OpenSearch or HDFS name the test that runs
+them.
 """
 
 import json

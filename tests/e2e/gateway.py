@@ -1,4 +1,4 @@
-"""A real nginx before a service, as services are deployed: it ends TLS and asks who is there."""
+"""A real nginx in front of a service, as deployed: it ends TLS and checks credentials."""
 
 import pathlib
 import socket

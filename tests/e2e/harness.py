@@ -3,8 +3,8 @@
 Every test is a program: exit status 0 means that all its checks held. Processes end by their own
 pid when the lab closes, however the test ends. LONGSHORE_BIN names the binary (build/longshore),
 LONGSHORE_LONG=1 asks for the long counts, LONGSHORE_KEEP=1 keeps the directory, LONGSHORE_SLOW=N
-says that the binary takes N times as long as the one that is shipped (tests/e2e/sanitized.sh),
-LONGSHORE_SEED=N gives a run the random moments of another one, which printed it.
+tells that the binary is N times slower than the one that is shipped (tests/e2e/sanitized.sh),
+LONGSHORE_SEED=N repeats the random choices of the run that printed N.
 """
 
 import argparse

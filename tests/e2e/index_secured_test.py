@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Goal: a service behind TLS that asks who is there gets every record once and its secrets stay
-secrets; what is not right is said in one sentence with its remedy, and loses nothing.
-Method: real Kafka, a real OpenSearch, before it a real nginx that ends TLS and demands a password,
-an API key or a client's certificate, and takes them back in the middle of a run.
+"""Goal: a search service behind TLS and authentication gets every record once, and secrets stay
+secret; a wrong setting is reported in one sentence with its remedy, and loses nothing.
+Method: real Kafka and a real OpenSearch, with a real nginx in front of it that ends TLS and demands
+a password, an API key or a client certificate, and revokes them in the middle of a run.
 """
 
 import pathlib

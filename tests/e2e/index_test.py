@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Goal: every record of Kafka becomes one document, whatever dies; what the service refuses goes to
-the dead-letter topic with its reason; and a line is found by any part of an identifier.
+"""Goal: every record of Kafka becomes one document, whatever dies; rejected records go to the
+dead-letter topic with their reason; and a line is found by any part of an identifier.
 Method: real Kafka and OpenSearch; members are killed, join and leave while an agent ships; a node
-with tiny limits; what is found is compared with what tap reads.
+with tiny limits; the documents found are compared with the records that tap reads.
 """
 
 import random

@@ -1,7 +1,8 @@
-// Goal: the Session keeps its contract on a wire: every record is reported once, in order, failures
-// come with what they mean, calls keep their time, and destruction never waits for a broker.
+// Goal: the Session keeps its contract over a real connection: every record is reported once, in
+// order; failures are reported with their meaning; calls end in time; destruction never waits for a
+// broker.
 // Method: librdkafka's mock cluster over TCP, with requests failed and delayed on purpose. It
-// forgets offsets of transactions, so what is committed is proven against a real Kafka elsewhere.
+// forgets the offsets of transactions, so other tests prove with a real Kafka what is committed.
 
 #include <gtest/gtest.h>
 #include <librdkafka/rdkafka.h>

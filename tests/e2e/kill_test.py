@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Goal: a reader of committed records sees every line once, in order, wherever kill -9 hits.
 Method: a writer appends to many files; the agent is killed at random moments while it ships, and
-at last left to finish. `longshore audit` compares ranges and bytes. The control reads uncommitted
-records and must find what the kills aborted: else nothing was interrupted and nothing proven.
+finally left to finish. `longshore audit` compares ranges and bytes. The control reads uncommitted
+records and must find the transactions that the kills aborted; otherwise nothing was interrupted and
+nothing is proven.
 """
 
 import argparse

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Goal: audit says of each ended source that it is complete, or which bytes are not there and why.
+"""Goal: audit reports each ended source as complete, or lists which bytes are missing and why.
 Method: containers that end and start again, rotations, files that are truncated and deleted, and a
-ledger's topic that does not exist at first; real Kafka, real dockerd, and what audit prints.
+ledger topic that does not exist at first; real Kafka, real dockerd, and audit's output.
 """
 
 import os

@@ -2,9 +2,9 @@
 
     strace's lines --> calls() --> Disk.take(call) --> Disk.image(loses): files after a power loss
 
-What POSIX promises is durable and nothing else: the bytes of a file after its fsync, the names in a
-directory after the directory's fsync. All other writes may be lost, kept, or torn at a sector, each
-by itself. Writes that a failed fsync was about stay lost or kept for ever, whatever comes later.
+Only what POSIX promises is durable: the bytes of a file after its fsync, the names in a directory
+after the directory's fsync. Every other write may be lost, kept, or torn at a sector, independently
+of the others. Writes that a failed fsync covered stay lost or kept for good, whatever comes later.
 """
 
 import os

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Goal: wherever the power fails, the checkpoint holds each PREPARE whose offset was sent to Kafka
-before: recovery never finds Kafka ahead of the disk. So it is from the first start on, which makes
-the state directory, and while the database is written anew after a failed fsync.
+before: recovery never finds Kafka ahead of the disk. This holds from the first start on, which
+makes the state directory, and while the database is rewritten after a failed fsync.
 Method: strace records a real agent that ships to a real Kafka. The trace is replayed on a disk that
-loses what was not synced (lossy_disk.py). After each change all that was not synced is lost,
-changes of names in every combination, writes or their sectors by chance; what is left is opened,
-and the newest digest that had been sent by then must stand in it. Where the agent says that this
-transaction was aborted, its number is used again: then the digest before it may stand there.
+loses what was not synced (lossy_disk.py). After each change everything unsynced may be
+lost: changes of names in every combination, writes or their sectors at random. The rest is opened,
+and must contain the newest digest that had been sent by then. If the agent reports that this
+transaction was aborted, its number is used again, so the digest before it may be there instead.
 """
 
 import os

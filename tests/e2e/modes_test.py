@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Goal: what an operator can choose does what it says: --once, both deliveries, the three formats,
-topics that are missing or made, and a clock that is wrong.
-Method: small files with a real Kafka; what arrives is read with tap and audit.
+"""Goal: the operator's options do what they say: --once, both deliveries, the three formats, topics
+that are missing or created, and a host whose clock is wrong.
+Method: small files with a real Kafka; the records that arrive are read with tap and audit.
 """
 
 import json

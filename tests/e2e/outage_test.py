@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Goal: with Kafka away the agent waits within bounded memory, and goes on by itself afterwards.
-Method: Kafka is stopped while much is written; the peak of the agent's memory is what the kernel
-says. SIGTERM must end it in time even then.
+"""Goal: while Kafka is away the agent waits within bounded memory, and afterwards continues by
+itself.
+Method: Kafka is stopped while much is written; the kernel reports the agent's peak memory. SIGTERM
+must end the agent in time even then.
 """
 
 import argparse

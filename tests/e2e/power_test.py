@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Goal: after a power loss that took the unsynced end of log files, nothing is lost that is still
-on the disk, and nothing comes twice but what the ledger names.
-Method: the agent ships, by kill -9 or to the end; then files are cut or their ends zeroed as a file
-system leaves them, applications write on, and an agent in another "boot" resumes: a mount namespace
-shows it another boot id. The control resumes within one boot and must send lines twice.
+on the disk, and only lines that the ledger names come twice.
+Method: the agent ships until it is killed with -9, or to the end. Then files are truncated, or
+their ends zeroed as a file system leaves them, applications continue to write, and an agent in
+another "boot" resumes: a mount namespace shows it another boot id. The control resumes within the
+same boot and must send lines twice.
 """
 
 import time

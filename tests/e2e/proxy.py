@@ -3,11 +3,10 @@
 
     proxy.py SEED LISTEN:TARGET [LISTEN:TARGET ...]     ports of 127.0.0.1
 
-Every connection to LISTEN is passed on to TARGET. While it is told to be `wild`, a schedule that
-follows from SEED delays what passes, lets only little through, swallows it for seconds, closes
-connections in the middle of a request or of an answer, and refuses new ones, for one server or for
-all of them. `calm` ends all of that. A closed stdin ends the program; it then prints what it did as
-one JSON object.
+Every connection to LISTEN is passed on to TARGET. After the command `wild`, a schedule derived from
+SEED delays the traffic, throttles it, swallows it for seconds, closes connections in the middle of
+a request or an answer, and refuses new ones, for one server or for all of them. `calm` ends all of
+that. Closing stdin ends the program, which then prints what it did as one JSON object.
 """
 
 import asyncio

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Goal: authorisation that is withdrawn and given back while the agent runs costs waiting, nothing
-else; and a topic that is forbidden holds up its own sources only.
+"""Goal: if a permission is withdrawn and restored while the agent runs, logs only wait; and a
+forbidden topic holds up its own sources only.
 Method: a Kafka with ACLs; each right that docs/security.md names is taken from the agent under load
-and given back; what Kafka holds is compared with the files.
+and given back; Kafka's content is compared with the files.
 """
 
 import time

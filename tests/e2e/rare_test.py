@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Goal: whatever becomes of an agent's state on either side, nothing is lost or doubled but what
-the ledger names: offsets and transactional ids expired, a state directory rolled back or cloned,
-another cluster.
-Method: a Kafka that forgets within a minute, agents in every state before that minute; what Kafka
-holds then is compared with the files, and with the ledger's ranges.
+"""Goal: whatever happens to an agent's state on either side, only the ranges that the ledger names
+are lost or duplicated: offsets and transactional ids that expired, a state directory that was
+rolled back or cloned, another cluster.
+Method: a Kafka that forgets within a minute, and agents in every state before that minute; Kafka's
+content afterwards is compared with the files, and with the ledger's ranges.
 """
 
 import json

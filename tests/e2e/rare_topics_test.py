@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Goal: what an operator does to a topic under a running agent costs nothing that the topic still
-has: deleted and made anew, partitions added, its size limit lowered below a batch or a record.
-Method: one agent and one topic a case, lines written all the while; what Kafka holds is compared
+"""Goal: an operator's changes to a topic under a running agent lose nothing that the topic still
+has: the topic is deleted and recreated, partitions are added, its size limit is lowered below a
+batch or a record.
+Method: one agent and one topic for each case, lines written throughout; Kafka's content is compared
 with the file.
 """
 

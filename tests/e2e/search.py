@@ -1,4 +1,4 @@
-"""What tests of `longshore index` share: a real OpenSearch, and members of a consumer group."""
+"""Shared by the tests of `longshore index`: a real OpenSearch, and members of a consumer group."""
 
 import json
 import re

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""One Kafka for all whole-program tests of a run of ctest that do not harm it. ctest says
+"""One Kafka for all whole-program tests of a run of ctest that do not harm it. ctest runs
 
     shared.py start     before the first of them
     shared.py stop      after the last one
 
-and a test that ctest runs finds its address by `brokers()`. A process of its own starts and ends
-the Kafka, and ends it too when ctest is gone, however that ended. Everything lies in a directory
-that bears the pid of ctest, so that several may run beside each other.
+and its tests find the address with `brokers()`. A separate process starts and ends the Kafka, and
+ends it too when ctest is gone, however that ended. Everything is in a directory named for ctest's
+pid, so that several runs may go on side by side.
 """
 
 import os

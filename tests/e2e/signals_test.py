@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Goal: the agent ends when it is told, refuses what it cannot use in one sentence, and stops
-loudly where it cannot store; nothing is lost by any of it.
+"""Goal: the agent ends on SIGTERM, refuses unusable settings in one sentence, and stops
+delivery with an error while it cannot store its state; nothing is lost by any of it.
 Method: real signals, wrong flags and files, small file systems that fill up.
 """
 

@@ -1,7 +1,7 @@
 // Goal: a wall clock that a test can step while a program runs. Method: loaded before the C library
-// (LD_PRELOAD), it adds to CLOCK_REALTIME the nanoseconds that stand in the file that
-// STEPPED_CLOCK names. A wait until a time of that clock ends as it would with the kernel's: a step
-// back makes it longer. Other clocks are the kernel's.
+// (LD_PRELOAD), it adds to CLOCK_REALTIME the number of nanoseconds in the file that STEPPED_CLOCK
+// names. A wait for a time of that clock ends as it would with the kernel's clock: a step back
+// makes it longer. Other clocks are unchanged.
 
 #include <fcntl.h>
 #include <sys/mman.h>

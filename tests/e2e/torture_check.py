@@ -1,6 +1,6 @@
-"""What must be true when everything that was broken has healed.
+"""Checks the result of a campaign once everything that was broken has recovered.
 
-Two readers that share no code say so: `longshore audit`, and Kafka's own console consumer, whose
+Two readers that share no code check it: `longshore audit`, and Kafka's own console consumer, whose
 records are compared here.
 """
 

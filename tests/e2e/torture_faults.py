@@ -1,6 +1,7 @@
-"""What is broken on purpose, each by a thread of its own, until it is told to stop.
+"""The faults: each is caused by its own thread until the thread is told to stop.
 
-A fault thread counts what it did in `counts`; what must not happen ends it with `trouble`.
+A fault thread counts its actions in `counts`; if something happens that must not, it ends with
+`trouble`.
 """
 
 import collections

@@ -1,6 +1,6 @@
-"""What is logged while everything breaks: files of the host that rotate, containers of a dockerd.
+"""The load while everything breaks: files of the host that rotate, and containers of a dockerd.
 
-Each log knows what its stream must be, byte for byte, when the writing is over.
+Each log knows the exact bytes that its stream must have when the writing is over.
 """
 
 import collections

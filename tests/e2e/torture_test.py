@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Goal: nothing is lost, doubled or reordered while everything breaks at once.
-Method: three brokers and six agents with live writers; brokers, agents and dockerd are killed, the
-network is cut, the clock stepped, the state's disk filled, by seeded random threads. When that is
-over, every stream is compared byte for byte with what was written, by `longshore audit` and by
-Kafka's own consumer. It goes on until every kind of fault has happened, and the control reads
-uncommitted records: else nothing was interrupted and nothing proven.
+"""Goal: nothing is lost, duplicated or reordered while everything breaks at once.
+Method: three brokers and six agents with live writers; seeded random threads kill brokers, agents
+and dockerd, cut the network, step the clock, and fill the disk of the state directory. Afterwards
+every stream is compared byte for byte with what was written, by `longshore audit` and by Kafka's
+own consumer. The test runs until every kind of fault has happened, and the control, which reads
+uncommitted records, must find aborted ones; otherwise nothing was interrupted and nothing is
+proven.
 """
 
 import argparse

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Goal: exactly-once holds on the broker versions that users have.
-Method: agent and broker are killed with -9 while a writer appends, on one node, where a broker that
-forgets to finish a committed transaction shows it; then the bytes are compared. The long run takes
-the oldest and the newest version too, the short one a version that no other test takes.
+Method: agent and broker are killed with -9 while a writer appends, on a single node, where it shows
+if the broker forgets to finish a committed transaction; then the bytes are compared. The long run
+also takes the oldest and the newest version; the short one takes a version that no other test
+takes.
 """
 
 import random

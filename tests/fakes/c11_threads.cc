@@ -1,7 +1,7 @@
-// For ThreadSanitizer builds only: C11's threads made of POSIX threads. Debian's librdkafka makes
-// its threads by thrd_create, which the sanitizer of GCC 12 does not know: it crashes in the first
-// call that it intercepts on such a thread. The symbols of the program come before those of the C
-// library.
+// For ThreadSanitizer builds only: implements C11's threads with POSIX threads. Debian's librdkafka
+// starts its threads with thrd_create, which GCC 12's sanitizer does not know: it crashes in the
+// first call that it intercepts on such a thread. Symbols of the program take precedence over those
+// of the C library.
 
 #include <pthread.h>
 #include <threads.h>

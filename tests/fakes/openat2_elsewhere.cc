@@ -1,6 +1,6 @@
-// For programs under valgrind only: openat2(2), which Debian's valgrind does not know, is done by
-// another process, tests/e2e/openat2_server.py, and its descriptor handed over. A shared library
-// for LD_PRELOAD; OPENAT2_SOCKET names the server.
+// For programs under valgrind only: Debian's valgrind does not know openat2(2), so another process,
+// tests/e2e/openat2_server.py, makes the call and passes the descriptor back. A shared library for
+// LD_PRELOAD; OPENAT2_SOCKET names the server.
 
 #include <dlfcn.h>
 #include <fcntl.h>

@@ -1,8 +1,9 @@
-// Goal: a checkpoint database whose bytes or values were changed by anything but us is refused in
-// words or read within its types; the agent never falls over it, for it would fall at each start.
+// Goal: a checkpoint database whose bytes or values something else changed is either refused with a
+// message or read within its types. The agent must never crash on it, because it would crash again
+// at each start.
 // Method: a database of the real store, once as a file with bytes changed at places that the input
-// names, once with values of any type put into its columns. All that a lane reads is read, and the
-// next transaction is prepared. Marks are decoded by themselves too.
+// names, once with values of any type put into its columns. Everything that a lane reads is read,
+// and the next transaction is prepared. Marks are also decoded by themselves.
 
 #include <sqlite3.h>
 

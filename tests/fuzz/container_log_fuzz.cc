@@ -1,8 +1,8 @@
-// Goal: what an application printed comes out of Docker's and Podman's log files as it was, each
-// line on its own stream; and whatever such a file holds, nothing of it is read twice or passed
-// over, however it was cut into windows.
-// Method: one half of the inputs is a file as it is; the other is what an application prints, which
-// is written as the engines do and compared with what is read back.
+// Goal: an application's output is recovered unchanged from Docker's and Podman's log files, each
+// line on its own stream; whatever such a file holds, nothing in it is read twice or skipped,
+// however it is cut into windows.
+// Method: half of the inputs are log files as they are; the others are an application's output,
+// which is written as the engines write it and compared with what is read back.
 
 #include <fmt/format.h>
 

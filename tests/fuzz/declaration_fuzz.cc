@@ -1,7 +1,7 @@
-// Goal: whatever a container declares, what is taken from it is within the grammar and the bounds,
-// what is refused says so readably, and the order of its variables does not count.
-// Method: texts that NULs separate are variables, labels and arguments at once; what was understood
-// is written down again and has to be understood as the same.
+// Goal: whatever a container declares, everything that is accepted is within the grammar and the
+// limits, every refusal is a readable message, and the order of the variables does not matter.
+// Method: texts separated by NULs are variables, labels and arguments at once; the declarations
+// that result are written out again and must be read as the same.
 
 #include <set>
 

@@ -1,7 +1,7 @@
-// Goal: nothing that a Docker Engine answers makes the agent fall, and what is taken from an answer
-// may be put into paths and URLs.
+// Goal: no answer of a Docker Engine crashes the agent, and everything taken from an answer is safe
+// to use in paths and URLs.
 // Method: the same bytes as an answer of each kind; the event stream is also cut into pieces, and
-// has to find its feet again at the next line.
+// must resynchronise at the next line.
 
 #include <vector>
 

@@ -1,6 +1,6 @@
-// Goal: from the name of any file a base is taken only as logrotate and log libraries name it, and
-// never another file's.
-// Method: names of any bytes, and names that are built as those programs build them.
+// Goal: the base name of a rotated file is recognised only in names that logrotate and log
+// libraries make, and is never that of another file.
+// Method: names of any bytes, and names built as those programs build them.
 
 #include "agent/discovery/rotated_name.h"
 #include "tests/fuzz/input.h"

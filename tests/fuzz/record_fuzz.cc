@@ -1,6 +1,6 @@
-// Goal: what the encoder makes of any line, under any envelope, is JSON that reads back as it was,
-// within the size that it was told; and no value in a topic makes a reader fall.
-// Method: envelope, line and limit are taken from the input; UTF-8 and escapes are held against
+// Goal: for any line and any envelope the encoder writes JSON that reads back unchanged, within the
+// size limit that it was given; and no value in a topic crashes a reader.
+// Method: envelope, line and limit are taken from the input; UTF-8 and escapes are compared with
 // plain implementations of their definitions.
 
 #include <simdjson.h>

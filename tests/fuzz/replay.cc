@@ -1,5 +1,5 @@
-// Feeds a fuzzer the files of its corpus, without libFuzzer: every finding stays fixed in every
-// build. Usage: NAME_fuzz DIRECTORY-OR-FILE...
+// Feeds a fuzzer the files of its corpus, without libFuzzer, so that every build checks that
+// earlier findings stay fixed. Usage: NAME_fuzz DIRECTORY-OR-FILE...
 
 #include <cstdio>
 #include <filesystem>

@@ -1,5 +1,5 @@
-// Goal: no flags, variables or config file make the agent fall; what is refused is one sentence,
-// and one setting means the same in all three places.
+// Goal: no flags, variables or config file crash the agent; a refusal is one sentence, and a
+// setting means the same in all three places.
 // Method: lines of the input are flags `--name=value`; the same as variables and as a file.
 
 #include <unistd.h>

@@ -1,6 +1,6 @@
 // Goal: whatever a plain log file holds, its records carry every byte of it once and in order,
 // however it was cut into windows while it grew, and every record reads back.
-// Method: lines are found again by a search for '\n', and compared with what the decoder made.
+// Method: lines are found by a separate search for '\n', and compared with the decoder's.
 
 #include "config/limits.h"
 #include "config/utf8.h"

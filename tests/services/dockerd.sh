@@ -85,7 +85,7 @@ end() {
     await_end "$pid" dockerd 30 || { kill -KILL "$pid"; await_end "$pid" dockerd 5 || true; }
   fi
   if [ "$1" = KILL ]; then return; fi
-  # A dockerd that was killed may have left its containerd behind.
+  # A killed dockerd may have left its containerd running.
   if is "$containerd" containerd; then
     kill "$containerd" 2>/dev/null || true
     await_end "$containerd" containerd 10 || kill -KILL "$containerd" 2>/dev/null || true
@@ -93,8 +93,8 @@ end() {
   rm -f "$dir/docker.pid"
 }
 
-# Shims hold containers: without a dockerd nobody else would end them. They are found by their own
-# command line, which names our socket.
+# Shims keep containers running: without a dockerd nothing else would end them. They are found by
+# their own command line, which names our socket.
 end_shims() {
   local p
   for p in /proc/[0-9]*; do

@@ -15,7 +15,7 @@
 # HDFS_HEAP: MB for a node (256); HDFS_WAIT: seconds (120); HDFS_TIER=1: starts sooner, but never
 # becomes as quick as it could; HDFS_PROPS, HTTPFS_PROPS: more of hdfs-site.xml and httpfs-site.xml,
 # "name=value name=value". HDFS_TLS=1, when DIR is made: all of them speak HTTPS and nothing else;
-# DIR/ca.pem is whom to trust.
+# DIR/ca.pem is the certificate to trust.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/jars.sh"
@@ -59,7 +59,7 @@ more_props() { local each; for each in $1; do prop "${each%%=*}" "${each#*=}"; d
 tls() { [ -f "$dir/ca.pem" ]; }
 ask() { if tls; then curl --cacert "$dir/ca.pem" "${@//http:/https:}"; else curl "$@"; fi; }
 
-# A certificate that vouches for itself.
+# A self-signed certificate.
 make_certificate() {
   local store=(-keystore "$dir/keys.p12" -storetype pkcs12 -storepass secret -alias node)
   keytool -genkeypair "${store[@]}" -keyalg RSA -keysize 2048 -validity 30 -dname CN=127.0.0.1 \
@@ -154,11 +154,11 @@ main_class() {
 launch() {
   ! alive "$1" || return 0
   local class try; class=$(main_class "$1")
-  # A session of its own: Ctrl-C in the caller's terminal is not for it.
+  # In its own session, so that Ctrl-C in the caller's terminal does not reach it.
   setsid "$0" java "$dir" "$class" </dev/null >>"$dir/$1.log" 2>&1 &
   echo $! >"$dir/$1.pid"
   disown
-  # On a busy machine it takes a while until that process bears its own words.
+  # On a busy machine it takes a while until that process shows its own command line.
   for try in {1..100}; do ! alive "$1" || break; sleep 0.05; done
 }
 
@@ -201,7 +201,7 @@ start_httpfs() {
   launch httpfs
   local deadline=$((SECONDS + wait_s)) at
   at=127.0.0.1:$(port 6)
-  # 401: it wants to know who asks.
+  # 401: it serves, and requires authentication.
   until [[ $(ask -sS -m 2 -o /dev/null -w '%{http_code}' \
     "http://$at/webhdfs/v1/?op=LISTSTATUS&user.name=$(id -un)" 2>/dev/null) =~ ^(200|401)$ ]]; do
     alive httpfs || { tail -n 5 "$dir/httpfs.log" >&2; die "HttpFS ended while starting"; }

@@ -34,7 +34,7 @@ fetch_jars() {
   die "Maven could not fetch the jars of $pom"
 }
 
-# Java starts in half the time when the classes lie parsed in an archive beside the jars.
+# Java starts in half the time if an archive beside the jars holds the classes already parsed.
 #   archive_classes CACHE COMMAND...   makes it, once: COMMAND runs what is archived, the options in
 #                                      the array java_shared, and ends it by SIGTERM
 #   use_classes CACHE                  fills `java_shared` with the options that use it
@@ -46,7 +46,7 @@ archive_classes() {
   fresh=$(mktemp -u "$archive.XXXXXX")
   java_shared=("-XX:ArchiveClassesAtExit=$fresh" -Xlog:cds=off -Xlog:cds+dynamic=off)
   if ! "$@" >"$fresh.log" 2>&1 || [ ! -s "$fresh" ]; then
-    echo "${0##*/}: no archive of classes was made, see $fresh.log; it goes without" >&2
+    echo "${0##*/}: no archive of classes was made, see $fresh.log; starts take longer" >&2
     : >"$fresh"  # Not tried again.
   else
     rm -f "$fresh.log"

@@ -15,7 +15,7 @@
 # A new cluster chooses free ports and keeps them in DIR/ports. KAFKA_HEAP: MB for a node (400);
 # KAFKA_EXTRA: more broker settings, "k=v k=v", read at each start; KAFKA_WAIT: seconds (120);
 # KAFKA_TIER=1: starts sooner, but never becomes as quick as it could.
-# KAFKA_PROXIED=1: each node has a second listener, which tells its clients to come to another port;
+# KAFKA_PROXIED=1: each node has a second listener, which sends its clients to another port;
 # a program of the test listens there and passes on. `proxied DIR` prints these pairs of ports.
 # KAFKA_VERSION: another version than kafka-pom.xml's, such as 3.9.1.
 set -euo pipefail
@@ -165,7 +165,7 @@ launch() {
   [ -f "$home/data/meta.properties" ] || format "$i"
   [ ! -f "$home/log" ] || mv "$home/log" "$home/log.before"
   : >"$home/log"
-  # A session of its own: Ctrl-C in the caller's terminal is not for the broker. setsid does not
+  # In its own session, so that Ctrl-C in the caller's terminal does not reach it. setsid does not
   # fork here, so $! is Java's pid.
   setsid java -Xms"${heap}m" -Xmx"${heap}m" -XX:+UseSerialGC -XX:MaxDirectMemorySize=128m \
     -XX:TieredStopAtLevel="${KAFKA_TIER:-4}" "${java_shared[@]}" -Djava.awt.headless=true \
@@ -173,7 +173,7 @@ launch() {
     -Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS \
     -cp "$cache/*" kafka.Kafka "$home/server.properties" >>"$home/log" 2>&1 </dev/null &
   echo $! >"$home/pid"
-  # On a busy machine it takes a while until that process is Java, and known by its words.
+  # On a busy machine it takes a while until that process is Java, and shows its own command line.
   for try in {1..100}; do alive "$i" && break; sleep 0.05; done
 }
 
@@ -206,7 +206,7 @@ prepare() {  # number of nodes
   mkdir -p "$dir"
   [ ! -f "$dir/nodes" ] || return 0
   "$here/free_ports.py" $((4 * $1)) >"$dir/ports"
-  # Clusters of two runs that ever meet on a port must refuse each other.
+  # If clusters of two runs ever meet on a port, they must refuse each other.
   new_id >"$dir/cluster.id"
   echo "$1" >"$dir/nodes"
 }

@@ -5,7 +5,7 @@
 #   kdc.sh start DIR PRINCIPAL...   makes a realm in DIR with these principals; DIR/krb5.conf is
 #                                   what KRB5_CONFIG names, DIR/PRINCIPAL.keytab holds a key, each
 #                                   "/" of the name written as "_"
-#   kdc.sh rekey DIR PRINCIPAL      gives it a key that stands in no keytab
+#   kdc.sh rekey DIR PRINCIPAL      gives it a key that is in no keytab
 #   kdc.sh wipe DIR                 ends it and deletes DIR
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -20,7 +20,7 @@ export KRB5_CONFIG=$dir/krb5.conf KRB5_KDC_PROFILE=$dir/kdc.conf
 
 configure() {
   local port=$1
-  # UDP is left out: what is refused over it is asked again and again.
+  # No UDP: over UDP, clients repeat a refused request again and again.
   cat >"$dir/krb5.conf" <<X
 [libdefaults]
   default_realm = LONGSHORE.TEST
@@ -58,7 +58,7 @@ start() {
       kadmin.local -q "addprinc -randkey $principal"
       kadmin.local -q "ktadd -k $keytab $principal"
     done; } >"$dir/kdc.log" 2>&1 || { tail -n 5 "$dir/kdc.log" >&2; die "no realm was made"; }
-  # A session of its own: Ctrl-C in the caller's terminal is not for it.
+  # In its own session, so that Ctrl-C in the caller's terminal does not reach it.
   setsid krb5kdc -n </dev/null >>"$dir/kdc.log" 2>&1 &
   echo $! >"$dir/pid"
   disown

@@ -102,8 +102,8 @@ launch() {
   [ -f "$dir/ports" ] || "$here/free_ports.py" 2 >"$dir/ports"
   write_config
   [ ! -f "$dir/log" ] || mv "$dir/log" "$dir/log.before"
-  # A session of its own: Ctrl-C in the caller's terminal is not for the node. setsid does not fork
-  # here, so $! is Java's pid.
+  # In its own session, so that Ctrl-C in the caller's terminal does not reach it. setsid does not
+  # fork here, so $! is Java's pid.
   (
     cd "$dir"
     exec setsid java -Xms"${heap}m" -Xmx"${heap}m" -XX:+UseSerialGC \
@@ -112,7 +112,7 @@ launch() {
       -cp "$main:$cache/*" OpenSearchNode "$dir" "${modules[@]}" >"$dir/log" 2>&1 </dev/null
   ) &
   echo $! >"$dir/pid"
-  # On a busy machine it takes a while until java has replaced the shell, which bears another name.
+  # On a busy machine it takes a while until java has replaced the shell, which has another name.
   local try
   for try in {1..100}; do alive && break; sleep 0.05; done
 }

@@ -95,7 +95,7 @@ apt() {
 }
 if ! { apt update && apt install --no-install-recommends "${missing[@]}"; }; then
   tail -n 20 "$log" >&2
-  echo "packages.sh: apt-get failed; all it said is in $log" >&2
+  echo "packages.sh: apt-get failed; its output is in $log" >&2
   exit 2
 fi
 rm -f "$log"

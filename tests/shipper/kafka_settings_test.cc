@@ -1,6 +1,6 @@
 // Goal: no `--kafka` setting can break a promise, and a wrong one is refused with its remedy before
 // anything starts.
-// Method: one case a kind of refusal, and all settings that the README recommends.
+// Method: one case for each kind of refusal, and common settings that must be accepted.
 
 #include <gtest/gtest.h>
 

@@ -1,7 +1,7 @@
-// Goal: whatever bytes a line holds, its record is one JSON object that reads back to exactly the
-// line, with what is not UTF-8 replaced as Unicode says, and with the range it was given.
+// Goal: whatever bytes a line holds, its record is one JSON object that reads back to exactly that
+// line, with the range that it was given; bytes that are not UTF-8 are replaced as Unicode says.
 // Method: named cases, every byte value, then random lines (seed printed) read back with simdjson
-// and compared with a reference that knows all openings of well-formed sequences from a table.
+// and compared with a reference that has all beginnings of well-formed sequences in a table.
 
 #include "shipper/record/record_encoder.h"
 

@@ -1,4 +1,5 @@
-// Goal: what the encoder wrote reads back byte for byte, and nothing else passes for a record.
+// Goal: records read back byte for byte as the encoder wrote them, and nothing else is accepted as
+// a record.
 // Method: records of the real encoder, one field each; then values that only look like one.
 
 #include "shipper/record/record_view.h"

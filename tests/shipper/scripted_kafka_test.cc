@@ -1,6 +1,7 @@
-// Goal: the fake that lane tests and the simulation trust keeps what a broker keeps: all of a
-// transaction or nothing, one owner of a group, and each fault exactly when it was asked for.
-// Method: one case a rule.
+// Goal: the fake, which lane tests and the simulation trust, behaves like a broker: it keeps a
+// transaction whole or not at all, a group has one owner, and each fault happens exactly when it
+// was requested.
+// Method: one case for each rule.
 
 #include "tests/fakes/scripted_kafka.h"
 

@@ -1,4 +1,4 @@
-// What befalls the world of one seed, and how hard.
+// What happens to the world of one seed, and how severely.
 #include <algorithm>
 #include <filesystem>
 

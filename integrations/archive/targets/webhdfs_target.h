@@ -3,7 +3,7 @@
 //   NameNode: names, and "Location" of a DataNode --> DataNode: bytes
 //
 // The protocol is described on Hadoop's WebHDFS page. Where real services differ from it, a comment
-// at the code tells how. Redirects are requested as JSON (noredirect), because a body cannot be
+// in the code says how. Redirects are requested as JSON (noredirect), because a body cannot be
 // sent twice.
 #pragma once
 

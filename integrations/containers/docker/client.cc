@@ -188,7 +188,7 @@ void Client::State::ignore_event(const std::string& why) {
     spdlog::error("{}; ignoring it and similar ones until the next connection", why);
 }
 
-// Docker works without an answer to this too; then the previous root is the best guess.
+// The client continues without this answer too; then the previous root is the best guess.
 void Client::State::on_info(Result<HttpAnswer> answer) {
   answer = expect_ok(std::move(answer), "GET /info");
   const Result<std::string> root =

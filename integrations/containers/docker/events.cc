@@ -57,8 +57,8 @@ size_t EventSplitter::feed(std::string_view data,
                            const std::function<void(std::string_view)>& on_object) {
   size_t skipped = 0;
   for (const char c : data) {
-    // Nothing is left of a whole object at its newline. A damaged one is passed on, so that it is
-    // reported.
+    // Nothing is left of a complete object at its newline. The rest of a damaged one is passed on,
+    // so that it is reported.
     const bool ends = c == '\n' || closes_object(c);
     if (c != '\n' && !add(c)) ++skipped;
     if (!ends) continue;

@@ -13,7 +13,7 @@ bool Roster::on_event(const Event& event) {
   const std::string& id = event.container_id;
   auto found = entries_.find(id);
   if (found == entries_.end()) {
-    // The removal of a container that was never reported is no news.
+    // If a container was never reported, its removal is not reported either.
     if (event.kind == Event::Kind::kRemoved) return true;
     if (entries_.size() >= limits::kContainersMax) return false;
     found = entries_.emplace(id, Entry()).first;
@@ -186,7 +186,7 @@ void Roster::on_inspected(Container container) {
   run_steps(id);
 }
 
-// Returns whether the container was still to be worked off.
+// Returns whether the container was still part of the backlog.
 bool Roster::finish_listing(Entry& entry) {
   if (std::exchange(entry.listing, Listing::kNone) == Listing::kNone) return false;
   --backlog_;

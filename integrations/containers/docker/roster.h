@@ -55,9 +55,9 @@ class Roster {
   enum class Life : uint8_t {
     kUntold,         // on_container() was not called yet.
     kUntoldStarted,  // The same, but a start was seen before the connection was lost.
-    kDown,           // Told as not running.
-    kUp,             // Told as running, or known to have started when the connection was lost.
-    kDied,           // on_died() was called, and no start was told since.
+    kDown,           // Reported as not running.
+    kUp,             // Reported as running, or known to have started when the connection was lost.
+    kDied,           // on_died() was called, and no start was reported since.
   };
   enum class Inspect : uint8_t {
     kNone,
@@ -66,7 +66,7 @@ class Roster {
     kOutdated,  // Under way, but the container ended since: the answer is ignored.
     kFailed,    // Waits for retry_failed().
   };
-  // The list is worked off when every container of it was inspected or has failed.
+  // The list is done when every container in it was inspected or has failed.
   enum class Listing : uint8_t { kNone, kListed, kListedEnded };
 
   // One container. `steps` waits for the inspect that is queued or under way; it holds at most
@@ -105,7 +105,7 @@ class Roster {
   std::map<int64_t, std::string> queue_;  // The largest key is the most urgent.
   int64_t urgent_key_ = 0;
   int64_t backlog_key_ = 0;
-  size_t backlog_ = 0;  // Entries of the list that are not worked off yet.
+  size_t backlog_ = 0;  // Entries of the list that are not done yet.
   bool reconciling_ = false;
 };
 

@@ -1,7 +1,7 @@
-// Goal: an operator sees what a state directory holds while its agent runs, and gets out of a
-// refusal without a byte lost in silence; nothing that is wrong changes anything.
-// Method: the command itself on directories of the test's own, its output captured; adoption on
-// the stores and a scripted Kafka, judged by the recovery table.
+// Goal: an operator can see what a state directory holds while its agent runs, and can resolve a
+// refusal to start without losing a byte silently. A wrong command changes nothing.
+// Method: run the command itself on the test's own directories and capture its output; test
+// adoption on the stores and a scripted Kafka, and check the result with the recovery table.
 
 #include <gtest/gtest.h>
 #include <simdjson.h>

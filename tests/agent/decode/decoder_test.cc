@@ -1,6 +1,6 @@
-// Goal: decoders find every line once, whatever the size of the windows they are shown; ranges of
-// consecutive records meet exactly; a line of any length is carried whole.
-// Method: feed files in windows of every kind through a real encoder and read the records back.
+// Goal: decoders find every line once, whatever the size of the windows that they get; the ranges
+// of consecutive records meet exactly; a line of any length is delivered completely.
+// Method: feed files in windows of every size through a real encoder and read the records back.
 
 #include "agent/decode/decoder.h"
 

@@ -1,5 +1,6 @@
-// Goal: the rotated files of a log come in the order in which they were written, and a file is
-// found by its identity; one look answers as separate listings would. Method: real directories.
+// Goal: the rotated files of a log are returned in the order in which they were written, a file is
+// found by its identity, and one look gives the same answers as separate listings.
+// Method: real directories.
 
 #include "agent/discovery/directory_look.h"
 

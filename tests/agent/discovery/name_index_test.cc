@@ -1,5 +1,5 @@
-// Goal: an event of a directory reaches the sources that the name stands for, also across renames,
-// and causes a scan of the logs that look there.
+// Goal: an event of a directory reaches the sources that its name stands for, also after renames,
+// and causes a scan of the logs that look in that directory.
 // Method: real directories, a watcher that only hands out numbers, events made by the test.
 
 #include "agent/discovery/name_index.h"

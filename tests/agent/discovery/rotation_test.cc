@@ -1,5 +1,6 @@
-// Goal: which files follow the newest generation of a source, in which order, and where a gap is.
-// Method: real files in one directory, a KnownSources that was told of some of them.
+// Goal: finds which files follow the newest generation of a source, in which order, and where a gap
+// is.
+// Method: real files in one directory, and a KnownSources that knows some of them.
 
 #include "agent/discovery/rotation.h"
 

@@ -1,5 +1,5 @@
-// Goal: what is lent and what is kept for the next stay within the lane's memory, and who reads
-// little is not given much.
+// Goal: lent memory and memory kept for reuse together stay within the lane's limit, and a source
+// that reads little gets only a small chunk.
 // Method: chunks of chosen sizes are lent and given back.
 
 #include "agent/lane/chunk_pool.h"

@@ -1,8 +1,8 @@
-// Goal: whatever call fails and however Kafka forgets, every line of every source stands in Kafka
-// once and in order, or the lane refuses and says so.
-// Method: a real lane with real files and a real checkpoint database against a scripted Kafka;
-// every call fails at every early occasion, answered and unanswered, then each row of the recovery
-// table.
+// Goal: whichever call fails and whatever Kafka forgets, Kafka holds every line of every source
+// once and in order, or the lane refuses to go on and says so.
+// Method: a real lane with real files and a real checkpoint database against a scripted Kafka. Each
+// call fails at each early opportunity, with and without an answer; then each row of the recovery
+// table is tested.
 
 #include "agent/lane/lane.h"
 

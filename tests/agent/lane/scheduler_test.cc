@@ -1,6 +1,6 @@
-// Goal: every source gets its turn, in order, when something happened to it or when its time has
-// come, and never otherwise.
-// Method: the calls of a lane one by one, then random ones beside a model of two lists.
+// Goal: every source gets its turn, in order, after something happened to it or when its time has
+// come, and at no other time.
+// Method: the calls of a lane one by one, then random calls compared with a model of two lists.
 
 #include "agent/lane/scheduler.h"
 

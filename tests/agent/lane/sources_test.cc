@@ -1,5 +1,5 @@
-// Goal: what a lane holds of a source is confirmed only by what was confirmed, and what the store
-// holds of it is what a later life needs.
+// Goal: a lane confirms only those parts of a source's state that Kafka is known to have committed,
+// and the store holds everything that a later run needs.
 // Method: real files and a checkpoint database, and the calls of a lane one by one.
 
 #include "agent/lane/sources.h"

@@ -1,6 +1,6 @@
-// Goal: a log that is truncated or copied is noticed; its unread rest is read from the copy if
-// there is one, and else the ledger names what is lost. Method: real files that are copied, cut and
-// written anew, before, between and after the steps.
+// Goal: a tail notices that a log was truncated or copied. It reads the unread rest from the copy
+// if there is one; otherwise the ledger names the lost range.
+// Method: real files that are copied, truncated and rewritten before, between and after the steps.
 
 #include "agent/tail/copytruncate.h"
 

@@ -1,6 +1,7 @@
 // Goal: whatever moves a cursor, its positions, its overlap and its marks move together, positions
-// never go back, and a rewind restores all of it.
-// Method: each move once with its numbers; then random moves against the bytes of a file in memory.
+// never go back, and a rewind restores everything.
+// Method: each move once with its numbers; then random moves compared with the bytes of a file in
+// memory.
 
 #include "agent/tail/cursor.h"
 

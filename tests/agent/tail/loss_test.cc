@@ -1,4 +1,5 @@
-// Goal: what a tail cannot deliver, it names to the byte where bytes can be known.
+// Goal: a tail reports everything that it cannot deliver, to the exact byte where that can be
+// known.
 // Method: real files that are deleted, given up and made unreadable; positions of records and
 // losses must meet.
 

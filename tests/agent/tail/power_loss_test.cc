@@ -1,7 +1,7 @@
-// Goal: after a power loss, what is gone is named to the byte where bytes can be known, and nothing
-// comes twice that the ledger does not name.
-// Method: real files that are cut and zeroed between two lives with different boots; random power
-// losses against the lines that were written.
+// Goal: after a power loss, lost bytes are reported, to the exact byte where that can be known, and
+// every possible duplicate is in the ledger.
+// Method: real files that are truncated and zeroed between two runs with different boot ids; random
+// power losses compared with the lines that were written.
 
 #include "agent/tail/power_loss.h"
 

@@ -1,6 +1,6 @@
-// Goal: however much there is to look at after a power loss, a tail takes short turns, gets to the
-// end of it, and ships nothing of a run of zeros.
-// Method: real files with holes and zeros; what each turn reads is counted by the kernel.
+// Goal: however much there is to search after a power loss, a tail takes short turns, reaches the
+// end, and ships nothing of a run of zeros.
+// Method: real files with holes and zeros; the kernel counts what each turn reads.
 
 #include "agent/tail/zero_search.h"
 

@@ -1,10 +1,10 @@
-// Goal: whoever else believes that a partition is his, and wherever a writer stops or loses an
-// answer, each offset comes into the archive once.
-// Method: several writers of one partition, each call on the archive a point at which the next
-// writer may be let on, by a random seed. Calls fail before they are obeyed and after; writers die
-// and are born, and sweep away what looks left behind, as if their clocks were years ahead. At the
-// end one of them finishes, and the names must tile from 0 on. Beside that, the directory of a real
-// file system with writers on threads.
+// Goal: however many processes believe that they own a partition, and wherever a writer stops or
+// loses an answer, each offset is archived once.
+// Method: several writers of one partition. At each call on the archive a random seed decides which
+// writer continues. Calls fail before they take effect, and after; writers die, new ones start, and
+// they sweep away apparent leftovers as if their clocks were years ahead. At the end one of them
+// finishes, and the names must tile the offsets from 0 on. Another test runs writers on threads in
+// a directory of a real file system.
 
 #include <fcntl.h>
 #include <gtest/gtest.h>

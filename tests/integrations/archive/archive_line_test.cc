@@ -1,7 +1,7 @@
-// Goal: every record becomes one line, and what it says is read back; files are packed and unpacked
-// byte by byte.
-// Method: records of longshore, of others and of nobody; random lines through each codec, cut at
-// every kind of place.
+// Goal: every record becomes one line whose content reads back unchanged; files are compressed and
+// decompressed byte for byte.
+// Method: records of longshore, of other producers, and without any known form; random lines
+// through each codec, cut at every kind of place.
 
 #include "integrations/archive/archive_line.h"
 

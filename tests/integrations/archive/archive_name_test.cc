@@ -1,6 +1,6 @@
-// Goal: a name says which offsets a file holds, and a folder which hours, and both are read back as
-// they were written.
-// Method: names and folders there and back, and such as longshore never wrote.
+// Goal: a file's name tells which offsets it holds, and a folder's name which hours; both read back
+// as they were written.
+// Method: names and folders there and back, and names that longshore never writes.
 
 #include "integrations/archive/archive_name.h"
 

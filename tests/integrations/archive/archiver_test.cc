@@ -1,6 +1,6 @@
-// Goal: what was read while the archive did not answer comes into it all the same, once.
-// Method: an archiver on a directory is told of partitions and records as a pump does; complete
-// files wait because the directory refuses them.
+// Goal: records that were read while the archive did not answer are still archived, once.
+// Method: an archiver on a directory gets partitions and records as from a pump; complete files
+// wait because the directory refuses them.
 
 #include "integrations/archive/archiver.h"
 

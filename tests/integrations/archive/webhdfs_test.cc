@@ -1,6 +1,7 @@
-// Goal: what NameNodes, DataNodes and HttpFS answer in trouble is understood: another node is
-// asked, what may be tried again is told from what may not, and a rename says what it did. Method:
-// a server that gives the answers that real services were seen to give.
+// Goal: answers of NameNodes, DataNodes and HttpFS in trouble are understood: another node is
+// asked, errors that may be retried are told from those that may not, and a rename reports what it
+// did.
+// Method: a server that gives the answers that were observed from real services.
 
 #include <gtest/gtest.h>
 

@@ -1,6 +1,7 @@
-// Goal: gaps, duplicates and reorderings of a source are counted exactly, whatever order its
-// records come in.
-// Method: named cases, then random deliveries against a model that keeps one counter a byte.
+// Goal: gaps, duplicates and reorderings of a source are counted exactly, in whatever order its
+// records arrive.
+// Method: named cases, then random deliveries compared with a model that keeps one counter for each
+// byte.
 
 #include "integrations/audit/audit.h"
 

@@ -1,7 +1,7 @@
-// Goal: with the ledger the audit says of every source whether it is complete, and else exactly
-// which bytes are not there and why.
+// Goal: with the ledger the audit reports for every source whether it is complete; if not, exactly
+// which bytes are missing and why.
 // Method: records and ledger entries written by hand, one case for each kind of entry, joined; then
-// random coverage and losses against a model of single bytes.
+// random coverage and losses compared with a model of single bytes.
 
 #include "integrations/audit/ledger_audit.h"
 

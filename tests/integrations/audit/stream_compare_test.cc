@@ -1,5 +1,5 @@
-// Goal: a stream is equal to its files only if every byte is, and the first difference is named.
-// Method: small files, records made by hand, one departure each.
+// Goal: a stream equals its files only if every byte does, and the first difference is reported.
+// Method: small files, records made by hand, one difference each.
 
 #include "integrations/audit/stream_compare.h"
 

@@ -1,6 +1,7 @@
-// Goal: the client follows a daemon through everything that daemons do: restarts, hangs, rubbish,
-// absence; and its loop never stands still. Method: a scripted daemon on a Unix socket in /tmp, the
-// client on a loop of its own in the test's thread.
+// Goal: the client follows a daemon through everything that daemons do: restarts, hangs, malformed
+// answers, absence; and its loop never blocks.
+// Method: a scripted daemon on a Unix socket in /tmp, and the client on its own loop in the test's
+// thread.
 
 #include <gtest/gtest.h>
 #include <unistd.h>

@@ -1,5 +1,6 @@
-// Goal: what Docker tells is read right, and what a hostile image or daemon tells is refused or
-// harmless. Method: answers as Docker 20.10 and Podman 4.3 give them, and each field spoilt.
+// Goal: Docker's descriptions of containers are read correctly, and those of a hostile image or
+// daemon are refused or harmless.
+// Method: answers as Docker 20.10 and Podman 4.3 give them, and the same with each field damaged.
 
 #include <gtest/gtest.h>
 

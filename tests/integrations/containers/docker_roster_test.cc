@@ -1,6 +1,7 @@
-// Goal: for one container the listener hears the order of its life, whatever order answers and
-// events come in, and nothing that happened while disconnected stays untold. Method: drive the
-// passive parts, event splitter and roster, by hand; then random lives against the promises.
+// Goal: the listener is told the life of each container in order, in whatever order answers and
+// events arrive, and everything that happened while disconnected is reported later.
+// Method: drive the passive parts, event splitter and roster, by hand; then compare random lives
+// with the promises.
 
 #include <gtest/gtest.h>
 

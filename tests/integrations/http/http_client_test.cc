@@ -1,6 +1,6 @@
-// Goal: an exchange gives either a whole answer or an error that says what the caller can do,
-// bodies arrive as they were sent, and secrets go only where they belong. Method: a scripted server
-// on 127.0.0.1.
+// Goal: an exchange returns either a complete answer or an error that says what the caller can do;
+// bodies arrive as they were sent, and secrets go only where they belong.
+// Method: a scripted server on 127.0.0.1.
 
 #include <gtest/gtest.h>
 #include <zlib.h>

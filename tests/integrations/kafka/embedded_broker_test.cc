@@ -1,6 +1,6 @@
-// Goal: the embedded broker serves what trying longshore out needs: a transactional producer, and
-// a reader that finds the records and the end.
-// Method: the real reader and librdkafka's own producer against it, in this process.
+// Goal: the embedded broker provides what is needed to try longshore out: a transactional producer,
+// and a reader that finds the records and the end, both work.
+// Method: the real reader and librdkafka's own producer use it, in this process.
 
 #include "integrations/kafka/embedded_broker.h"
 

@@ -1,6 +1,6 @@
-// Goal: a member of a group reads from where its owner says, commits for those who come later, and
-// what another member owns is its own no more.
-// Method: real members against the embedded broker, in this process.
+// Goal: a member of a group reads from the place that its listener chooses and commits for later
+// members, and gives up partitions that another member now owns.
+// Method: real members of the embedded broker's group, in this process.
 
 #include "integrations/kafka/group_reader.h"
 

@@ -1,6 +1,7 @@
-// Goal: whatever an outlet does, its records come in order, and only what it has done is committed.
-// Method: real pumps against the embedded broker, in this process, with outlets that are slow, full
-// or fail.
+// Goal: whatever an outlet does, it gets its records in order, and only offsets that it has
+// reported as done are committed.
+// Method: real pumps against the embedded broker, in this process, with outlets that are slow or
+// full, or that fail.
 
 #include "integrations/kafka/pump.h"
 

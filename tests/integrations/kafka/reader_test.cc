@@ -1,4 +1,4 @@
-// Goal: what reading rests on cannot be set otherwise, and the refusal says which setting it is.
+// Goal: settings that reading depends on cannot be overridden, and the refusal names the setting.
 // Method: a reader is opened with each of them; no broker is asked.
 
 #include "integrations/kafka/reader.h"

@@ -1,5 +1,6 @@
-// Goal: every item gets exactly one final end, whatever the server says in between. Method: a
-// scripted server that remembers what it created; pauses are counted instead of waited for.
+// Goal: every item gets exactly one final answer, whatever the server answers in between.
+// Method: a scripted server that remembers what it created; pauses are counted instead of waited
+// for.
 
 #include "integrations/search/bulk_sender.h"
 

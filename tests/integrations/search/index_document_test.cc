@@ -1,6 +1,6 @@
 // Goal: the same record always becomes the same document under the same id in the same index, and
-// nothing that a record holds can be taken for another action. Method: records as the encoder makes
-// them and as others do; names and templates by their text.
+// no content of a record can be taken for another action.
+// Method: records made by the encoder and by other producers; names and templates compared as text.
 
 #include <gtest/gtest.h>
 #include <simdjson.h>

@@ -1,5 +1,6 @@
-// Goal: what a member has read and not yet sent when it leaves is indexed by who comes next.
-// Method: real members one after the other against the embedded broker and a server that takes
+// Goal: records that a member has read but not yet sent when it leaves are indexed by the next
+// member.
+// Method: real members, one after the other, with the embedded broker and a server that accepts
 // everything.
 
 #include <gtest/gtest.h>

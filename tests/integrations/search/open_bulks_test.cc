@@ -1,5 +1,6 @@
 // Goal: an offset is committed only when every item before it has its final answer, and never goes
-// back. Method: small cases, and random ends against a model that knows every record.
+// back.
+// Method: small cases, then random ends compared with a model that knows every record.
 
 #include "integrations/search/open_bulks.h"
 
