@@ -143,7 +143,7 @@ std::string ledger_details(const std::string& who, const LedgerFindings& ledger)
                     range.reason.empty() ? "in doubt" : printable(range.reason), range_text(range));
   }
   if (ledger.expired_bytes > 0) {
-    out += fmt::format("{}: its first {} are no longer kept by the topic\n", who,
+    out += fmt::format("{}: its first {} were deleted by the retention of the topic\n", who,
                        plural(ledger.expired_bytes, "byte"));
   }
   return out;
@@ -158,9 +158,10 @@ std::string details_of(const SourceReport& source) {
     out += fmt::format("{}: {} missing, {} twice\n", who, plural(counts.gap_bytes, "byte"),
                        plural(counts.duplicate_bytes, "byte"));
   }
-  if (!source.exact) out += who + ": over 4096 holes at a time, what filled them counts as twice\n";
+  if (!source.exact)
+    out += who + ": more than 4096 holes at a time: records that fill the oldest count as twice\n";
   if (source.several_partitions && !counts.clean())
-    out += who + ": its records lie in several partitions, among which Kafka has no order\n";
+    out += who + ": its records are in several partitions, and Kafka keeps no order between them\n";
   if (!source.difference.empty()) out += fmt::format("{}: {}\n", who, source.difference);
   return out + ledger_details(who, source.ledger);
 }

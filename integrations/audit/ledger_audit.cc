@@ -86,7 +86,7 @@ void LedgerAudit::join(const AuditedTopics& topics, AuditReport& report) const {
   report.notes.insert(report.notes.end(), notes_.begin(), notes_.end());
   if (strange_ > 0) {
     report.notes.push_back(
-        fmt::format("{} records of the ledger's topic are no entries of a ledger.", strange_));
+        fmt::format("{} records of the ledger's topic are not ledger entries.", strange_));
   }
   if (report.elsewhere > 0) {
     report.notes.push_back(

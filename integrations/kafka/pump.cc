@@ -92,7 +92,7 @@ Status Pump::commit(bool now) {
       committed_[partition] = next;
     } else if (status.error().code == ErrorCode::kRetryable) {
       complaints_.add(status.error().message);
-      return ok();  // Committed with the next ones.
+      return ok();  // It is committed with the next ones.
     } else if (is_final(status.error())) {
       return status;
     }

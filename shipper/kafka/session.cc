@@ -16,9 +16,9 @@ namespace {
 // The queue wakes its reader; this only bounds the wait if a wake-up is lost.
 constexpr int kServeMs = 50;
 
-// When a record fails, records of other partitions are purged with it. Their reports
-// may come first but say nothing about their own topics, so serve() waits for the report of the
-// cause and puts it first.
+// When a record fails, records of other partitions are purged with it. Their reports may come first
+// but say nothing about their own topics, so serve() waits for the report of the cause and puts it
+// first.
 constexpr int kCauseTries = 10;
 constexpr int kCauseWaitMs = 50;
 

@@ -1,4 +1,4 @@
-// What arrived in a topic of lines that corpus.cc wrote, and the topics' comings and goings.
+// Checks what arrived in a topic of lines that corpus.cc wrote; creates and deletes such topics.
 //
 //   arrivals create BROKERS TOPIC PARTITIONS
 //   arrivals delete BROKERS TOPIC
@@ -8,7 +8,7 @@
 //   arrivals find BROKERS TOPIC ID SECONDS       when the line of that id came: {"monotonic_s":}
 //
 // `check` and `follow` print {"records":,"missing":,"doubled":,"reordered":,"p50_ms":,"p99_ms":}:
-// reordered are lines that stand behind a later one of their file in the same partition.
+// reordered are lines that come after a later line of their file in the same partition.
 
 #include <fmt/format.h>
 

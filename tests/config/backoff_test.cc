@@ -1,4 +1,4 @@
-// Goal: waits grow from the first to the last and no further, and start again after a success.
+// Goal: waits grow from the first to the longest and no further, and start again after a success.
 // Method: sequences by hand, and every spread of small waits.
 
 #include "config/backoff.h"

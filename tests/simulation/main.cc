@@ -1,10 +1,10 @@
 // Goal: no line is lost, none comes twice, each source stays in order, the checkpoint is never
 // ahead of the broker and the ledger balances, whatever happens and whenever the agent dies.
 // Method: the real agent from event to lane on one thread in virtual time, in a world that one
-// seed drives. A seed that fails says how it is run again.
+// seed determines. A seed that fails prints the command that repeats it.
 //
 //   simulation_test [--seeds N] [--first S | --random] [--jobs J]  LONGSHORE_LONG=1: 100,000 seeds
-//   simulation_test --seed S [--verbose]                           one world; and all that happens
+//   simulation_test --seed S [--verbose]                           one world; prints every event
 
 #include <spdlog/spdlog.h>
 #include <sys/wait.h>

@@ -1,7 +1,8 @@
 // Goal: every generation of a source is opened once, oldest first, whatever happens during a scan;
 // no file is opened as two sources.
 // Method: the real Discovery over real directories and inotify, its messages recorded. In the last
-// test a thread rotates as fast as it can, and what was opened is compared with what it made.
+// test a thread rotates as fast as it can, and the files that were opened are compared with those
+// that it made.
 
 #include "agent/discovery/discovery.h"
 

@@ -1,6 +1,6 @@
-// Goal: a pattern finds the regular files that the container wrote itself, through overlay layers
-// and symlinks as the container sees them, and never one of the host. Method: directories that
-// stand for layers, with everything in them that a hostile image could hold.
+// Goal: a pattern finds the regular files that the container itself wrote, through overlay layers
+// and symlinks as the container sees them, and never a file of the host.
+// Method: directories used as layers, with everything in them that a hostile image could hold.
 #include "agent/files/container_fs.h"
 
 #include <fcntl.h>

@@ -1,6 +1,7 @@
-// Goal: volumes, bind mounts and tmpfs are seen where the container sees them, and no mount of the
-// host is touched that the mount table does not admit. Method: plain directories as sources, real
-// mounts where the kernel's word counts, and a child in a mount namespace of its own.
+// Goal: volumes, bind mounts and tmpfs are found where the container sees them, and a mount of the
+// host is touched only if the mount table admits it.
+// Method: plain directories as sources, real mounts where the kernel's behaviour matters, and a
+// child in its own mount namespace.
 #include <gtest/gtest.h>
 #include <sched.h>
 #include <signal.h>

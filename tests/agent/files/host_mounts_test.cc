@@ -1,5 +1,6 @@
 // Goal: a path is judged by the mount that the kernel would reach, and only known local file
-// systems are admitted. Method: tables written here, and the overlay of a live process.
+// systems are admitted.
+// Method: mount tables written in the test, and the overlay of a live process.
 #include "agent/files/host_mounts.h"
 
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 // Goal: transactions and batches shrink when Kafka cannot take them, never below one record, and
-// grow back.
+// grow again afterwards.
 // Method: the calls of a lane one by one.
 
 #include "agent/lane/batch_policy.h"

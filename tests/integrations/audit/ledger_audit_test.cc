@@ -240,7 +240,7 @@ TEST(LedgerAudit, what_is_no_entry_is_counted) {
   Auditing audit;
   audit.record(0, 10).entry("opened", 10, 5).entry("surprise", 0, 0);
   ASSERT_EQ(audit.report().notes.size(), 1u);
-  EXPECT_EQ(audit.report().notes[0], "2 records of the ledger's topic are no entries of a ledger.");
+  EXPECT_EQ(audit.report().notes[0], "2 records of the ledger's topic are not ledger entries.");
   EXPECT_EQ(audit.findings().verdict, Verdict::kUnknown);
 }
 

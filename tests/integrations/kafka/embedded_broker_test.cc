@@ -1,5 +1,5 @@
-// Goal: the embedded broker provides what is needed to try longshore out: a transactional producer,
-// and a reader that finds the records and the end, both work.
+// Goal: the embedded broker supports what is needed to try longshore out: a transactional producer,
+// and a reader that finds the records and the end.
 // Method: the real reader and librdkafka's own producer use it, in this process.
 
 #include "integrations/kafka/embedded_broker.h"
