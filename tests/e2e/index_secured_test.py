@@ -91,7 +91,7 @@ def each_way(scene):
         scene.check_all(member, name)
         check_silence(member)
         member.stop()
-        check("readable" not in member.log(), f"a warning without a reason: {member.log()}")
+        check("unencrypted" not in member.log(), f"a warning without a reason: {member.log()}")
         seen = scene.gateway.seen(name)
         check(seen and all(line.startswith("200 ") for line in seen),
               f"{name}: {[line for line in seen if not line.startswith('200 ')][:3]}")
@@ -111,7 +111,7 @@ def refusals(scene):
             ("basic", [*basic, scene.password], "certificate", "--ca"),
             ("basic", ["--ca", gateway.others.ca, *basic, scene.password], "certificate", "--ca"),
             ("basic", ["--ca", no_ca, *basic, scene.password], "certificate", "no-ca"),
-            ("misnamed", scene.basic, "127.0.0.1", "the address"),
+            ("misnamed", scene.basic, "127.0.0.1", "host name that"),
             ("basic", [*scene.ca, *basic, wrong_password], "401", "--password-file"),
             ("basic", scene.ca, "401", "--user"),
             ("key", [*scene.ca, "--api-key-file", wrong_key], "403", "--api-key-file"),

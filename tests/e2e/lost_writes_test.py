@@ -195,7 +195,7 @@ def test(lab):
         life.replay()
         lives += 1
     life.start("-e", "inject=fdatasync:error=EIO:when=25")
-    while "Writing the checkpoint database anew" not in life.agent.log():
+    while "Rebuilding the checkpoint database" not in life.agent.log():
         check(lives < 15, "the failed fsync was not met")
         life.write(lives * ROUNDS)
         lives += 1
