@@ -18,7 +18,8 @@ const CommandHelp kHelp = {
     "  longshore archive --brokers kafka:9092 --topic logs --to webhdfs://namenode:9870/logs\n"};
 
 constexpr int64_t kRollMax = int64_t{1} << 40;
-constexpr int64_t kNsPerSecond = 1'000'000'000, kMsPerHour = 3'600'000;
+constexpr int64_t kNsPerSecond = 1'000'000'000;
+constexpr int64_t kMsPerHour = 3'600'000;
 constexpr int kGzipLevelMax = 9;
 
 struct Flags {

@@ -80,7 +80,7 @@ class ReadingProgress {
 
  private:
   static constexpr int kPeriodMs = 250;
-  const SystemClock clock_;
+  const SystemClock clock_{};
   kafka::Progress progress_{clock_, kafka::Progress::To::kTerminal,
                             ::isatty(STDERR_FILENO) == 1 ? kPeriodMs : 0};
   uint64_t records_ = 0, bytes_ = 0;

@@ -127,7 +127,8 @@ def over_tls(lab, shared):
     usual = ["--brokers", kafka.brokers, "--to"]
     refused(["certificate", "--ca"], "archive", *usual, hdfs.url())
     refused(["swebhdfs://"], "archive", *usual, hdfs.url()[1:], *trust)
-    refused(["without TLS, begin the address with http://"], "fetch", "--from", f"swebhdfs://{kafka.brokers}/x")
+    refused(["without TLS, begin the address with http://"], "fetch", "--from",
+            f"swebhdfs://{kafka.brokers}/x")
     status, words = once(lab, kafka, hdfs.url(), "tls", *trust)
     check(status == 0, f"{status}: {words}")
     lines, count = check_archive(hdfs, kafka)

@@ -139,7 +139,7 @@ def unencrypted(scene):
     """A password over plain http works, and is not sent without a word. TLS where there is none
     may come yet: it waits."""
     waiting = scene.member("waiting", scene.gateway.url("stranger").replace("http", "https"))
-    wait_until(lambda: re.search("waits: .*begins with http://",
+    wait_until(lambda: re.search("waits: .*begin the address with http://",
                                  waiting.log()), 20, "it says that there is no TLS")
     waiting.stop()
     member = scene.member("plain", scene.gateway.url("stranger"), "--user", USER,
