@@ -17,7 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using fakes::Lines;
-constexpr int64_t kWaitNs = 5'000'000'000;
+using fakes::kWaitNs;
 
 class ZeroSearchTest : public testing::Test, protected fakes::TailReader {
  protected:
