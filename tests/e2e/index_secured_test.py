@@ -146,7 +146,7 @@ def unencrypted(scene):
                           "--password-file", scene.password)
     scene.check_all(member, "plain")
     member.stop()
-    check(len(re.findall(r"warning .*--to http://.*readable", member.log())) == 1,
+    check(len(re.findall(r"warning .*--to http://.*unencrypted", member.log())) == 1,
           f"no warning: {member.log()[:1000]}")
     say("a password over plain http is warned of")
 

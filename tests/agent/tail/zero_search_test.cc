@@ -16,8 +16,8 @@ namespace longshore::agent {
 namespace {
 
 namespace fs = std::filesystem;
-using fakes::Lines;
 using fakes::kWaitNs;
+using fakes::Lines;
 
 class ZeroSearchTest : public testing::Test, protected fakes::TailReader {
  protected:
