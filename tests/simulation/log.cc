@@ -41,26 +41,49 @@ Generation* Log::named(const std::string& name) {
 
 void Log::make_history() {
   for (const int number : {2, 1}) {
-    const std::string name = options_.file_name + "." + std::to_string(number);
+    const std::string name = rotated_name("." + std::to_string(number));
     std::ofstream(path(name)) << "history " << number << "\n";
     files_.made(path(name), timeline_.wall_ns() - 3600 * kSecond);
     ++numbered_;
   }
 }
 
+// "x.log.1", or "x.1.log".
+std::string Log::rotated_name(const std::string& part) const {
+  const std::string& name = options_.file_name;
+  const size_t dot = options_.inside ? name.rfind('.') : name.size();
+  return name.substr(0, dot) + part + name.substr(dot);
+}
+
 void Log::create() {
-  writer_ =
-      Fd(::open(path(options_.file_name).c_str(), O_CREAT | O_APPEND | O_WRONLY | O_CLOEXEC, 0644));
+  std::string name = options_.file_name;
+  if (options_.rotation == Rotation::kLinked) name += ".INFO." + std::to_string(++rotations_);
+  writer_ = Fd(::open(path(name).c_str(), O_CREAT | O_APPEND | O_WRONLY | O_CLOEXEC, 0644));
   assert(writer_);
   has_file_ = true;
   born_ns_ = timeline_.wall_ns();
   Generation& generation = generations_.emplace_back();
-  generation.file_name = options_.file_name;
-  generation.inode = files_.made(path(options_.file_name), timeline_.wall_ns());
+  generation.file_name = name;
+  generation.inode = files_.made(path(name), timeline_.wall_ns());
   directory_changed();
-  timeline_.trace("{}/{}: created, inode {}", options_.directory, options_.file_name,
-                  generation.inode);
+  timeline_.trace("{}/{}: created, inode {}", options_.directory, name, generation.inode);
+  observer_.arrived(options_.directory, name, 0);
+  if (options_.rotation == Rotation::kLinked) turn_link();
+}
+
+void Log::turn_link() {
+  const std::string& target = generations_.back().file_name;
+  const std::string fresh = options_.file_name + ".new";
+  const bool made = ::symlink(target.c_str(), path(fresh).c_str()) == 0 &&
+                    ::rename(path(fresh).c_str(), path(options_.file_name).c_str()) == 0;
+  assert(made);
+  directory_changed();
+  timeline_.trace("{}/{}: links to {}", options_.directory, options_.file_name, target);
   observer_.arrived(options_.directory, options_.file_name, 0);
+  named_once_.push_back(target);
+  if (named_once_.size() <= options_.kept) return;
+  unlink(named_once_.front());
+  named_once_.pop_front();
 }
 
 void Log::append(const std::string& bytes) {
@@ -177,15 +200,12 @@ void Log::unlink(const std::string& name) {
 }
 
 void Log::begin_shift(std::vector<Step>& steps) {
-  const std::string base = options_.file_name + ".";
+  const auto name = [this](size_t number) { return rotated_name("." + std::to_string(number)); };
   if (numbered_ >= options_.kept) {
-    const std::string oldest = base + std::to_string(numbered_--);
-    steps.push_back([this, oldest] { unlink(oldest); });
+    steps.push_back([this, oldest = name(numbered_--)] { unlink(oldest); });
   }
   for (size_t number = numbered_; number > 0; --number) {
-    steps.push_back([this, base, number] {
-      rename(base + std::to_string(number), base + std::to_string(number + 1));
-    });
+    steps.push_back([this, from = name(number), to = name(number + 1)] { rename(from, to); });
   }
   ++numbered_;
 }
@@ -196,7 +216,7 @@ void Log::move_away(const std::string& to) {
   old_generation_ = generations_.size() - 1;
   reopening_ = true;
   has_file_ = false;
-  rename(options_.file_name, to);
+  if (!to.empty()) rename(options_.file_name, to);
 }
 
 // The application opens its log anew.
@@ -233,32 +253,58 @@ void Log::truncate() {
   busy_ = false;
 }
 
+// An application that starts anew and dies in the same way: its log has another beginning, but
+// often the same size, and always the same end.
+void Log::rewrite() {
+  const std::string frame =
+      "    at com.example.shop.Main.main(Main.java:42) ~[shop.jar:1.0] of the very same stack\n";
+  const Generation& old = generations_.back();
+  const size_t size = old.bytes.size() - old.file_begin;
+  truncate();
+  std::string text = make_line();
+  if (text.size() + frame.size() < size) {
+    text.pop_back();
+    text.append(size - frame.size() - text.size() - 1, '.');
+    text += '\n';
+  }
+  append(text + frame);
+}
+
 void Log::rotate() {
   if (busy_ || !has_file_ || options_.rotation == Rotation::kNone) return;
-  const std::string base = options_.file_name;
   std::vector<Step> steps;
+  if (options_.rotation == Rotation::kRewritten) {
+    finish_line();
+    rewrite();
+    return;
+  }
   if (options_.rotation == Rotation::kCopyTruncate) {
     // Which is the copy, its time of birth says: not when the clock was set back meanwhile.
     if (timeline_.wall_ns() <= born_ns_) return;
     begin_shift(steps);
-    steps.push_back([this, base] { copy_to(base + ".1"); });
+    steps.push_back([this] { copy_to(rotated_name(".1")); });
     steps.push_back([this] { truncate(); });
     play(std::move(steps));
     return;
   }
-  std::string to = base + ".1";
-  if (options_.rotation == Rotation::kDated) {
-    to = base + "-" + std::to_string(2026112100 + rotations_++);
-    if (dated_.size() >= options_.kept) {
-      steps.push_back([this, oldest = dated_.front()] { unlink(oldest); });
-      dated_.pop_front();
-    }
-    dated_.push_back(to);
-  } else {
+  std::string to;
+  if (options_.rotation == Rotation::kShifted) {
+    to = rotated_name(".1");
     begin_shift(steps);
+  } else if (options_.rotation != Rotation::kLinked) {
+    ++rotations_;
+    to = rotated_name(options_.rotation == Rotation::kDated
+                          ? "-" + std::to_string(2026112100 + rotations_)
+                          : "." + std::to_string(rotations_));
+    if (named_once_.size() >= options_.kept) {
+      steps.push_back([this, oldest = named_once_.front()] { unlink(oldest); });
+      named_once_.pop_front();
+    }
+    named_once_.push_back(to);
   }
   steps.push_back([this, to] { move_away(to); });
-  const bool made_at_once = timeline_.random().chance(0.5);
+  const bool is_linked = options_.rotation == Rotation::kLinked;
+  const bool made_at_once = is_linked || timeline_.random().chance(0.5);
   if (made_at_once) steps.push_back([this] { create(); });
   const int64_t wait = timeline_.random().between(0, options_.reopen_ns_max);
   steps.push_back([this, wait, script = script_ + 1] {
@@ -272,6 +318,7 @@ void Log::rotate() {
 void Log::remove() {
   // Where its log is gone, a copy cannot be told from a generation.
   if (busy_ || !has_file_ || options_.rotation == Rotation::kCopyTruncate) return;
+  if (options_.rotation == Rotation::kLinked) return;
   close();
   unlink(options_.file_name);
   has_file_ = false;
@@ -293,6 +340,7 @@ void Log::remove_all() {
     if (!generation.deleted) names.push_back(generation.file_name);
   }
   for (const std::string& name : names) unlink(name);
+  if (options_.rotation == Rotation::kLinked) unlink(options_.file_name);
   has_file_ = false;
 }
 

@@ -17,13 +17,22 @@
 
 namespace longshore::simulation {
 
-enum class Rotation : uint8_t { kNone, kNumbered, kDated, kCopyTruncate };
+enum class Rotation : uint8_t {
+  kNone,
+  kShifted,       ///< x.1 is the newest: each rotation renames all (logrotate).
+  kRising,        ///< x.1 is the oldest (log4j2, the JVM).
+  kDated,         ///< x-2026112100
+  kCopyTruncate,  ///< A copy is x.1; the log itself is emptied.
+  kLinked,        ///< The log is a symbolic link to the newest file (glog, rotatelogs -L).
+  kRewritten,     ///< Emptied and written anew, often to the same size and with the same last line.
+};
 
 struct LogOptions {
   std::string root;       ///< Where the host's root stands.
   std::string directory;  ///< On the host.
   std::string file_name;
   Rotation rotation = Rotation::kNone;
+  bool inside = false;         ///< The number or date stands before the extension: x.1.log.
   size_t kept = 100;           ///< Rotated files; the oldest is deleted beyond that.
   int64_t reopen_ns_max = 0;   ///< How long the application writes on to a renamed file.
   bool is_json = false;        ///< dockerd's json-file.
@@ -107,6 +116,9 @@ class Log {
   void switch_over();
   void copy_to(const std::string& name);
   void truncate();
+  void rewrite();
+  void turn_link();
+  std::string rotated_name(const std::string& part) const;
   Generation* named(const std::string& name);
   std::string path(const std::string& name) const {
     return options_.root + options_.directory + "/" + name;
@@ -132,8 +144,8 @@ class Log {
   std::string unfinished_;  // The rest of a line.
   uint64_t lines_ = 0;
   uint64_t rotations_ = 0;
-  size_t numbered_ = 0;            // How many rotated files have a number.
-  std::deque<std::string> dated_;  // Oldest first.
+  size_t numbered_ = 0;                 // How many rotated files have a number.
+  std::deque<std::string> named_once_;  // Rotated files that keep their name; oldest first.
 };
 
 inline constexpr char kHostId[] = "host";

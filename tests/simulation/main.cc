@@ -5,6 +5,7 @@
 //
 //   simulation_test [--seeds N] [--first S | --random] [--jobs J]  LONGSHORE_LONG=1: 100,000 seeds
 //   simulation_test --seed S [--verbose]                           one world; prints every event
+//   ... --rotations shifted,rising,dated,copytruncate,linked,rewritten,none   only these
 
 #include <spdlog/spdlog.h>
 #include <sys/wait.h>
@@ -26,6 +27,7 @@ struct Arguments {
   uint64_t first = 1, seeds = 2'000;
   int jobs = 1;
   bool one = false, verbose = false;
+  Habits habits;
 };
 
 struct Outcome {
@@ -33,8 +35,8 @@ struct Outcome {
   uint64_t hash = 0;
 };
 
-Outcome run_seed(uint64_t seed, bool verbose, bool summary) {
-  World world(seed, verbose);
+Outcome run_seed(uint64_t seed, const Arguments& arguments, bool summary) {
+  World world(seed, arguments.habits, summary && arguments.verbose);
   Outcome outcome;
   try {
     world.run();
@@ -66,9 +68,9 @@ int run_share(const Arguments& arguments, int job) {
       std::printf("%lu of %lu seeds\n", i, arguments.seeds);
       std::fflush(stdout);
     }
-    const Outcome outcome = run_seed(seed, false, false);
+    const Outcome outcome = run_seed(seed, arguments, false);
     if (!outcome.passed) ++failed;
-    if (i % 100 == 0 && run_seed(seed, false, false).hash != outcome.hash) {
+    if (i % 100 == 0 && run_seed(seed, arguments, false).hash != outcome.hash) {
       std::printf("seed %lu: two runs differ\n", seed);
       ++failed;
     }
@@ -95,6 +97,17 @@ int run_all(const Arguments& arguments) {
   return failed == 0 ? 0 : 1;
 }
 
+std::vector<Rotation> parse_rotations(std::string_view list) {
+  constexpr const char* kNames[] = {"none",         "shifted", "rising",   "dated",
+                                    "copytruncate", "linked",  "rewritten"};
+  std::vector<Rotation> rotations;
+  for (size_t i = 0; i < std::size(kNames); ++i) {
+    if (list.find(kNames[i]) != list.npos) rotations.push_back(static_cast<Rotation>(i));
+  }
+  if (rotations.empty()) std::exit(2);
+  return rotations;
+}
+
 Arguments parse(int argc, char** argv) {
   Arguments arguments;
   const char* const is_long = std::getenv("LONGSHORE_LONG");
@@ -110,6 +123,10 @@ Arguments parse(int argc, char** argv) {
       continue;
     }
     if (i + 1 == argc) std::exit(2);
+    if (name == "--rotations") {
+      arguments.habits = {parse_rotations(argv[++i]), true};
+      continue;
+    }
     const uint64_t value = std::strtoull(argv[++i], nullptr, 10);
     if (name == "--seeds") arguments.seeds = value;
     if (name == "--first") arguments.first = value;
@@ -131,5 +148,5 @@ int main(int argc, char** argv) {
   spdlog::set_level(arguments.verbose ? spdlog::level::debug : spdlog::level::off);
   spdlog::set_pattern("                 %l: %v");
   if (!arguments.one) return run_all(arguments);
-  return run_seed(arguments.first, arguments.verbose, true).passed ? 0 : 1;
+  return run_seed(arguments.first, arguments, true).passed ? 0 : 1;
 }

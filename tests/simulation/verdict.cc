@@ -68,12 +68,13 @@ std::string range(uint64_t start, uint64_t end) {
 class SourceCheck {
  public:
   SourceCheck(const Log& log, const std::vector<LedgerLine>& ledger, bool went_back, bool unnoticed,
-              std::optional<uint64_t> ended)
+              bool strict, std::optional<uint64_t> ended)
       : log_(log),
         truth_(log),
         ledger_(ledger),
         went_back_(went_back),
         unnoticed_(unnoticed),
+        strict_(strict),
         ended_(ended),
         name_(log.options().directory + "/" + log.options().file_name) {}
 
@@ -197,7 +198,10 @@ class SourceCheck {
     const bool was_there =
         std::any_of(taken_back_.begin(), taken_back_.end(),
                     [&](const auto& each) { return each.begin < until && each.end > cursor_; });
-    if (!any_ || (!truth_.goes_on(cursor_) && !was_there)) return;
+    if (!any_) return;
+    // Nobody knows how long a generation was that came and went unseen: a doubt will do.
+    const bool is_unseen = !truth_.goes_on(cursor_) && !was_there;
+    if (is_unseen && !strict_) return;
     if (was_there && unnoticed_) return;
     // What an ended source got while no agent could store that it goes on, and what took it away as
     // well, nobody knows.
@@ -205,6 +209,7 @@ class SourceCheck {
     const bool said = std::any_of(ledger_.begin(), ledger_.end(), [&](const LedgerLine& line) {
       if (went_back_ && line.is_loss_or_doubt()) return true;
       if (line.source != log_.source()) return false;
+      if (is_unseen && line.event == "doubt") return line.start <= next_start && line.end >= end_;
       return line.event == "lost" && line.start >= end_ && line.end <= next_start;
     });
     if (!said) {
@@ -232,6 +237,7 @@ class SourceCheck {
   const std::vector<LedgerLine>& ledger_;
   const bool went_back_;
   const bool unnoticed_;                 // What the broker took back, nobody can know of.
+  const bool strict_;                    // See Habits.
   const std::optional<uint64_t> ended_;  // Where the checkpoint says that it ended.
   const std::string name_;
   std::vector<Generation::Excused> taken_back_;
@@ -339,6 +345,7 @@ void check_end(World& world) {
     if (!stored) throw Violation{"the checkpoint cannot be read"};
     const auto state = stored.value() ? stored.value()->state : checkpoint::SourceState{};
     SourceCheck check(*log, ledger, went_back, world.broker().lost_unnoticed(),
+                      world.habits().strict,
                       state.ended ? std::optional(state.covered.bytes) : std::nullopt);
     for (const Delivered& record : taken_back[source]) check.excuse(record);
     for (const Delivered& record : delivered[source]) check.take(record);

@@ -11,8 +11,12 @@ using Kind = agent::DirectoryEvent::Kind;
 
 constexpr int64_t kPeaceNs = 400 * kSecond;
 
-World::World(uint64_t seed, bool verbose)
-    : timeline_(seed, verbose), plan_(make_plan()), mounts_({}), broker_(timeline_, plan_.broker) {
+World::World(uint64_t seed, Habits habits, bool verbose)
+    : timeline_(seed, verbose),
+      habits_(std::move(habits)),
+      plan_(make_plan()),
+      mounts_({}),
+      broker_(timeline_, plan_.broker) {
   mounts_.refresh();
   broker_.add_topic(kTopic, static_cast<int32_t>(1 + timeline_.random().below(6)));
   broker_.add_topic(kLedgerTopic, 1);

@@ -19,6 +19,15 @@ namespace longshore::simulation {
 inline constexpr char kTopic[] = "logs";
 inline constexpr char kLedgerTopic[] = "longshore-ledger";
 
+/// What logs do in a world.
+struct Habits {
+  std::vector<Rotation> rotations = {Rotation::kNone, Rotation::kShifted, Rotation::kShifted,
+                                     Rotation::kDated, Rotation::kCopyTruncate};
+  /// Numbers and dates may stand before the extension, and whatever is missing needs a name in the
+  /// ledger, also where a whole generation came and went unseen.
+  bool strict = false;
+};
+
 /// What a seed makes of a run, beside the moments.
 struct Plan {
   AgentOptions agent;
@@ -33,7 +42,7 @@ struct Plan {
 /// Thread: the run's.
 class World final : private DirectoryObserver, private DockerView {
  public:
-  World(uint64_t seed, bool verbose);
+  World(uint64_t seed, Habits habits, bool verbose);
   ~World() override;
 
   /// Lives of the agent until the plan is over, then peace until nothing is left to do. Throws
@@ -45,6 +54,7 @@ class World final : private DirectoryObserver, private DockerView {
   const std::vector<std::unique_ptr<Log>>& logs() const { return logs_; }
   checkpoint::Store& store() { return *store_; }
   const Plan& plan() const { return plan_; }
+  const Habits& habits() const { return habits_; }
   int lives() const { return lives_; }
 
  private:
@@ -85,6 +95,7 @@ class World final : private DirectoryObserver, private DockerView {
   void calm_down();
 
   Timeline timeline_;
+  const Habits habits_;
   const Plan plan_;
   fakes::TemporaryDir directory_;
   VirtualFiles files_;

@@ -48,16 +48,17 @@ Plan World::make_plan() {
 
 LogOptions World::log_options(const std::string& directory, const std::string& name, bool is_json) {
   Random& random = timeline_.random();
-  constexpr Rotation kAll[] = {Rotation::kNone, Rotation::kNumbered, Rotation::kNumbered,
-                               Rotation::kDated, Rotation::kCopyTruncate};
-  Rotation rotation = is_json ? Rotation::kNumbered : kAll[random.below(5)];
+  Rotation rotation =
+      is_json ? Rotation::kShifted : habits_.rotations[random.below(habits_.rotations.size())];
   // Which file was rotated before which, and which is history, the clock alone tells.
-  const bool by_clock = rotation == Rotation::kDated || rotation == Rotation::kNumbered;
+  const bool by_clock = rotation == Rotation::kDated || rotation == Rotation::kShifted ||
+                        rotation == Rotation::kRising || rotation == Rotation::kLinked;
   if (by_clock && plan_.clock_goes_back) rotation = Rotation::kNone;
   return {.root = directory_.path(),
           .directory = directory,
           .file_name = name,
           .rotation = rotation,
+          .inside = habits_.strict && !is_json && random.chance(0.4),
           .kept = random.chance(0.7) ? 100 : 1 + random.below(3),
           .reopen_ns_max = is_json || random.chance(0.4) ? 0 : 800 * kMs,
           .is_json = is_json,
@@ -72,7 +73,7 @@ void World::make_host_logs() {
   for (int i = 0; i < logs; ++i) {
     const std::string name = "h" + std::to_string(i) + ".log";
     Log& log = add_log(log_options("/var/log", name, false));
-    const bool is_numbered = log.options().rotation == Rotation::kNumbered;
+    const bool is_numbered = log.options().rotation == Rotation::kShifted;
     if (is_numbered && !plan_.clock_goes_back && timeline_.random().chance(0.3)) log.make_history();
     host_logs_.push_back(&log);
     Declaration declaration;
