@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include <algorithm>
 #include <cassert>
@@ -200,7 +201,10 @@ void Log::unlink(const std::string& name) {
 }
 
 void Log::begin_shift(std::vector<Step>& steps) {
-  const auto name = [this](size_t number) { return rotated_name("." + std::to_string(number)); };
+  const char* const suffix = options_.rotation == Rotation::kCompressed ? ".gz" : "";
+  const auto name = [&](size_t number) {
+    return rotated_name("." + std::to_string(number)) + suffix;
+  };
   if (numbered_ >= options_.kept) {
     steps.push_back([this, oldest = name(numbered_--)] { unlink(oldest); });
   }
@@ -225,6 +229,25 @@ void Log::switch_over() {
   reopening_ = false;
   old_writer_.reset();
   if (!has_file_) create();
+  busy_ = false;
+}
+
+// The rotated file, which nobody writes any more.
+void Log::compress() {
+  const std::string from = rotated_name(".1"), to = from + ".gz";
+  Generation* const rotated = named(from);
+  if (rotated == nullptr) return;
+  gzFile file = ::gzopen(path(to).c_str(), "wb");
+  const int wrote = ::gzwrite(file, rotated->bytes.data(), unsigned(rotated->bytes.size()));
+  const bool done = ::gzclose(file) == Z_OK && wrote == static_cast<int>(rotated->bytes.size());
+  assert(done);
+  rotated->inode = files_.made(path(to), timeline_.wall_ns());
+  rotated->file_name = to;
+  static_cast<void>(::unlink(path(from).c_str()));
+  directory_changed();
+  timeline_.trace("{}: {} is compressed to {}", options_.directory, from, to);
+  observer_.arrived(options_.directory, to, 0);
+  observer_.left(options_.directory, from, 0);
   busy_ = false;
 }
 
@@ -287,8 +310,9 @@ void Log::rotate() {
     play(std::move(steps));
     return;
   }
+  if (options_.rotation == Rotation::kCompressed) compress();  // What a dead rotator left.
   std::string to;
-  if (options_.rotation == Rotation::kShifted) {
+  if (options_.rotation == Rotation::kShifted || options_.rotation == Rotation::kCompressed) {
     to = rotated_name(".1");
     begin_shift(steps);
   } else if (options_.rotation != Rotation::kLinked) {
@@ -309,7 +333,13 @@ void Log::rotate() {
   const int64_t wait = timeline_.random().between(0, options_.reopen_ns_max);
   steps.push_back([this, wait, script = script_ + 1] {
     timeline_.at(timeline_.now() + wait, [this, script] {
-      if (script == script_) switch_over();
+      if (script != script_) return;
+      switch_over();
+      if (options_.rotation != Rotation::kCompressed) return;
+      busy_ = true;
+      timeline_.at(timeline_.now() + timeline_.random().magnitude(kSecond), [this, script] {
+        if (script == script_) compress();
+      });
     });
   });
   play(std::move(steps));

@@ -24,6 +24,7 @@ enum class Rotation : uint8_t {
   kDated,         ///< x-2026112100
   kCopyTruncate,  ///< A copy is x.1; the log itself is emptied.
   kLinked,        ///< The log is a symbolic link to the newest file (glog, rotatelogs -L).
+  kCompressed,    ///< As kShifted, and x.1 becomes x.1.gz.
   kRewritten,     ///< Emptied and written anew, often to the same size and with the same last line.
 };
 
@@ -117,6 +118,7 @@ class Log {
   void copy_to(const std::string& name);
   void truncate();
   void rewrite();
+  void compress();
   void turn_link();
   std::string rotated_name(const std::string& part) const;
   Generation* named(const std::string& name);

@@ -5,7 +5,7 @@
 //
 //   simulation_test [--seeds N] [--first S | --random] [--jobs J]  LONGSHORE_LONG=1: 100,000 seeds
 //   simulation_test --seed S [--verbose]                           one world; prints every event
-//   ... --rotations shifted,rising,dated,copytruncate,linked,rewritten,none   only these
+//   ... --rotations shifted,rising,dated,copytruncate,linked,compressed,rewritten,none   only these
 
 #include <spdlog/spdlog.h>
 #include <sys/wait.h>
@@ -98,8 +98,8 @@ int run_all(const Arguments& arguments) {
 }
 
 std::vector<Rotation> parse_rotations(std::string_view list) {
-  constexpr const char* kNames[] = {"none",         "shifted", "rising",   "dated",
-                                    "copytruncate", "linked",  "rewritten"};
+  constexpr const char* kNames[] = {"none",         "shifted", "rising",     "dated",
+                                    "copytruncate", "linked",  "compressed", "rewritten"};
   std::vector<Rotation> rotations;
   for (size_t i = 0; i < std::size(kNames); ++i) {
     if (list.find(kNames[i]) != list.npos) rotations.push_back(static_cast<Rotation>(i));
