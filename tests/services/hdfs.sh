@@ -136,11 +136,7 @@ run_java() {
 }
 
 pid_of() { cat "$dir/$1.pid" 2>/dev/null || true; }
-# A pid counts only while it is still our Java process: pids are reused.
-alive() {
-  local pid; pid=$(pid_of "$1")
-  [ -n "$pid" ] && grep -qsaF "$dir" "/proc/$pid/cmdline"
-}
+alive() { is_process "$(pid_of "$1")" "$dir"; }
 
 main_class() {
   case $1 in

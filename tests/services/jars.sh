@@ -1,9 +1,23 @@
-# For the scripts beside it, which source it: jars that Maven fetches into a cache, once. `here` is
+# For the scripts beside it, which source it: jars that Maven fetches into a cache, once, and the
+# processes that run them. `here` is
 # this directory.
 
 java_shared=()
 
 die() { echo "${0##*/}: $*" >&2; exit 1; }
+
+# Whether process $1 runs and its command line has each of the other words: pids are reused. While a
+# process calls exec its command line reads as empty, as that of a dead one does for ever.
+is_process() {
+  local pid=$1 line word try; shift
+  [ -n "$pid" ] || return 1
+  for try in {1..50}; do
+    line=$(tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline") || return 1
+    [ -z "$line" ] && ! grep -qs '^State:.Z' "/proc/$pid/status" || break
+    sleep 0.02
+  done
+  for word; do [[ $line == *"$word"* ]] || return 1; done
+}
 
 # Where the jars of a list, NAME-pom.xml, are kept. Jars of two versions must never mix on one class
 # path: the cache is named for the list.

@@ -88,11 +88,7 @@ format() {  # node
 
 pid_of() { cat "$dir/$1/pid" 2>/dev/null || true; }
 
-# A pid counts only while it is still our Java process: pids are reused.
-alive() {
-  local pid; pid=$(pid_of "$1")
-  [ -n "$pid" ] && grep -qsaF "$dir/$1/server.properties" "/proc/$pid/cmdline"
-}
+alive() { is_process "$(pid_of "$1")" "$dir/$1/server.properties"; }
 
 nodes() { cat "$dir/nodes" 2>/dev/null || die "no cluster in $dir: start it first"; }
 each_node() { seq 1 "$(nodes)"; }

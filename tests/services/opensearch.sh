@@ -56,12 +56,7 @@ live_once() {
 
 pid_of() { cat "$dir/pid" 2>/dev/null || true; }
 
-# A pid counts only while it is still our Java process: pids are reused.
-alive() {
-  local pid; pid=$(pid_of)
-  [ -n "$pid" ] && grep -qsaF "OpenSearchNode" "/proc/$pid/cmdline" &&
-    grep -qsaF "$dir" "/proc/$pid/cmdline"
-}
+alive() { is_process "$(pid_of)" OpenSearchNode "$dir"; }
 
 url() { echo "http://127.0.0.1:$(sed -n 1p "$dir/ports")"; }
 
