@@ -7,12 +7,7 @@ cd "$(dirname "$0")/.."
 case ${1:-} in
   build)
     cmake --preset "$2"
-    if ! nice -n 10 cmake --build --preset "$2"; then
-      # Two files of one batch may have named something alike: see CMakeLists.txt.
-      echo "== $2: once more, file by file"
-      cmake --preset "$2" -DCMAKE_UNITY_BUILD=OFF
-      nice -n 10 cmake --build --preset "$2"
-    fi
+    nice -n 10 cmake --build --preset "$2"
     ;;
   test) ctest --preset "$2" -L unit -j $((2 * $(nproc))) ;;
   *) sed -n '2,/^set/{/^#/p}' "$0" >&2; exit 2 ;;
