@@ -80,6 +80,7 @@ class World final : private DirectoryObserver, private DockerView {
   // world_actions.cc
   Plan make_plan();
   void make_host_logs();
+  void write_side_by_side(const std::string& name);
   void plan_actions();
   void act();
   void act_on_container();

@@ -79,8 +79,33 @@ void World::make_host_logs() {
     Declaration declaration;
     declaration.name = "host" + std::to_string(i);
     declaration.path = "/var/log/" + name;
+    const bool is_alone =
+        log.options().rotation != Rotation::kNone || plan_.clock_goes_back || !habits_.strict;
+    if (!is_alone && timeline_.random().chance(0.5)) {
+      declaration.path += "*";
+      write_side_by_side(name);
+    } else if (timeline_.random().chance(0.5)) {
+      log.write();
+    }
     host_sources_.push_back(declaration);
-    if (timeline_.random().chance(0.5)) log.write();
+  }
+}
+
+// Two logs whose names look like rotations of one, which one glob names: each is written while the
+// other one is.
+void World::write_side_by_side(const std::string& name) {
+  constexpr const char* kMore[] = {".8081", ".2", "-20261101"};
+  LogOptions options = log_options("/var/log", name + kMore[timeline_.random().below(3)], false);
+  options.rotation = Rotation::kNone;
+  Log* const other = &add_log(options);
+  std::vector<Log*> both = {host_logs_.back(), other};
+  if (timeline_.random().chance(0.5)) std::swap(both[0], both[1]);
+  host_logs_.push_back(other);
+  for (int turn = 0; turn < 3; ++turn) {
+    for (Log* log : both) {
+      log->write();
+      timeline_.pass(3 * kSecond);
+    }
   }
 }
 
