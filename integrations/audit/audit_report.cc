@@ -282,6 +282,7 @@ Json sources_json(const std::vector<SourceReport>& sources) {
                 {"path", source.path},     {"topic", source.topic}, {"start", source.start.bytes},
                 {"end", source.end.bytes}};
     add_counts(source.counts, one);
+    one["clean"] = source.clean();
     one["flags"] = source.flags;
     one["findings"] = source.findings;
     one["exact"] = source.exact;

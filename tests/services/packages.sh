@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that a purpose needs; quick and quiet when all are there.
-#   packages.sh build | docker | kafka | opensearch | hdfs | kerberos | test | fuzz | valgrind
+#   packages.sh build | docker | kafka | opensearch | hdfs | kerberos | rotators | node | test
+#   packages.sh fuzz | valgrind
 #   packages.sh race DIR    unpacks other log agents into DIR and installs nothing: they exclude
 #                           each other, and either would take the place of this host's own logger
 # This is the only list of packages for building and testing; docs/deploy.md points here.
@@ -14,6 +15,8 @@ kafka=(default-jre-headless maven ca-certificates python3)
 opensearch=(default-jdk-headless maven ca-certificates python3 curl)
 hdfs=(default-jre-headless maven ca-certificates curl python3)
 kerberos=(krb5-kdc krb5-admin-server krb5-user)
+rotators=(logrotate apache2-utils cronolog runit daemontools s6 nginx-light)
+node=(nodejs npm)
 checks=(binutils clang llvm libclang-rt-14-dev clang-format nginx-light openssl procps pyflakes3
   python3 python3-yaml strace systemd zstd)
 valgrind=(valgrind libc6-dbg)
@@ -44,12 +47,15 @@ for purpose in "$@"; do
     opensearch) wanted+=("${opensearch[@]}") ;;
     hdfs) wanted+=("${hdfs[@]}") ;;
     kerberos) wanted+=("${kerberos[@]}") ;;
+    rotators) wanted+=("${rotators[@]}") ;;
+    node) wanted+=("${node[@]}") ;;
     valgrind) wanted+=("${valgrind[@]}") ;;
     fuzz) wanted+=("${fuzz[@]}") ;;
     test) wanted+=("${build[@]}" "${docker[@]}" "${kafka[@]}" "${opensearch[@]}" "${hdfs[@]}"
-      "${kerberos[@]}" "${checks[@]}") ;;
+      "${kerberos[@]}" "${rotators[@]}" "${checks[@]}") ;;
     *)
-      echo "usage: $0 build|docker|kafka|opensearch|hdfs|kerberos|test|fuzz|valgrind ..." >&2
+      echo "usage: $0 build|docker|kafka|opensearch|hdfs|kerberos|rotators|node|test|fuzz|" \
+        "valgrind ..." >&2
       echo "       $0 race DIR" >&2
       exit 2
       ;;
