@@ -4,8 +4,8 @@
     records ───────┼──▶ judge() ──▶ Verdict
     ledger, audit ─┘
 
-A run of missing lines is named if the ledger has a loss or a doubt between the records on either
-side of it, and if that entry is of unknown length or not shorter than the run.
+A run of missing lines is named if the ledger has an entry that touches the place between the
+records on either side of it: a doubt, a loss of unknown length, or losses not shorter than the run.
 """
 
 import collections
@@ -98,14 +98,14 @@ class Seen:
 
 
 def names(entry, before, after, seen_sources):
-    """Whether an entry of the ledger stands between two records."""
-    source, start = entry["source"], entry["start"]
+    """Whether an entry of the ledger touches the place between two records."""
+    source = entry["source"]
     beginning = before["end"] if before and before["source"] == source else None
     end = after["start"] if after and after["source"] == source else None
     if beginning is None and end is None:
         return source not in seen_sources  # All of that log was lost.
-    return ((beginning is None or start >= beginning) and
-            (end is None or start <= end))
+    return ((beginning is None or entry["end"] >= beginning) and
+            (end is None or entry["start"] <= end))
 
 
 def judge(log, records, entries, audited):
@@ -122,7 +122,8 @@ def judge(log, records, entries, audited):
     for first, end, before, after in seen.runs(len(written)):
         between = [entry for entry in entries if names(entry, before, after, sources)]
         size = sum(len(text.encode()) + 1 for text in written[first:end])
-        unknown = any(entry["start"] == entry["end"] for entry in between)
+        unknown = any(entry["event"] == "doubt" or entry["start"] == entry["end"]
+                      for entry in between)
         known = sum(entry["end"] - entry["start"] for entry in between)
         if between and (unknown or known >= size):
             verdict.named += end - first
