@@ -6,6 +6,7 @@ Method: by seed. Many logs live side by side, each rotated by a random scheme at
 killed at random. Afterwards each log is judged.
 
     rotation_property_test.py --logs 48 --seconds 10 --rounds 1
+    rotation_property_test.py TurnedLink Dated     only these schemes
     LONGSHORE_SEED=N rotation_property_test.py     the same sequences of writes and rotations
 """
 
@@ -21,7 +22,7 @@ from rotation_zoo import follower, rotator, schemes
 class Log:
     """One log: the application that writes it, and its rotation."""
 
-    def __init__(self, base, name, random):
+    def __init__(self, base, name, scheme, random):
         self.name, self.random = name, random
         self.folder = base / name
         self.folder.mkdir()
@@ -29,7 +30,7 @@ class Log:
         self.lines, self.late, self.told = [], [], []
         self.older = None  # The file before, which a second process may still have open.
         self.file = self.open()
-        self.scheme = random.choice(schemes.ALL)(random, self.path)
+        self.scheme = scheme(random, self.path)
 
     def open(self):
         return os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
@@ -105,8 +106,11 @@ def live(logs, random, seconds):
 def one_round(lab, kafka, number, options, random):
     base = lab.dir / f"round-{number}"
     base.mkdir()
-    logs = [Log(base, f"log-{i}", harness.random.Random(random.getrandbits(64)))
-            for i in range(options.logs)]
+    kinds = [kind for kind in schemes.ALL
+             if not options.parts or kind.__name__ in options.parts]
+    check(kinds, "there is no such scheme")
+    logs = [Log(base, f"log-{i}", kinds[i % len(kinds)],
+                harness.random.Random(random.getrandbits(64))) for i in range(options.logs)]
     followers = [
         follower.Follower(lab, kafka, f"{number}-exact", {log.name: log.path for log in logs}),
         follower.Follower(lab, kafka, f"{number}-glob",
