@@ -86,7 +86,11 @@ class Fate(threading.Thread):
         while not self.over.wait(self.random.uniform(0.5, 4)):
             kill = self.random.random() < 0.6
             self.deeds.append(f"{'killed' if kill else 'stopped'} at {time.monotonic():.2f}")
-            self.agent.kill() if kill else self.agent.stop(20)
+            if kill:
+                self.agent.kill()
+            else:  # Perhaps before it has begun, which makes it end with another status.
+                self.agent.process.terminate()
+                self.agent.wait(20)
             self.over.wait(self.random.uniform(0, 3))
             self.agent.start()
 
