@@ -14,10 +14,14 @@
 #include <filesystem>
 #include <sstream>
 
+#include "config/clock.h"
 #include "config/limits.h"
+#include "config/time_text.h"
 
 namespace longshore::checkpoint {
 namespace {
+
+constexpr int64_t kNanosPerSecond = 1'000'000'000;
 
 // File systems that are lost with a reboot or with their container, or whose locks and syncs are
 // weaker than a local disk's. Numbers that linux/magic.h lacks are in statfs(2).
@@ -59,12 +63,20 @@ const char* unfit_file_system(uint64_t magic) {
 
 Error not_writable(const std::string& path, const std::string& what) {
   const int error = errno;
-  const bool full = error == ENOSPC || error == EDQUOT;
-  return {full ? ErrorCode::kRetryable : ErrorCode::kInvalid,
-          "The state directory " + path + (full ? " has no space left" : " is not writable") +
-              ": " + what + ": " + std::strerror(error) +
-              (full ? ". Free space on its file system, or choose another --state-dir."
-                    : ". Give the agent write access to it, or choose another --state-dir.")};
+  const std::string dir = "The state directory " + path;
+  const std::string why = ": " + what + ": " + std::strerror(error) + ". ";
+  if (error == ENOSPC || error == EDQUOT) {
+    return {ErrorCode::kRetryable, dir + " has no space left" + why +
+                                       "Free space on its file system, or choose another "
+                                       "--state-dir."};
+  }
+  if (error == EROFS) {
+    return invalid(dir + " is not writable, because its file system is read-only" + why +
+                   "Mount it writable (under systemd name it in StateDirectory= or "
+                   "ReadWritePaths=), or choose another --state-dir.");
+  }
+  return invalid(dir + " is not writable for user id " + std::to_string(::geteuid()) + why +
+                 "Give the agent write access to it, or choose another --state-dir.");
 }
 
 Status check_file_system(const std::string& path, const std::string& checked) {
@@ -113,23 +125,29 @@ Status make_dir(const std::string& path, bool ephemeral_allowed) {
   return ok();
 }
 
-// The process that holds the lock, as far as it can be known: "pid 17 (longshore agent --once)".
+// The lock's content: our pid and the present time.
+//
+//   17 1764403200\n
+Status sign_lock(int lock_fd, const std::string& path) {
+  const std::string text = std::to_string(::getpid()) + " " +
+                           std::to_string(SystemClock().wall_ns() / kNanosPerSecond) + "\n";
+  if (::ftruncate(lock_fd, 0) == 0 &&
+      ::pwrite(lock_fd, text.data(), text.size(), 0) == static_cast<ssize_t>(text.size()))
+    return ok();
+  return not_writable(path, "write of its lock");
+}
+
+// The process that holds the lock: "pid 17, started 2026-11-29T08:00:00Z". Its command line may
+// hold secrets, so it is not shown.
 std::string holder_of(int lock_fd) {
-  char digits[16] = {};
-  const ssize_t got = ::pread(lock_fd, digits, sizeof digits - 1, 0);
-  const long pid = got > 0 ? std::strtol(digits, nullptr, 10) : 0;
+  char text[64] = {};
+  const ssize_t got = ::pread(lock_fd, text, sizeof text - 1, 0);
+  long pid = 0;
+  int64_t started_s = 0;
+  std::istringstream(std::string(text, got > 0 ? static_cast<size_t>(got) : 0)) >> pid >> started_s;
   if (pid <= 0) return "another process";
-  std::string holder = "pid " + std::to_string(pid);
-  const Fd file(
-      ::open(("/proc/" + std::to_string(pid) + "/cmdline").c_str(), O_RDONLY | O_CLOEXEC));
-  char command[120];
-  const ssize_t length = file ? ::read(file.get(), command, sizeof command) : 0;
-  std::string words(command, length > 0 ? static_cast<size_t>(length) : 0);
-  while (!words.empty() && words.back() == '\0') words.pop_back();
-  for (char& c : words) {
-    if (static_cast<unsigned char>(c) < ' ' || c == 0x7f) c = ' ';
-  }
-  return words.empty() ? holder : holder + " (" + words + ")";
+  const std::string holder = "pid " + std::to_string(pid);
+  return started_s <= 0 ? holder : holder + ", started " + utc_text_of_seconds(started_s);
 }
 
 // Only a write that reaches the disk shows that there is space and that the disk works.
@@ -164,12 +182,8 @@ Result<StateDir> StateDir::open(const std::string& path, bool ephemeral_allowed)
     return invalid("The state directory " + path + " is in use by " + holder_of(lock.get()) +
                    ": stop it first, or choose another --state-dir.");
   }
+  if (Status named = sign_lock(lock.get(), path); !named) return named.error();
   if (Status probed = probe(path); !probed) return probed.error();
-  const std::string pid = std::to_string(::getpid()) + "\n";
-  if (::ftruncate(lock.get(), 0) != 0 ||
-      ::pwrite(lock.get(), pid.data(), pid.size(), 0) != static_cast<ssize_t>(pid.size())) {
-    return not_writable(path, "write of its lock");
-  }
   return StateDir(path, std::move(lock));
 }
 

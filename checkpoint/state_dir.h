@@ -13,9 +13,9 @@ namespace longshore::checkpoint {
 class StateDir {
  public:
   /// Creates the directory if its parent exists, refuses overlay, tmpfs and network file systems
-  /// unless `ephemeral_allowed`, takes the lock (flock of `<dir>/lock`) and writes our pid into it.
-  /// Errors: kInvalid, one sentence with the remedy and, if another agent has the lock, its pid and
-  /// command; kRetryable: the disk is full.
+  /// unless `ephemeral_allowed`, takes the lock (flock of `<dir>/lock`) and writes our pid and the
+  /// time into it. Errors: kInvalid, one sentence with the remedy and, if another agent has the
+  /// lock, its pid and when it started; kRetryable: the disk is full.
   static Result<StateDir> open(const std::string& path, bool ephemeral_allowed);
 
   const std::string& path() const { return path_; }
