@@ -115,7 +115,7 @@ Error Database::fail(const std::string& what) const {
   return {foreign                  ? ErrorCode::kInvalid
           : sync_failed || damaged ? ErrorCode::kFatal
                                    : ErrorCode::kRetryable,
-          what + ": " + sqlite3_errmsg(handle_) +
+          what + ": " + sqlite3_errmsg(handle_) + " (" + path() + ")" +
               (full                 ? "; delivery waits: free space on its file system."
                : damaged || foreign ? "; restore it, or remove it (then every file is sent again)."
                                     : ".")};

@@ -59,6 +59,11 @@ class Database {
   /// Runs a statement that returns no row.
   Status finish(Statement& statement);
   std::optional<int64_t> pragma(const char* sql);
+  /// Of the file; empty if there is none.
+  std::string path() const {
+    const char* const path = sqlite3_db_filename(handle_, "main");
+    return path == nullptr ? "" : path;
+  }
   /// Keeps close() from moving the write-ahead log into the database. After a failed fsync the log
   /// may have a hole on the disk, and the part before it would be replayed over newer pages.
   void leave_log() const;

@@ -72,12 +72,14 @@ Result<StoredSource> read_stored(const Statement& statement) {
 }  // namespace
 
 Status SqliteStore::check_schema(bool read_only) {
+  const auto refuse = [this](const std::string& what) {
+    return invalid("The checkpoint " + database_->path() + " " + what);
+  };
   const auto version = database_->pragma("PRAGMA user_version");
   const auto application = database_->pragma("PRAGMA application_id");
   if (!version || !application) {
-    return Error{ErrorCode::kInvalid,
-                 "The checkpoint database is damaged and cannot be read. Restore it, or remove it "
-                 "(then every file is sent again)."};
+    return refuse(
+        "is damaged and cannot be read. Restore it, or remove it (then every file is sent again).");
   }
   const bool empty = database_->pragma("SELECT COUNT(*) FROM sqlite_schema") == 0;
   if (*version == 0 && *application == 0 && empty && !read_only) {
@@ -86,34 +88,25 @@ Status SqliteStore::check_schema(bool read_only) {
     if (Status made = database_->run(kSchema); !made) return made;
     return transaction.commit();
   }
-  if (*application != kApplicationId) {
-    return Error{
-        ErrorCode::kInvalid,
-        "The file checkpoint.db in the state directory was not written by longshore: choose "
-        "another --state-dir."};
-  }
+  if (*application != kApplicationId)
+    return refuse("was not written by longshore: choose another --state-dir.");
   if (*version / 1000 > kSchemaMajor) {
-    return Error{ErrorCode::kInvalid,
-                 "The checkpoint was written by a newer longshore (schema " +
-                     std::to_string(*version / 1000) + ", this one knows " +
-                     std::to_string(kSchemaMajor) +
-                     "). Run that version, or choose another --state-dir. Nothing was changed."};
+    return refuse("was written by a newer longshore (schema " + std::to_string(*version / 1000) +
+                  ", this one knows " + std::to_string(kSchemaMajor) +
+                  "). Nothing was changed. Run that version again; with another --state-dir every "
+                  "file would be sent again.");
   }
   const auto tables = database_->pragma(
       "SELECT COUNT(*) FROM sqlite_schema WHERE type = 'table' AND name IN "
       "('meta', 'lane', 'batch', 'source', 'state', 'ledger')");
   if (tables != 6) {
-    return Error{ErrorCode::kInvalid,
-                 "The checkpoint database is damaged: tables are missing. Restore it, or remove it "
-                 "(then every file is sent again)."};
+    return refuse(
+        "is damaged: tables are missing. Restore it, or remove it (then every file is sent "
+        "again).");
   }
   if (*version % 1000 >= kSchemaMinor) return ok();
-  if (read_only) {
-    return Error{
-        ErrorCode::kInvalid,
-        "The checkpoint was written by an older longshore: start this version's agent with "
-        "it once."};
-  }
+  if (read_only)
+    return refuse("was written by an older longshore: start this version's agent with it once.");
   return upgrade();
 }
 
