@@ -1,5 +1,5 @@
-// The process: finds the command by its name and hands it the arguments after the name. Exit
-// status: 0 done, 1 something is wrong, 2 unusable settings or state.
+// The process: finds the command by its name, starts the log and hands it the arguments after the
+// name. Exit status: 0 done, 1 something is wrong, 2 unusable settings or state.
 
 #include <librdkafka/rdkafka.h>
 
@@ -11,7 +11,10 @@
 #include <vector>
 
 #include "agent/command/commands.h"
+#include "config/log.h"
 #include "config/nearest.h"
+#include "config/printable.h"
+#include "config/reload_signals.h"
 #include "integrations/archive/commands.h"
 #include "integrations/audit/commands.h"
 #include "integrations/kafka/commands.h"
@@ -56,7 +59,7 @@ int refuse(const std::string& word) {
   std::vector<std::string> names;
   for (const Command& command : kCommands) names.push_back(command.name);
   const std::string near = nearest(word, names);
-  std::fprintf(stderr, "longshore: unknown command '%s'; %s\n", word.c_str(),
+  std::fprintf(stderr, "longshore: unknown command '%s'; %s\n", printable(word).c_str(),
                near.empty() ? "'longshore --help' lists all."
                             : ("did you mean 'longshore " + near + "'?").c_str());
   return kUnusable;
@@ -66,7 +69,10 @@ int run(int argc, char** argv) {
   if (argc < 2) return print_help(stderr, kUnusable);
   const std::string word = argv[1];
   for (const Command& command : kCommands) {
-    if (word == command.name) return command.run({argv + 2, argv + argc});
+    if (word != command.name) continue;
+    start_log();
+    const ReloadSignals signals(ReloadSignals::on_terminal());
+    return command.run({argv + 2, argv + argc});
   }
   if (word == "--help" || word == "-h" || word == "help") return print_help(stdout, 0);
   if (word == "--version") {
@@ -84,7 +90,8 @@ int main(int argc, char** argv) {
     return longshore::run(argc, argv);
   } catch (const std::exception& error) {
     // Operating errors are values; only failures of the machine, such as no memory, arrive here.
-    std::fprintf(stderr, "longshore: cannot continue: %s.\n", error.what());
+    std::fprintf(stderr, "longshore: cannot continue: %s.\n",
+                 longshore::printable(error.what()).c_str());
     return longshore::kUnusable;
   }
 }

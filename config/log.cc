@@ -29,12 +29,15 @@ std::unique_ptr<spdlog::formatter> log_formatter() {
   return formatter;
 }
 
-void start_log(const std::string& level) {
+void start_log() {
   auto log = spdlog::stderr_color_mt("longshore");
   log->set_formatter(log_formatter());
-  log->set_level(spdlog::level::from_str(level == "warn" ? "warning" : level));
   log->flush_on(spdlog::level::debug);
   spdlog::set_default_logger(std::move(log));
+}
+
+void set_log_level(const std::string& level) {
+  spdlog::set_level(spdlog::level::from_str(level == "warn" ? "warning" : level));
 }
 
 }  // namespace longshore

@@ -12,7 +12,10 @@ namespace longshore {
 /// hold, a message stays on one line and cannot control the terminal.
 std::unique_ptr<spdlog::formatter> log_formatter();
 
-/// Makes this the default log. `level` is debug, info, warn or error. Call once.
-void start_log(const std::string& level = "info");
+/// Makes this the default log. Call once, before anything is logged.
+void start_log();
+
+/// `level` is debug, info, warn or error; at first it is info.
+void set_log_level(const std::string& level);
 
 }  // namespace longshore

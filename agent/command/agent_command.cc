@@ -56,7 +56,7 @@ int run_agent(const std::vector<std::string>& arguments) {
     const Status checked = shipper::check_transaction_timeout(settings.kafka, settings.linger_ms);
     if (!checked) return complain("agent", checked.error());
   }
-  start_log(settings.log_level);
+  set_log_level(settings.log_level);
   const auto state = open_state(settings);
   if (!state) return complain("agent", state.error());
   // Neither a broken file lease nor a closed pipe may kill the agent.

@@ -1,5 +1,4 @@
 #include "config/limits.h"
-#include "config/log.h"
 #include "integrations/archive/archive_settings.h"
 #include "integrations/archive/archiver.h"
 #include "integrations/archive/commands.h"
@@ -28,7 +27,6 @@ int run_archive(const std::vector<std::string>& arguments) {
   if (!parsed) return complain("archive", parsed.error());
   if (!*parsed) return 0;
   const ArchiveSettings settings = **std::move(parsed);
-  start_log();
   Ending ending;
   const Result<Place> place = open_place(settings.place, ending.overdue());
   if (!place) return complain("archive", place.error());

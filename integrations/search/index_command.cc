@@ -3,7 +3,6 @@
 #include <string>
 #include <utility>
 
-#include "config/log.h"
 #include "integrations/kafka/stop_signals.h"
 #include "integrations/search/commands.h"
 #include "integrations/search/index_settings.h"
@@ -16,7 +15,6 @@ int run_index(const std::vector<std::string>& arguments) {
   if (!parsed) return complain("index", parsed.error());
   if (!*parsed) return 0;
   IndexSettings settings = **std::move(parsed);
-  start_log();
   for (const std::string& url : settings.search.urls) {
     const std::string warning = http::warning_of("--to", url, settings.search.access);
     if (!warning.empty()) spdlog::warn("{}", warning);

@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
-"""Goal: the agent ends on SIGTERM, refuses unusable settings in one sentence, and stops
-delivery with an error while it cannot store its state; nothing is lost by any of it.
+"""Goal: the agent ends on SIGTERM and on no signal that means "reload" elsewhere, refuses unusable
+settings in one sentence, and stops delivery with an error while it cannot store its state; nothing
+is lost by any of it.
 Method: real signals, wrong flags and files, small file systems that fill up.
 """
 
 import os
 import pathlib
+import signal
 import sqlite3
 import subprocess
 import time
@@ -42,15 +44,51 @@ def sigterm_without_kafka(lab, _):
 
 
 def a_second_agent(lab, kafka):
-    first = lab.agent(kafka.brokers, name="first", sources={"a": lab.dir / "a.log"}).start()
+    first = lab.agent(kafka.brokers, name="first", sources={"a": lab.dir / "a.log"},
+                      flags=["--kafka", "client.id=not-for-other-eyes"]).start()
     first.wait_for_log("delivery exactly-once")
     second = lab.agent(kafka.brokers, name="second", state=first.state_dir,
                        sources={"a": lab.dir / "a.log"}).start()
     status = second.wait(20)
     check(status == 2, f"a second agent exited with {status}")
-    check(str(first.process.pid) in second.log(), f"it does not name the holder: {second.log()}")
+    second.wait_for_log(rf"is in use by pid {first.process.pid}, started 20\S*Z: stop it", 1)
+    check("not-for-other-eyes" not in second.log(), f"it shows arguments: {second.log()}")
     first.stop()
-    say("a second agent exits with 2 and names the holder")
+    say(f"a second agent exits with 2 and names the holder\n{second.said()}")
+
+
+def signals_that_mean_reload(lab, kafka):
+    path, records, work = lab.dir / "hup.log", lab.dir / "hup.tapped", lab.dir / "hup-work"
+    work.mkdir()
+    agent = lab.agent(kafka.brokers, topic="hup", sources={"hup": path}, name="hup").start()
+    agent.wait_for_log("lane 0: .*Resuming")
+    words = {"tap": ["--topic", "hup", "--raw"],
+             "archive": ["--topic", "hup", "--to", f"file://{lab.dir}/hup", "--work-dir", work]}
+    logs, consumers = {"agent": agent.log_path}, {"agent": agent.process}
+    for name, flags in words.items():
+        logs[name] = lab.dir / f"hup-{name}.err"
+        with open(records, "ab") as out, open(logs[name], "wb") as err:
+            consumers[name] = subprocess.Popen(
+                list(map(str, [BINARY, name, "--brokers", kafka.brokers, *flags])), stdout=out,
+                stderr=err)
+        lab.closers.append(consumers[name].kill)
+    for name, process in consumers.items():
+        for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
+            def ignored():
+                check(process.poll() is None, f"{name} ended by {number.name}")
+                process.send_signal(number)  # Again: at first it may not have come so far.
+                return f"{number.name} is ignored: settings are read" in \
+                    logs[name].read_text(errors="replace")
+            # A process that has only just begun still has the signals' usual meaning.
+            time.sleep(0.5)
+            harness.wait_until(ignored, 20, f"{name} logs {number.name}", pause=0.5)
+    numbered_lines(path, 0, 20)
+    harness.wait_until(lambda: records.read_bytes() == path.read_bytes(), 30, "tap goes on")
+    for name in words:
+        consumers[name].terminate()
+        check(consumers[name].wait(20) == 0, f"{name}: SIGTERM")
+    agent.stop()
+    say("SIGHUP, SIGUSR1, SIGUSR2: agent, tap and archive log them and go on")
 
 
 def refused(lab, name, words, expected, status=2):
@@ -184,10 +222,10 @@ def the_other_commands(*_):
 def test(lab):
     check(os.geteuid() == 0 and pathlib.Path(BINARY).exists(), "needs root and the binary")
     kafka = lab.shared_kafka()
-    for topic in (harness.LOGS, "load", "full"):
+    for topic in (harness.LOGS, "load", "full", "hup"):
         kafka.topic(topic, 4)
-    harness.run_parts((the_other_commands, wrong_settings, sigterm_under_load,
-                       sigterm_without_kafka, a_second_agent, a_newer_database,
+    harness.run_parts((the_other_commands, wrong_settings, signals_that_mean_reload,
+                       sigterm_under_load, sigterm_without_kafka, a_second_agent, a_newer_database,
                        a_full_disk_at_start, a_disk_that_fills_up), lab, kafka)
 
 
