@@ -1,5 +1,6 @@
 #include "config/settings.h"
 
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <array>
@@ -137,13 +138,26 @@ std::string own_host_name() {
   return name.data();
 }
 
-Status check_texts(const Texts& texts, const CommandLine& line, AgentSettings& to) {
+Status take_docker(const std::string& docker, const CommandLine& line, AgentSettings& to) {
   constexpr std::string_view kUnix = "unix://";
-  if (texts.docker.starts_with(std::string(kUnix) + "/")) {
-    to.docker_socket = texts.docker.substr(kUnix.size());
-  } else if (texts.docker != "off") {
-    return line.unusable("docker", texts.docker, "give unix:///path/of/docker.sock, or off");
+  constexpr size_t kSocketBytesMax = sizeof(sockaddr_un::sun_path) - 1;
+  if (docker == "off") return ok();
+  if (docker.starts_with("tcp:") || docker.starts_with("http")) {
+    return line.unusable("docker", docker,
+                         "logs are read from this host's own disk, so give the Unix socket of its "
+                         "Docker as unix:///path/of/docker.sock, or off");
   }
+  if (!docker.starts_with(std::string(kUnix) + "/"))
+    return line.unusable("docker", docker, "give unix:///path/of/docker.sock, or off");
+  to.docker_socket = docker.substr(kUnix.size());
+  if (to.docker_socket.size() <= kSocketBytesMax) return ok();
+  return line.unusable(
+      "docker", docker,
+      "the path of a Unix socket has at most " + std::to_string(kSocketBytesMax) + " bytes");
+}
+
+Status check_texts(const Texts& texts, const CommandLine& line, AgentSettings& to) {
+  if (Status docker = take_docker(texts.docker, line, to); !docker) return docker;
   if (to.ledger_topic == "off") to.ledger_topic.clear();
   if (!to.ledger_topic.empty() && !is_topic_name(to.ledger_topic))
     return line.unusable("ledger-topic", to.ledger_topic, kTopicRule);

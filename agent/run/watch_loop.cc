@@ -266,6 +266,11 @@ void WatchLoop::on_gone(const std::string& container_id) {
 }
 
 void WatchLoop::on_reconciled() {
+  if (const int64_t since_ns = std::exchange(docker_away_since_ns_, 0); since_ns != 0) {
+    spdlog::info("Docker at {} is back after {:.1f} s; all its containers were looked at again",
+                 options_.docker_socket,
+                 static_cast<double>(SystemClock().monotonic_ns() - since_ns) / 1e9);
+  }
   if (std::exchange(reconciled_, true)) return;
   if (docker_ != nullptr) spdlog::info("following Docker at {}", options_.docker_socket);
   settle();
@@ -273,7 +278,13 @@ void WatchLoop::on_reconciled() {
   for (uint32_t lane = 0; lane < lanes_; ++lane) post_(LaneId{lane}, StartScanned{});
 }
 
-void WatchLoop::on_disconnected(const std::string& reason) { spdlog::warn("{}", reason); }
+void WatchLoop::on_disconnected(const std::string& reason) {
+  if (docker_away_since_ns_ == 0) docker_away_since_ns_ = SystemClock().monotonic_ns();
+  spdlog::warn(
+      "{} Until Docker answers, new containers are not noticed; logs of known ones are collected. "
+      "Trying again.",
+      reason);
+}
 
 void WatchLoop::warn_once(const std::string& key, const std::string& sentence) {
   if (warned_.size() > limits::kWarnedOnceMax) warned_.clear();

@@ -84,6 +84,7 @@ class WatchLoop final : private docker::Listener {
   bool mounts_changed_ = true;
   std::unique_ptr<docker::Client> docker_;
   bool reconciled_ = false;
+  int64_t docker_away_since_ns_ = 0;  // 0: it answers.
   std::unordered_set<std::string> warned_;
   WatchResult result_;
 };

@@ -159,6 +159,7 @@ def a_dockerd_that_restarts(host, name, live_restore):
     time.sleep(1)
     host.agent.check_running()
     host.docker.start()
+    host.agent.wait_for_log("Docker at .* is back after")
     if live_restore:
         host.expect(topic, lines(0, 600), 60)
     else:
@@ -229,9 +230,11 @@ def no_docker_yet(host):
     lab = host.lab
     early = lab.agent(host.kafka.brokers, docker=f"unix://{lab.dir}/none.sock", name="early")
     early.start()
-    early.wait_for_log("(?i)docker.*(none.sock|wait)")
+    early.wait_for_log("Docker's socket .*none.sock does not exist: start Docker, .*--docker off")
+    os.symlink(host.docker.address.removeprefix("unix://"), lab.dir / "none.sock")
+    early.wait_for_log(r"Docker at .*none.sock is back after \d+\.\d s; all its containers")
     early.stop()
-    say("without Docker's socket the agent waits and says so")
+    say("without Docker's socket the agent waits and says so; when it is there, it says how long")
 
 
 def test(lab):

@@ -1,20 +1,20 @@
 #include "integrations/containers/docker/client.h"
 
 #include <spdlog/spdlog.h>
-#include <sys/stat.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <optional>
 #include <random>
 #include <utility>
 
 #include "config/backoff.h"
+#include "config/clock.h"
 #include "config/limits.h"
 #include "integrations/containers/docker/answers.h"
 #include "integrations/containers/docker/events.h"
 #include "integrations/containers/docker/http.h"
 #include "integrations/containers/docker/roster.h"
+#include "integrations/containers/docker/socket_trouble.h"
 
 namespace longshore::docker {
 namespace {
@@ -22,6 +22,7 @@ namespace {
 constexpr long kStatusOk = 200;
 constexpr long kStatusNotFound = 404;
 constexpr int64_t kNanosPerSecond = 1'000'000'000;
+constexpr int64_t kReasonNs = 3 * kNanosPerSecond;  // Between two reasons of one outage.
 
 std::string nine_digits(int64_t value) {
   const std::string digits = std::to_string(value);
@@ -41,9 +42,12 @@ std::string events_target(int64_t since_nano) {
 // A complete answer with another status than 200 is an error too.
 Result<HttpAnswer> expect_ok(Result<HttpAnswer> answer, const std::string& what) {
   if (!answer || answer->status == kStatusOk) return answer;
-  return Error{ErrorCode::kRetryable,
-               what + ": Docker answered with status " + std::to_string(answer->status)};
+  return Error{ErrorCode::kRetryable, what + ": status " + std::to_string(answer->status)};
 }
+
+constexpr char kRights[] =
+    ". A proxy in front of Docker must allow GET of /_ping, /info, /events, /containers/json and "
+    "/containers/<id>/json";
 
 }  // namespace
 
@@ -85,7 +89,9 @@ class Client::State {
   void inspect();
   void on_inspect(const std::string& id, Result<HttpAnswer> answer);
   void probe();
+  void no_answer(const std::string& error);
   void lost(const std::string& reason);
+  bool worth_reporting(const std::string& reason);
 
   const std::string socket_path_;
   Listener& listener_;
@@ -98,8 +104,9 @@ class Client::State {
 
   std::string version_;
   int64_t last_event_nano_ = 0;
-  Backoff backoff_;  // Milliseconds.
-  bool outage_reported_ = false;
+  Backoff backoff_;        // Milliseconds.
+  std::string reported_;   // The reason of the present outage that was last reported.
+  int64_t outage_ns_ = 0;  // When it began.
   std::minstd_rand random_{std::random_device()()};
 
   // Of the current connection.
@@ -122,18 +129,13 @@ void Client::State::request(std::string target, size_t bytes_max,
 }
 
 void Client::State::connect() {
-  struct stat info {};
-  if (::stat(socket_path_.c_str(), &info) != 0 && errno == ENOENT) {
-    lost("Docker's socket " + socket_path_ + " does not exist yet; waiting for it");
-    return;
-  }
   request("/_ping", limits::kDockerPingBytesMax,
           [this](auto answer) { on_ping(std::move(answer)); });
 }
 
 void Client::State::on_ping(Result<HttpAnswer> answer) {
   answer = expect_ok(std::move(answer), "GET /_ping");
-  if (!answer) return lost("Docker at " + socket_path_ + ": " + answer.error().message);
+  if (!answer) return no_answer(answer.error().message);
   const Result<std::string> version = choose_api_version(answer->api_version);
   if (!version) return lost(version.error().message);
   version_ = version.value();
@@ -147,12 +149,13 @@ void Client::State::follow_events() {
   get.target = versioned(events_target(last_event_nano_));
   get.on_open = [this](long status) {
     if (status == kStatusOk) return on_stream_open();
-    lost("Docker refused the event stream with status " + std::to_string(status));
+    lost("Docker at " + socket_path_ + " refuses to report events: GET /events: status " +
+         std::to_string(status) + kRights + '.');
   };
   get.on_data = [this](std::string_view data) { on_stream_data(data); };
   get.on_done = [this](const Result<HttpAnswer>& answer) {
-    lost("lost the connection to Docker at " + socket_path_ + ": " +
-         (answer ? std::string("the event stream ended") : answer.error().message));
+    lost("The connection to Docker at " + socket_path_ + " is lost: " +
+         (answer ? std::string("GET /events: the stream ended") : answer.error().message) + '.');
   };
   http_.get(std::move(get));
   open_timer_.start(patience_.open_ms);
@@ -213,11 +216,11 @@ void Client::State::ask_for_list() {
 
 void Client::State::on_list(Result<HttpAnswer> answer) {
   answer = expect_ok(std::move(answer), "GET /containers/json");
-  if (!answer) return lost("Docker at " + socket_path_ + ": " + answer.error().message);
+  if (!answer) return no_answer(answer.error().message);
   const Result<std::vector<Listed>> listed = parse_list(answer->body);
   if (!listed) return lost(listed.error().message);
   backoff_.reset();
-  outage_reported_ = false;
+  reported_.clear();
   const size_t ignored = roster_.on_list(listed.value());
   if (ignored > 0)
     spdlog::error("Docker lists more than {} containers; ignoring {} of them",
@@ -268,8 +271,28 @@ void Client::State::probe() {
   request("/_ping", limits::kDockerPingBytesMax, [this](auto answer) {
     probing_ = false;
     answer = expect_ok(std::move(answer), "GET /_ping");
-    if (!answer) lost("Docker at " + socket_path_ + " does not answer: " + answer.error().message);
+    if (!answer) no_answer(answer.error().message);
   });
+}
+
+void Client::State::no_answer(const std::string& error) {
+  const std::string trouble = socket_trouble(socket_path_);
+  lost(trouble.empty() ? "Docker at " + socket_path_ + " does not answer as Docker does: " + error +
+                             kRights + '.'
+                       : trouble);
+}
+
+// The first reason of an outage is reported; later another one, if the outage lasts: Docker's
+// socket may appear at last, and be forbidden.
+bool Client::State::worth_reporting(const std::string& reason) {
+  const int64_t now = SystemClock().monotonic_ns();
+  if (reported_.empty()) {
+    outage_ns_ = now;
+    return true;
+  }
+  if (reason == reported_ || now - outage_ns_ < kReasonNs) return false;
+  outage_ns_ = now;
+  return true;
 }
 
 void Client::State::lost(const std::string& reason) {
@@ -282,7 +305,9 @@ void Client::State::lost(const std::string& reason) {
   inspects_ = 0;
   roster_.on_disconnected();
   connect_timer_.start(static_cast<uint64_t>(backoff_.next_spread(random_())));
-  if (!std::exchange(outage_reported_, true)) listener_.on_disconnected(reason);
+  if (!worth_reporting(reason)) return;
+  reported_ = reason;
+  listener_.on_disconnected(reason);
 }
 
 Client::Client(uv_loop_s* loop, std::string socket_path, Listener& listener, Patience patience)

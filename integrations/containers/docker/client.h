@@ -34,7 +34,8 @@ class Listener {
   virtual void on_gone(const std::string& container_id) = 0;
   /// Every container of the full list has been inspected once since the last (re)connection.
   virtual void on_reconciled() = 0;
-  /// The connection is lost or could not be made; `reason` is one sentence. The client keeps
+  /// The connection is lost or could not be made; `reason` is one sentence. Called again, at most
+  /// every three seconds, when it cannot be made for another reason. The client keeps
   /// trying, with a back-off of at most 100 ms: a container may come and go right after Docker is
   /// back, and trying a socket costs nothing.
   virtual void on_disconnected(const std::string& reason) = 0;

@@ -236,8 +236,11 @@ void Http::report() {
           Error{ErrorCode::kFull, what + "the answer is larger than " +
                                       std::to_string(transfer->request.body_bytes_max) + " bytes"});
     } else if (*transfer->ended != CURLE_OK) {
-      const std::string words = transfer->error[0] != '\0' ? transfer->error.data()
-                                                           : curl_easy_strerror(*transfer->ended);
+      // curl would name a host and a port, and a socket has neither.
+      const bool unconnected = *transfer->ended == CURLE_COULDNT_CONNECT;
+      const std::string words = unconnected                  ? "no connection to " + socket_path_
+                                : transfer->error[0] != '\0' ? transfer->error.data()
+                                                             : curl_easy_strerror(*transfer->ended);
       transfer->request.on_done(Error{ErrorCode::kRetryable, what + words});
     } else {
       transfer->request.on_done(std::move(transfer->answer));

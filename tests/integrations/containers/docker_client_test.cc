@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <fstream>
 #include <functional>
 #include <optional>
 #include <string>
@@ -121,14 +122,41 @@ Patience impatient() {
 TEST(DockerClient, waits_for_an_absent_socket_and_says_so_once) {
   Following following(impatient());
   ASSERT_TRUE(following.hears({"disconnected"}));
-  EXPECT_EQ(following.reasons[0],
-            "Docker's socket " + following.socket() + " does not exist yet; waiting for it");
+  EXPECT_TRUE(following.reasons[0].starts_with("Docker's socket " + following.socket() +
+                                               " does not exist: start Docker"))
+      << following.reasons[0];
   const auto later = std::chrono::steady_clock::now() + std::chrono::milliseconds(300);
   following.until([&] { return std::chrono::steady_clock::now() > later; });
   EXPECT_TRUE(following.calls.empty());
   FakeDocker docker(following.socket());
   EXPECT_TRUE(following.hears({"reconciled"}));
   EXPECT_EQ(following.client().docker_root(), "/fake");
+}
+
+TEST(DockerClient, an_outage_that_lasts_reports_another_reason_once) {
+  Following following(impatient());
+  ASSERT_TRUE(following.hears({"disconnected"}));
+  std::ofstream(following.socket()) << "no socket";
+  ASSERT_TRUE(following.hears({"disconnected"}));
+  EXPECT_NE(following.reasons[1].find("is not a socket"), std::string::npos)
+      << following.reasons[1];
+  const auto later = std::chrono::steady_clock::now() + std::chrono::milliseconds(300);
+  following.until([&] { return std::chrono::steady_clock::now() > later; });
+  EXPECT_TRUE(following.calls.empty());
+  FakeDocker docker(following.socket());
+  EXPECT_TRUE(following.hears({"reconciled"}));
+}
+
+TEST(DockerClient, something_that_is_not_docker_is_named_with_what_it_answers) {
+  Following following(impatient());
+  FakeDocker docker(following.socket());
+  docker.answer("/_ping", 403, "");
+  ASSERT_TRUE(following.hears({"disconnected"}));
+  EXPECT_EQ(following.reasons[0].find("Docker at " + following.socket() +
+                                      " does not answer as Docker does: GET /_ping: status 403. "
+                                      "A proxy in front of Docker must allow GET of /_ping,"),
+            0u)
+      << following.reasons[0];
 }
 
 TEST(DockerClient, asks_for_the_events_before_the_list_in_the_version_that_is_offered) {
