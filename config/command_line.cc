@@ -16,6 +16,7 @@
 #include <sstream>
 
 #include "config/nearest.h"
+#include "config/printable.h"
 
 namespace longshore {
 namespace {
@@ -377,7 +378,7 @@ Error missing(const std::string& name, const std::string& remedy) {
 }
 
 int complain(const std::string& command, const Error& error, int status) {
-  fmt::print(stderr, "longshore {}: {}\n", command, error.message);
+  fmt::print(stderr, "longshore {}: {}\n", command, printable(error.message));
   return status;
 }
 
@@ -393,11 +394,25 @@ Result<std::vector<FileSetting>> read_settings(const std::string& flag, const st
     if (equals == std::string::npos || equals == 0)
       return invalid(
           fmt::format("{}:{}: this line is no setting; write 'name = value'.", path, number));
-    settings.push_back({trimmed(line.substr(0, equals)), trimmed(line.substr(equals + 1)), number});
+    std::string value = trimmed(line.substr(equals + 1));
+    if (is_quoted(value)) {
+      value = value.substr(1, value.size() - 2);
+    } else if (value.starts_with('"') || value.starts_with('\'')) {
+      return invalid(
+          fmt::format("{}:{}: the quotation mark that begins the value does not end it; put the "
+                      "whole value in quotation marks, or nothing of it.",
+                      path, number));
+    }
+    settings.push_back({trimmed(line.substr(0, equals)), std::move(value), number});
   }
   if (file.eof()) return settings;
   return invalid(fmt::format("--{} {} cannot be read ({}); check the path and its permissions.",
                              flag, path, std::strerror(errno)));
+}
+
+bool is_quoted(std::string_view text) {
+  return text.size() >= 2 && text.front() == text.back() &&
+         (text.front() == '"' || text.front() == '\'');
 }
 
 std::optional<uint64_t> parse_bytes(std::string_view text) {

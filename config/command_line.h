@@ -154,7 +154,8 @@ class CommandLine {
 /// "--topic is missing: <remedy>."
 Error missing(const std::string& name, const std::string& remedy);
 
-/// Prints the sentence to standard error after the command's name. Returns `status`.
+/// Prints the sentence to standard error after the command's name, on one line and without control
+/// over the terminal: it may hold names from Kafka or from containers. Returns `status`.
 int complain(const std::string& command, const Error& error, int status = 2);
 
 /// A line `name = value` of a file.
@@ -164,9 +165,13 @@ struct FileSetting {
 };
 
 /// The settings of a file: one `name = value` a line; lines that begin with `#` or `;` are
-/// comments, inside a value these characters have no meaning. Errors: kInvalid: it cannot be read,
-/// or a line is no setting; values are never quoted.
+/// comments, inside a value these characters have no meaning. Quotation marks around a whole value
+/// are not part of it. Errors: kInvalid: it cannot be read, a line is no setting, or a quotation
+/// mark is not closed; values are never repeated.
 Result<std::vector<FileSetting>> read_settings(const std::string& flag, const std::string& path);
+
+/// Whether the text begins and ends with the same quotation mark.
+bool is_quoted(std::string_view text);
 
 /// A number of bytes: digits with an optional k, M, G (or Ki, Mi, Gi; all powers of 1024) and an
 /// optional B.

@@ -40,6 +40,10 @@ Result<KafkaAccess> kafka_access(const CommandLine& line, const KafkaFlags& flag
                    "give Kafka's address as host:port, or try longshore out with 'longshore "
                    "broker'");
   }
+  if (flags.brokers.find_first_of("\"'") != std::string::npos) {
+    return line.unusable("brokers", flags.brokers,
+                         "write host:port,host:port without quotation marks");
+  }
   KafkaAccess access{flags.brokers, {}};
   if (!flags.config_file.empty()) {
     if (Status added = append_file(flags.config_file, access); !added) return added.error();
@@ -51,6 +55,10 @@ Result<KafkaAccess> kafka_access(const CommandLine& line, const KafkaFlags& flag
       return invalid("--kafka " + name +
                      " is refused in arguments, where every user of this machine can read it: "
                      "write it into a file that only you can read, and give --kafka-config FILE.");
+    }
+    if (is_quoted(value)) {
+      return invalid("--kafka " + name +
+                     " has a value in quotation marks, which would be part of it: leave them out.");
     }
     access.settings.emplace_back(std::move(name), std::move(value));
   }

@@ -28,8 +28,8 @@ struct KafkaAccess {
 
 void add_kafka_flags(CommandLine& line, KafkaFlags& flags);
 
-/// Errors: kInvalid: no brokers; a password in the arguments; a file that cannot be read, or that
-/// others can read as well.
+/// Errors: kInvalid: no brokers; quotation marks where they would be part of a value; a password in
+/// the arguments; a file that cannot be read, or that others can read as well.
 Result<KafkaAccess> kafka_access(const CommandLine& line, const KafkaFlags& flags);
 
 /// Whether the value of this property of librdkafka must not be shown.

@@ -147,6 +147,35 @@ TEST_F(CommandLineFile, a_refusal_names_the_place_and_the_remedy) {
   EXPECT_NE(refused({"--dry-run", "--dry-run"}).find("twice"), std::string::npos);
 }
 
+TEST_F(CommandLineFile, quotation_marks_around_a_value_are_not_part_of_it) {
+  for (const char* text : {"name = \"front door\"\ncoats = '3'\ntag = \"a\"\ntag='b'\n",
+                           "name=  'front door'  \r\ncoats=\"3\"\ntag=a\ntag=b\n"}) {
+    const Paint paint = accepted({"--config", file(text)});
+    EXPECT_EQ(paint.name, "front door");
+    EXPECT_EQ(paint.coats, 3);
+    EXPECT_EQ(paint.tag, Strings({"a", "b"}));
+  }
+  EXPECT_EQ(accepted({"--config", file("name = \"\"quoted\"\"\n")}).name, "\"quoted\"");
+  EXPECT_EQ(accepted({"--config", file("name = it's 5\"\n")}).name, "it's 5\"");
+  EXPECT_EQ(accepted({"--config", file("name = \"\"\n")}).name, "");
+  EXPECT_EQ(accepted({"--name=\"x\""}).name, "\"x\"") << "the shell has taken its own off";
+  for (const char* text :
+       {"name = \"door", "name = 'door\"", "name = \"", "name = \"a\" # paint"}) {
+    const std::string path = file(text);
+    EXPECT_EQ(refused({"--config", path}),
+              path +
+                  ":1: the quotation mark that begins the value does not end it; put the whole "
+                  "value in quotation marks, or nothing of it.");
+  }
+}
+
+TEST(CommandLine, a_complaint_stays_on_one_line_and_controls_no_terminal) {
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(complain("paint", invalid("no topic \x1b[2J\n\xc2\x9b\x9b."), 1), 1);
+  EXPECT_EQ(testing::internal::GetCapturedStderr(),
+            "longshore paint: no topic \\x1b[2J\\n\\u009b\\x9b.\n");
+}
+
 TEST_F(CommandLineFile, an_unknown_name_is_refused_with_the_nearest) {
   const std::string config = file("\ncots = 1\n");
   EXPECT_EQ(refused({"--cots=1"}), "Unknown flag '--cots'; did you mean '--coats'?");

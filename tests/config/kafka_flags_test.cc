@@ -99,6 +99,25 @@ TEST_F(KafkaFlagsTest, a_password_in_arguments_is_refused_and_not_repeated) {
   EXPECT_EQ(settings({"--kafka=sasl.username=u", "--kafka=ssl.key.location=/k"}).size(), 2u);
 }
 
+TEST_F(KafkaFlagsTest, quotation_marks_never_become_part_of_a_value_unseen) {
+  EXPECT_EQ(settings({"--kafka-config", file("sasl.password = \"p'w\"\nclient.id='\"x\"'\n")}),
+            Settings({{"sasl.password", "p'w"}, {"client.id", "\"x\""}}));
+  EXPECT_EQ(refusal({}, {{"LONGSHORE_KAFKA", "sasl.password=\"geheim\""}}),
+            "--kafka sasl.password has a value in quotation marks, which would be part of it: "
+            "leave them out.");
+  const std::string path = file("sasl.password=\"geheim\n");
+  EXPECT_TRUE(refusal({"--kafka-config", path}).starts_with(path + ":1: the quotation mark"));
+  EXPECT_EQ(refusal({"--kafka-config", path}).find("geheim"), std::string::npos);
+  // As docker run --env-file hands it over.
+  CommandLine line({"test", "", ""});
+  KafkaFlags flags;
+  add_kafka_flags(line, flags);
+  ASSERT_TRUE(line.parse({}, {{"LONGSHORE_BROKERS", "\"b:1\""}}));
+  EXPECT_EQ(kafka_access(line, flags).error().message,
+            "LONGSHORE_BROKERS=\"b:1\" is not usable: write host:port,host:port without quotation "
+            "marks.");
+}
+
 TEST_F(KafkaFlagsTest, what_is_missing_or_no_pair_is_refused) {
   CommandLine line({"test", "", ""});
   const auto access = kafka_access(line, {});

@@ -175,12 +175,35 @@ def one_setting_everywhere(lab, kafka):
     say("flags, environment and file are one set of settings")
 
 
+def settings_of_kafka_in_a_file(lab, kafka):
+    path, properties = lab.dir / "properties.log", lab.dir / "kafka.properties"
+    numbered_lines(path, 0, 20)
+    agent = lab.agent(kafka.brokers, topic="properties", sources={"p": path}, name="properties",
+                      flags=["--kafka-config", properties])
+    def refused(text, mode, sentence):
+        properties.write_text(text, encoding="ascii")
+        properties.chmod(mode)
+        agent.start()
+        check(agent.wait(20) == 2, f"{text!r} was accepted")
+        agent.wait_for_log(sentence, 1)
+    refused("client.id = x\n", 0o640, "kafka.properties can be read by other users: .*chmod 600")
+    refused("client.idd = x\n", 0o600, "client.idd.*client.id")
+    refused('sasl.password = "geheim\n', 0o600, "kafka.properties:1: the quotation mark")
+    check("geheim" not in agent.log(), "a password is shown")
+    properties.write_text('# of this host\nsecurity.protocol = "PLAINTEXT"\nclient.id=x\n',
+                          encoding="ascii")
+    agent.once()
+    check_clean(audit(kafka.brokers, "properties", [("p", path)]), 20, 1, 1)
+    say("--kafka-config: refused while others may read it or it is wrong, used when it is right")
+
+
 def test(lab):
     kafka = lab.shared_kafka()
-    for topic in ("once", "alo", "formats", "raw", "long", "here", "env", "years"):
+    for topic in ("once", "alo", "formats", "raw", "long", "here", "env", "years", "properties"):
         kafka.topic(topic, 4 if topic != "raw" else 1)
     harness.run_parts((once, at_least_once, formats, long_lines, missing_topics, made_topics,
-                       a_clock_that_is_years_off, one_setting_everywhere), lab, kafka)
+                       a_clock_that_is_years_off, one_setting_everywhere,
+                       settings_of_kafka_in_a_file), lab, kafka)
 
 
 if __name__ == "__main__":
