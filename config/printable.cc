@@ -22,13 +22,14 @@ uint32_t code_point(std::string_view unit) {
   return 0x10000;
 }
 
-// Control characters of ISO 8859, line separators, and marks that change the direction of writing.
+// Control characters of ISO 8859 (C1), line separators, and marks that change the direction of
+// writing or the shapes of characters.
 bool is_obeyed(uint32_t point) {
   const auto within = [point](uint32_t first, uint32_t last) {
     return point >= first && point <= last;
   };
-  return within(0x80, 0x9f) || within(0x200e, 0x200f) || within(0x2028, 0x202e) ||
-         within(0x2066, 0x2069);
+  return within(0x80, 0x9f) || point == 0x061c || within(0x200e, 0x200f) ||
+         within(0x2028, 0x202e) || within(0x2066, 0x206f);
 }
 
 void append_ascii(char c, std::string& out) {
@@ -69,6 +70,18 @@ void append_printable(std::string_view text, std::string& out) {
 std::string printable(std::string_view text) {
   std::string out;
   append_printable(text, out);
+  return out;
+}
+
+std::string printable_lines(std::string_view text) {
+  std::string out;
+  while (!text.empty()) {
+    const size_t newline = text.find('\n');
+    append_printable(text.substr(0, newline), out);
+    if (newline == std::string_view::npos) break;
+    out += '\n';
+    text.remove_prefix(newline + 1);
+  }
   return out;
 }
 

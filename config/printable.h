@@ -13,10 +13,14 @@ namespace longshore {
 void append_printable(std::string_view text, std::string& out);
 std::string printable(std::string_view text);
 
+/// The same for several lines of our own: newlines stay.
+std::string printable_lines(std::string_view text);
+
 /// At most `bytes_max` bytes of `text`, cut between characters; "..." marks the cut.
 std::string printable(std::string_view text, size_t bytes_max);
 
-/// No control character: a path or a value that may be stored and shown as it is.
+/// No ASCII control character. What such a path or value holds beyond ASCII may be in any encoding:
+/// it is shown by printable() only.
 bool is_printable(std::string_view text);
 
 }  // namespace longshore

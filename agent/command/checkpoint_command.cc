@@ -1,3 +1,5 @@
+#include <unistd.h>
+
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
@@ -10,6 +12,7 @@
 #include "config/clock.h"
 #include "config/command_line.h"
 #include "config/kafka_flags.h"
+#include "config/printable.h"
 #include "shipper/kafka/client.h"
 
 namespace longshore::agent {
@@ -82,7 +85,8 @@ int run_ls(const Words& arguments) {
   if (!contents) return refuse(contents.error());
   const auto show = ledger ? (json ? ledger_as_json : ledger_as_text)
                            : (json ? sources_as_json : sources_as_text);
-  const std::string text = show(contents.value());
+  std::string text = show(contents.value());
+  if (::isatty(STDOUT_FILENO) == 1) text = printable_lines(text);
   std::fwrite(text.data(), 1, text.size(), stdout);
   if (std::fflush(stdout) == 0) return 0;
   return refuse({ErrorCode::kFull, "Could not write to standard output."});
@@ -161,7 +165,7 @@ int run_adopt(const Words& arguments) {
   const auto kafka = shipper::make_kafka_client(access->brokers, access->settings);
   const auto adopted = adopt_lane({*lane}, *opened.value().store, *kafka, SystemClock());
   if (!adopted) return refuse(adopted.error());
-  std::fputs(adopted.value().c_str(), stdout);
+  std::fputs(printable_lines(adopted.value()).c_str(), stdout);
   return 0;
 }
 

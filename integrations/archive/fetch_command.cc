@@ -7,6 +7,7 @@
 #include <optional>
 #include <tuple>
 
+#include "config/printable.h"
 #include "config/time_text.h"
 #include "integrations/archive/commands.h"
 #include "integrations/archive/history.h"
@@ -20,7 +21,9 @@ const CommandHelp kHelp = {
     "fetch",
     "Prints the lines of an archive that match, the oldest hour first, and those of one log in "
     "their\n"
-    "order. Files that cannot hold such lines are not read.\n"
+    "order. Files that cannot hold such lines are not read. On a terminal, control characters are "
+    "shown,\n"
+    "never obeyed.\n"
     "Exit status: 0 done, 1 a file could not be read or a line not printed, 2 unusable settings.",
     "  longshore fetch --from file:///archive --topic logs --since 2026-11-21 --grep "
     "'ERROR|FATAL'\n"};
@@ -102,7 +105,12 @@ class Printer {
   Status take(std::string_view line, Hour hour) {
     const LineView view = reader_.parse(line);
     if (!wanted(view, hour)) return ok();
-    out_ += options_.json ? line : view.text;
+    const std::string_view bytes = options_.json ? line : view.text;
+    if (terminal_) {
+      append_printable(bytes, out_);
+    } else {
+      out_ += bytes;
+    }
     out_ += '\n';
     constexpr size_t kGatherBytes = 256 << 10;
     return out_.size() < kGatherBytes ? ok() : write();
@@ -143,6 +151,7 @@ class Printer {
   }
 
   const FetchOptions& options_;
+  const bool terminal_ = ::isatty(STDOUT_FILENO) == 1;
   LineReader reader_;
   std::string out_;
 };

@@ -205,8 +205,9 @@ int run_audit(const std::vector<std::string>& arguments) {
         fmt::format("--expect-sources: {} sources were expected, {} are there.",
                     *flags.expect_sources, report->sources.size()));
   }
-  const std::string text =
-      flags.json ? as_json(*report) : as_table(*report, ::isatty(STDOUT_FILENO) == 1);
+  const bool terminal = ::isatty(STDOUT_FILENO) == 1;
+  std::string text = flags.json ? as_json(*report) : as_table(*report, terminal);
+  if (terminal && flags.json) text = printable_lines(text);
   if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0)
     return complain("audit", {ErrorCode::kFull, "Could not write the report to standard output."});
   return report->clean() ? 0 : 1;

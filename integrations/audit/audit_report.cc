@@ -162,7 +162,7 @@ std::string details_of(const SourceReport& source) {
     out += who + ": more than 4096 holes at a time: records that fill the oldest count as twice\n";
   if (source.several_partitions && !counts.clean())
     out += who + ": its records are in several partitions, and Kafka keeps no order between them\n";
-  if (!source.difference.empty()) out += fmt::format("{}: {}\n", who, source.difference);
+  if (!source.difference.empty()) out += fmt::format("{}: {}\n", who, printable(source.difference));
   return out + ledger_details(who, source.ledger);
 }
 
@@ -220,8 +220,8 @@ std::string as_table(const AuditReport& report, bool colours) {
                        plural(raw.records, "record"), printable(raw.key));
   }
   out += all_details(report);
-  for (const std::string& note : report.notes) out += "note: " + note + '\n';
-  for (const std::string& problem : report.problems) out += problem + '\n';
+  for (const std::string& note : report.notes) out += "note: " + printable(note) + '\n';
+  for (const std::string& problem : report.problems) out += printable(problem) + '\n';
   const AuditCounts sum = total(report);
   if (colours) out += report.clean() ? kGreen : kRed;
   out += fmt::format("audit: {}, {}, {}, {}, {} reordered", plural(report.sources.size(), "source"),
