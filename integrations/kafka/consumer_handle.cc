@@ -15,6 +15,16 @@ using std::chrono::steady_clock;
 constexpr auto kLeaderPause = milliseconds(20);
 constexpr int kWakeMs = 100;
 
+// Reading depends on these settings, so the operator may not set them.
+constexpr OwnSetting kOwnOfAll[] = {
+    {"bootstrap.servers", "use --brokers"},
+    {"metadata.broker.list", "use --brokers"},
+    {"isolation.level", "use --isolation"},
+    {"enable.partition.eof", "it shows where a partition ends"},
+    {"allow.auto.create.topics", "reading must not create topics"},
+    {"auto.offset.reset", "deleted records must be noticed"},
+};
+
 // Not every broker knows a new leader at once, and one that has just started may not even know the
 // partition.
 bool is_leader_moving(rd_kafka_resp_err_t code) {
@@ -27,12 +37,34 @@ bool is_leader_moving(rd_kafka_resp_err_t code) {
 
 Status check_not_own(const shipper::KafkaSettings& settings, std::span<const OwnSetting> own) {
   for (const auto& [name, value] : settings) {
-    for (const auto& [refused, remedy] : own) {
-      if (name == refused)
-        return Error{ErrorCode::kInvalid, fmt::format("--kafka {} is refused: {}.", name, remedy)};
+    for (const std::span<const OwnSetting> each : {own, std::span<const OwnSetting>(kOwnOfAll)}) {
+      for (const auto& [refused, remedy] : each) {
+        if (name == refused)
+          return invalid(fmt::format("--kafka {} is refused: {}.", name, remedy));
+      }
     }
   }
   return ok();
+}
+
+Result<rd_kafka_t*> make_consumer(shipper::KafkaConf conf) {
+  char words[512];
+  rd_kafka_t* handle = rd_kafka_new(RD_KAFKA_CONSUMER, conf.get(), words, sizeof words);
+  if (!handle) return invalid(fmt::format("--kafka: {}.", words));
+  static_cast<void>(conf.release());  // It belongs to the handle now.
+  return handle;
+}
+
+bool recovers_by_itself(rd_kafka_resp_err_t code) {
+  switch (code) {
+    case RD_KAFKA_RESP_ERR__TRANSPORT:
+    case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
+    case RD_KAFKA_RESP_ERR__RESOLVE:
+    case RD_KAFKA_RESP_ERR__TIMED_OUT:
+      return true;
+    default:
+      return false;
+  }
 }
 
 rd_kafka_resp_err_t ask_ends(rd_kafka_t* handle, const PartitionKey& key, int timeout_ms,

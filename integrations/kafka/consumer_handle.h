@@ -17,8 +17,14 @@ namespace longshore::kafka {
 /// A librdkafka setting that the operator may not set, and the reason or the flag to use.
 using OwnSetting = std::pair<std::string_view, std::string_view>;
 
-/// Errors: kInvalid: `settings` has one of `own`.
+/// Errors: kInvalid: `settings` has one of `own`, or one that every reader sets.
 Status check_not_own(const shipper::KafkaSettings& settings, std::span<const OwnSetting> own);
+
+/// A consumer. Errors: kInvalid.
+Result<rd_kafka_t*> make_consumer(shipper::KafkaConf conf);
+
+/// Whether librdkafka recovers from this error by itself: an unreachable broker, a moving leader.
+bool recovers_by_itself(rd_kafka_resp_err_t code);
 
 /// The first offset that still exists and the one after the last (with read_committed: the last
 /// stable one). Asks again for up to `timeout_ms` while the partition's leader is moving.

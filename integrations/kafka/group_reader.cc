@@ -16,20 +16,14 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
-// Exactly-once reading depends on these settings, so the operator may not set them.
+// Exactly-once reading depends on these settings too.
 constexpr OwnSetting kOwn[] = {
-    {"bootstrap.servers", "use --brokers"},
-    {"metadata.broker.list", "use --brokers"},
     {"group.id", "use --group"},
-    {"isolation.level", "use --isolation"},
     {"enable.auto.commit", "an offset is committed once its records are stored"},
     {"auto.commit.enable", "an offset is committed once its records are stored"},
     {"enable.auto.offset.store", "an offset is committed once its records are stored"},
-    {"auto.offset.reset", "deleted records must be noticed"},
     {"partition.assignment.strategy", "a partition must have one owner at a time"},
-    {"enable.partition.eof", "it shows where a partition ends"},
     {"queued.max.messages.kbytes", "it bounds memory"},
-    {"allow.auto.create.topics", "reading must not create topics"},
 };
 
 struct ListDestroy {
@@ -85,10 +79,9 @@ Result<std::unique_ptr<GroupReader>> GroupReader::open(const GroupOptions& optio
   rd_kafka_conf_set_opaque(conf->get(), reader.get());
   rd_kafka_conf_set_rebalance_cb(conf->get(), on_rebalance);
   rd_kafka_conf_set_log_cb(conf->get(), on_log);
-  char words[512];
-  reader->handle_ = rd_kafka_new(RD_KAFKA_CONSUMER, conf->get(), words, sizeof words);
-  if (!reader->handle_) return Error{ErrorCode::kInvalid, fmt::format("--kafka: {}.", words)};
-  static_cast<void>(conf->release());  // It belongs to the handle now.
+  Result<rd_kafka_t*> handle = make_consumer(*std::move(conf));
+  if (!handle) return handle.error();
+  reader->handle_ = *handle;
   rd_kafka_poll_set_consumer(reader->handle_);
   const PartitionList topics(rd_kafka_topic_partition_list_new(1));
   for (const std::string& topic : options.topics)
@@ -236,16 +229,12 @@ Status GroupReader::take(const rd_kafka_message_t& message) {
 }
 
 Status GroupReader::take_error(const rd_kafka_message_t& message) {
+  if (recovers_by_itself(message.err)) return ok();
   const std::string words = rd_kafka_message_errstr(&message);
   switch (message.err) {
-    // librdkafka recovers from these by itself: an unreachable broker, a moving leader, a member
-    // that polled too late and rejoins, a topic that does not exist yet.
-    case RD_KAFKA_RESP_ERR__TRANSPORT:
-    case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
-    case RD_KAFKA_RESP_ERR__RESOLVE:
-    case RD_KAFKA_RESP_ERR__TIMED_OUT:
     case RD_KAFKA_RESP_ERR__MAX_POLL_EXCEEDED:
-      return ok();
+      return ok();  // A member that polled too late rejoins.
+    // It waits for a topic or a right.
     case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
     case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
     case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:

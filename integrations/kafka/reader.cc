@@ -18,21 +18,11 @@ using std::chrono::steady_clock;
 constexpr size_t kBatchRecords = 10'000;
 constexpr auto kSettlePause = std::chrono::milliseconds(20);
 
-// Reading depends on these settings, so the operator may not set them.
-constexpr OwnSetting kOwn[] = {
-    {"bootstrap.servers", "use --brokers"},
-    {"metadata.broker.list", "use --brokers"},
-    {"isolation.level", "use --isolation"},
-    {"enable.partition.eof", "it shows where a partition ends"},
-    {"allow.auto.create.topics", "reading must not create topics"},
-    {"auto.offset.reset", "deleted records must be noticed"},
-};
-
 // librdkafka's default callback would write hints to stderr, between the command's own lines.
 void keep_quiet(const rd_kafka_t*, int, const char*, const char*) {}
 
-Result<rd_kafka_t*> make_consumer(const ReaderOptions& options, bool read_committed) {
-  if (Status status = check_not_own(options.settings, kOwn); !status) return status.error();
+Result<rd_kafka_t*> make_quiet_consumer(const ReaderOptions& options, bool read_committed) {
+  if (Status status = check_not_own(options.settings, {}); !status) return status.error();
   shipper::KafkaSettings settings = {
       {"isolation.level", read_committed ? "read_committed" : "read_uncommitted"},
       {"enable.partition.eof", "true"},
@@ -46,11 +36,7 @@ Result<rd_kafka_t*> make_consumer(const ReaderOptions& options, bool read_commit
   auto conf = shipper::make_kafka_conf(options.brokers, settings);
   if (!conf) return conf.error();
   rd_kafka_conf_set_log_cb(conf->get(), keep_quiet);
-  char words[512];
-  rd_kafka_t* handle = rd_kafka_new(RD_KAFKA_CONSUMER, conf->get(), words, sizeof words);
-  if (!handle) return Error{ErrorCode::kInvalid, fmt::format("--kafka: {}.", words)};
-  static_cast<void>(conf->release());  // It belongs to the handle now.
-  return handle;
+  return make_consumer(*std::move(conf));
 }
 
 Error no_answer(const ReaderOptions& options, rd_kafka_resp_err_t code) {
@@ -77,7 +63,7 @@ Reader::~Reader() {
 }
 
 Result<std::unique_ptr<Reader>> Reader::open(const ReaderOptions& options) {
-  Result<rd_kafka_t*> handle = make_consumer(options, options.read_committed);
+  Result<rd_kafka_t*> handle = make_quiet_consumer(options, options.read_committed);
   if (!handle) return handle.error();
   std::unique_ptr<Reader> reader(new Reader(options, *handle));
   if (Status status = reader->find_partitions(); !status) return status.error();
@@ -122,7 +108,7 @@ Status Reader::find_ends() {
   // A read_committed handle answers with the last stable offset; the true end needs another handle.
   rd_kafka_t* beyond = nullptr;
   if (options_.read_committed) {
-    Result<rd_kafka_t*> handle = make_consumer(options_, false);
+    Result<rd_kafka_t*> handle = make_quiet_consumer(options_, false);
     if (!handle) return handle.error();
     beyond = *handle;
   }
@@ -238,16 +224,7 @@ Status Reader::take(const rd_kafka_message_t& message,
     return ok();
   }
   if (message.err) {
-    // librdkafka recovers from these by itself: an unreachable broker, a moving leader.
-    switch (message.err) {
-      case RD_KAFKA_RESP_ERR__TRANSPORT:
-      case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
-      case RD_KAFKA_RESP_ERR__RESOLVE:
-      case RD_KAFKA_RESP_ERR__TIMED_OUT:
-        return ok();
-      default:
-        break;
-    }
+    if (recovers_by_itself(message.err)) return ok();
     return Error{partition ? ErrorCode::kNotFound : ErrorCode::kRetryable,
                  fmt::format("Reading {} stopped: {}.",
                              partition ? fmt::format("{} at offset {}", to_string(partition->key),

@@ -9,17 +9,10 @@
 #include <cstring>
 #include <utility>
 
+#include "tests/fakes/send_all.h"
+
 namespace longshore::fakes {
 namespace {
-
-bool send_all(int fd, const std::string& bytes) {
-  for (size_t sent = 0; sent < bytes.size();) {
-    const ssize_t count = ::send(fd, bytes.data() + sent, bytes.size() - sent, MSG_NOSIGNAL);
-    if (count <= 0) return false;
-    sent += static_cast<size_t>(count);
-  }
-  return true;
-}
 
 // One request's head; none of them has a body. Empty at the connection's end.
 std::string read_head(int fd) {
