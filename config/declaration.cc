@@ -13,11 +13,6 @@
 namespace longshore {
 namespace {
 
-constexpr size_t kNameBytesMax = 64;
-constexpr size_t kTopicBytesMax = 249;  // Kafka's own limit.
-constexpr size_t kTagsMax = 32;
-constexpr size_t kTagBytesMax = 256;
-constexpr size_t kShownBytesMax = 100;
 constexpr char kNotCollected[] = " It is not collected.";
 constexpr char kAliyunPrefix[] = "aliyun_logs_";
 
@@ -42,7 +37,7 @@ bool is_word(std::string_view text, size_t bytes_max) {
          });
 }
 
-std::string shown(std::string_view text) { return printable(text, kShownBytesMax); }
+std::string shown(std::string_view text) { return printable(text, limits::kShownValueBytesMax); }
 
 // "//" and "/./" folded; empty for a path that is not absolute, has "..", or is too long.
 std::string normalised(std::string_view path) {
@@ -82,9 +77,9 @@ bool apply_tags(std::string_view value, Declaration& to) {
     rest.remove_prefix(comma == std::string_view::npos ? rest.size() : comma + 1);
     if (tag.empty()) continue;
     const size_t equals = tag.find('=');
-    if (equals == 0 || equals == std::string_view::npos || tag.size() > kTagBytesMax ||
+    if (equals == 0 || equals == std::string_view::npos || tag.size() > limits::kTagBytesMax ||
         !is_printable(tag) || !keys.insert(tag.substr(0, equals)).second ||
-        keys.size() > kTagsMax) {
+        keys.size() > limits::kTagsMax) {
       return false;
     }
     to.tags.emplace_back(tag.substr(0, equals), tag.substr(equals + 1));
@@ -166,7 +161,7 @@ bool has_meaning(const std::string& option, bool aliyun) {
 // Makes a declaration from `draft`. Returns what is wrong, or an empty sentence.
 std::string finish(const std::string& name, const Draft& draft, bool aliyun, Declaration& to) {
   to.name = name;
-  if (!is_word(name, kNameBytesMax)) return "a name has 1 to 64 of a-z A-Z 0-9 _ - .";
+  if (!is_word(name, limits::kNameBytesMax)) return "a name has 1 to 64 of a-z A-Z 0-9 _ - .";
   if (draft.contradicts) return "it is given twice, with different values; keep one.";
   std::string sentence = apply_path(*draft.path, to);
   for (const auto& [option, value] : draft.options) {
@@ -291,7 +286,7 @@ std::vector<KeyValue> with_prefix(const std::vector<KeyValue>& all, std::string_
 }  // namespace
 
 bool is_topic_name(std::string_view text) {
-  return is_word(text, kTopicBytesMax) && text != "." && text != "..";
+  return is_word(text, limits::kTopicBytesMax) && text != "." && text != "..";
 }
 
 Declarations merge(Declarations first, Declarations second) {

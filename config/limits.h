@@ -31,8 +31,15 @@ inline constexpr uint64_t kZerosMin = 64;
 // Records.
 inline constexpr size_t kRecordBytesMax =
     1'000'000;  ///< An encoded record; Kafka's default less room.
+
+// Declarations, and the files that they name.
 inline constexpr size_t kDeclarationsPerContainerMax = 64;
 inline constexpr size_t kFilesPerDeclarationMax = 10'000;
+inline constexpr size_t kNameBytesMax = 64;         ///< Of a log.
+inline constexpr size_t kTopicBytesMax = 249;       ///< Kafka's own limit.
+inline constexpr size_t kTagsMax = 32;              ///< Of a declaration.
+inline constexpr size_t kTagBytesMax = 256;         ///< Of one of them, key and value.
+inline constexpr size_t kShownValueBytesMax = 100;  ///< Of a wrong value, in the message about it.
 inline constexpr size_t kPathBytesMax = 4096;
 inline constexpr size_t kSymlinksMax = 40;       ///< As the kernel's MAXSYMLINKS.
 inline constexpr size_t kDescriptorsKept = 256;  ///< The last of RLIMIT_NOFILE: not for log files.

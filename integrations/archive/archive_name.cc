@@ -8,12 +8,13 @@
 #include <chrono>
 #include <limits>
 
+#include "config/limits.h"
+
 namespace longshore::archive {
 
 namespace {
 
 constexpr int64_t kMsPerHour = 3'600'000;
-constexpr size_t kTopicBytesMax = 249;  // Kafka's own limit.
 
 constexpr std::array kSuffixes = std::to_array<std::pair<Codec, std::string_view>>(
     {{Codec::kZstd, ".jsonl.zst"}, {Codec::kGzip, ".jsonl.gz"}, {Codec::kNone, ".jsonl"}});
@@ -116,7 +117,7 @@ std::optional<ArchiveName> parse_archive_name(std::string_view text) {
     fields[i] = text.substr(0, plus);
     if (plus != std::string_view::npos) text.remove_prefix(plus + 1);
   }
-  if (fields[0].empty() || fields[0].size() > kTopicBytesMax) return std::nullopt;
+  if (fields[0].empty() || fields[0].size() > limits::kTopicBytesMax) return std::nullopt;
   name.topic = fields[0];
   if (!parse_number(fields[1], name.partition) || !parse_number(fields[2], name.first) ||
       !parse_number(fields[3], name.last) || name.last < name.first)
