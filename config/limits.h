@@ -115,6 +115,7 @@ inline constexpr size_t kReadSlackBytes = 64;         ///< Read beyond what a fi
 
 // librdkafka's settings for a producer, where an operator may move them within limits.
 inline constexpr int kTransactionTimeoutMs = 30'000;  ///< Kafka aborts what is open for longer.
+inline constexpr int kTransactionTimeoutMsMax = 900'000;  ///< The brokers' default maximum.
 inline constexpr int kTransactionCloseMs = 10'000;    ///< Of that, to flush and commit.
 inline constexpr size_t kQueueRecords = 100'000;      ///< queue.buffering.max.messages
 inline constexpr size_t kQueueKiB = 64 << 10;         ///< queue.buffering.max.kbytes

@@ -45,16 +45,17 @@ Result<checkpoint::StateDir> open_state(const AgentSettings& settings) {
 }  // namespace
 
 int run_agent(const std::vector<std::string>& arguments) {
-  const auto parsed = parse_agent_settings(arguments, process_environment());
+  auto parsed = parse_agent_settings(arguments, process_environment());
   if (!parsed) return complain("agent", parsed.error());
   if (!parsed.value()) return 0;
-  const AgentSettings& settings = *parsed.value();
+  AgentSettings& settings = *parsed.value();
   if (Status checked = shipper::check_kafka_settings(settings.kafka); !checked) {
     return complain("agent", checked.error());
   }
   if (settings.delivery == Delivery::kExactlyOnce) {
-    const Status checked = shipper::check_transaction_timeout(settings.kafka, settings.linger_ms);
-    if (!checked) return complain("agent", checked.error());
+    auto fitting = shipper::with_transaction_timeout(settings.kafka, settings.linger_ms);
+    if (!fitting) return complain("agent", fitting.error());
+    settings.kafka = std::move(fitting).value();
   }
   set_log_level(settings.log_level);
   const auto state = open_state(settings);

@@ -1,11 +1,15 @@
 #include "shipper/kafka/error.h"
 
+#include "shipper/kafka/remedy.h"
+
 namespace longshore::shipper {
 
 namespace {
 
-std::string sentence(const std::string& what, const char* words, const char* name) {
-  return "Could not " + what + ": " + words + " (" + name + ").";
+std::string sentence(const std::string& what, const char* words, rd_kafka_resp_err_t code) {
+  std::string all = "Could not " + what + ": " + words + " (" + rd_kafka_err2name(code) + ").";
+  const std::string remedy = remedy_of(code);
+  return remedy.empty() ? all : all + " " + remedy;
 }
 
 }  // namespace
@@ -57,14 +61,14 @@ bool is_refusal(rd_kafka_resp_err_t code) {
 
 Error query_error(const std::string& what, rd_kafka_resp_err_t code) {
   return {is_refusal(code) ? ErrorCode::kInvalid : ErrorCode::kRetryable,
-          sentence(what, rd_kafka_err2str(code), rd_kafka_err2name(code))};
+          sentence(what, rd_kafka_err2str(code), code)};
 }
 
 Error call_error(const std::string& what, const rd_kafka_error_t& error) {
   const bool again = rd_kafka_error_is_retriable(&error) && !rd_kafka_error_is_fatal(&error) &&
                      !rd_kafka_error_txn_requires_abort(&error);
   return {again ? ErrorCode::kRetryable : ErrorCode::kSessionGone,
-          sentence(what, rd_kafka_error_string(&error), rd_kafka_error_name(&error))};
+          sentence(what, rd_kafka_error_string(&error), rd_kafka_error_code(&error))};
 }
 
 }  // namespace longshore::shipper

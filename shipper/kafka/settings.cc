@@ -1,9 +1,14 @@
 #include "shipper/kafka/settings.h"
 
+#include <strings.h>
+#include <unistd.h>
+
 #include <array>
+#include <cerrno>
 #include <charconv>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <optional>
 #include <sstream>
 #include <string_view>
@@ -146,6 +151,33 @@ Status check_bounds(const std::string& name, const std::string& value) {
   return ok();
 }
 
+// Without a mechanism librdkafka tries Kerberos, and what it then says does not name the setting.
+Status check_mechanism(const KafkaSettings& settings) {
+  std::string protocol;
+  bool has_mechanism = false;
+  for (const auto& [name, value] : settings) {
+    if (name == "security.protocol") protocol = value;
+    has_mechanism = has_mechanism || name == "sasl.mechanism" || name == "sasl.mechanisms" ||
+                    name.starts_with("sasl.kerberos.");
+  }
+  if (has_mechanism || ::strncasecmp(protocol.c_str(), "sasl", 4) != 0) return ok();
+  return invalid("Kafka setting security.protocol=" + protocol +
+                 " needs sasl.mechanism, which is not set: give the one that the brokers' listener "
+                 "has, such as SCRAM-SHA-512, PLAIN, OAUTHBEARER or GSSAPI.");
+}
+
+Status check_files(const KafkaSettings& settings) {
+  for (const auto& [name, value] : settings) {
+    const bool is_file = name.starts_with("ssl.") && name.ends_with(".location");
+    if (!is_file || value.empty() || value == "probe") continue;
+    if (::access(value.c_str(), R_OK) == 0) continue;
+    return invalid("Kafka setting " + name + " names " + value +
+                   ", which cannot be read: " + std::strerror(errno) +
+                   ". Give the right path, and the agent's user the right to read it.");
+  }
+  return ok();
+}
+
 // Settings that contradict each other or name unreadable files are found only by creating a handle.
 // It has no brokers, so it connects to nothing.
 Status try_out(KafkaConf conf) {
@@ -197,21 +229,35 @@ Status check_kafka_settings(const KafkaSettings& settings) {
   for (const auto& [name, value] : settings) {
     if (Status checked = check_bounds(name, value); !checked) return checked;
   }
+  if (Status checked = check_mechanism(settings); !checked) return checked;
+  if (Status checked = check_files(settings); !checked) return checked;
   Result<KafkaConf> conf = make_kafka_conf("", settings);
   if (!conf) return conf.error();
   return try_out(std::move(*conf));
 }
 
-Status check_transaction_timeout(const KafkaSettings& settings, int64_t linger_ms) {
-  uint64_t timeout_ms = limits::kTransactionTimeoutMs;
+Result<KafkaSettings> with_transaction_timeout(KafkaSettings settings, int64_t linger_ms) {
+  std::optional<uint64_t> own_ms;
   for (const auto& [name, value] : settings) {
-    if (name == kTransactionTimeout) timeout_ms = number_of(value).value_or(timeout_ms);
+    if (name == kTransactionTimeout) own_ms = number_of(value);
   }
   const uint64_t needed_ms = static_cast<uint64_t>(linger_ms) + limits::kTransactionCloseMs;
-  if (timeout_ms >= needed_ms) return ok();
-  return invalid("Kafka would abort transactions before they are committed: --linger-ms " +
-                 std::to_string(linger_ms) + " needs --kafka " + kTransactionTimeout + "=" +
-                 std::to_string(needed_ms) + " or more, it is " + std::to_string(timeout_ms) + ".");
+  const std::string needs = "--linger-ms " + std::to_string(linger_ms) + " needs --kafka " +
+                            kTransactionTimeout + "=" + std::to_string(needed_ms) + " or more";
+  if (own_ms && *own_ms < needed_ms) {
+    return invalid("Kafka would abort transactions before they are committed: " + needs +
+                   ", it is " + std::to_string(*own_ms) + ".");
+  }
+  if (own_ms || needed_ms <= limits::kTransactionTimeoutMs) return settings;
+  if (needed_ms > limits::kTransactionTimeoutMsMax) {
+    return invalid(
+        "Kafka would refuse transactions that gather for so long: " + needs +
+        ", but brokers allow " + std::to_string(limits::kTransactionTimeoutMsMax) +
+        " unless their transaction.max.timeout.ms is raised. Lower --linger-ms, or raise "
+        "that and give both.");
+  }
+  settings.emplace_back(kTransactionTimeout, std::to_string(needed_ms));
+  return settings;
 }
 
 }  // namespace longshore::shipper

@@ -27,9 +27,10 @@ using KafkaConf = std::unique_ptr<rd_kafka_conf_t, KafkaConfDestroy>;
 /// it does; and those that contradict each other. Errors: kInvalid.
 Status check_kafka_settings(const KafkaSettings& settings);
 
-/// Whether Kafka leaves a transaction that gathers for `linger_ms` enough time to be committed.
-/// Errors: kInvalid: the sentence names both settings.
-Status check_transaction_timeout(const KafkaSettings& settings, int64_t linger_ms);
+/// The settings with which Kafka leaves a transaction that gathers for `linger_ms` enough time to
+/// be committed: transaction.timeout.ms follows, unless the operator has set it. Errors: kInvalid:
+/// the operator's is too short, or no broker would allow one that is long enough.
+Result<KafkaSettings> with_transaction_timeout(KafkaSettings settings, int64_t linger_ms);
 
 /// What every handle gets, overridden by the operator's settings. Errors: kInvalid.
 Result<KafkaConf> make_kafka_conf(const std::string& brokers, const KafkaSettings& settings);

@@ -70,16 +70,31 @@ TEST(KafkaSettings, those_that_longshores_limits_rest_on_are_refused_or_bounded)
 }
 
 TEST(KafkaSettings, a_transaction_can_be_committed_before_kafka_aborts_it) {
-  EXPECT_TRUE(check_transaction_timeout({}, 20'000));
-  const Status late = check_transaction_timeout({}, 20'001);
+  EXPECT_TRUE(with_transaction_timeout({}, 20'000).value().empty());
+  EXPECT_EQ(with_transaction_timeout({}, 20'001).value(),
+            (KafkaSettings{{"transaction.timeout.ms", "30001"}}));
+  EXPECT_EQ(with_transaction_timeout({}, 890'000).value(),
+            (KafkaSettings{{"transaction.timeout.ms", "900000"}}));
+  const auto endless = with_transaction_timeout({}, 890'001);
+  ASSERT_FALSE(endless);
+  EXPECT_NE(endless.error().message.find("transaction.max.timeout.ms"), std::string::npos);
+  EXPECT_TRUE(with_transaction_timeout({{"transaction.timeout.ms", "1000000"}}, 890'001));
+  EXPECT_TRUE(with_transaction_timeout({{"transaction.timeout.ms", "40000"}}, 30'000));
+  const auto late = with_transaction_timeout({{"transaction.timeout.ms", "40000"}}, 30'001);
   ASSERT_FALSE(late);
-  EXPECT_NE(late.error().message.find("--linger-ms 20001"), std::string::npos);
-  EXPECT_NE(late.error().message.find("transaction.timeout.ms=30001"), std::string::npos);
-  EXPECT_TRUE(check_transaction_timeout({{"transaction.timeout.ms", "40000"}}, 30'000));
-  EXPECT_FALSE(check_transaction_timeout({{"transaction.timeout.ms", "5000"}}, 0));
+  EXPECT_NE(late.error().message.find("--linger-ms 30001"), std::string::npos);
+  EXPECT_NE(late.error().message.find("transaction.timeout.ms=40001"), std::string::npos);
+  EXPECT_FALSE(with_transaction_timeout({{"transaction.timeout.ms", "5000"}}, 0));
   // The last word counts, as with librdkafka.
-  EXPECT_FALSE(check_transaction_timeout(
+  EXPECT_FALSE(with_transaction_timeout(
       {{"transaction.timeout.ms", "60000"}, {"transaction.timeout.ms", "20000"}}, 15'000));
+}
+
+TEST(KafkaSettings, sasl_without_a_mechanism_names_the_setting) {
+  const Status none = check_kafka_settings({{"security.protocol", "sasl_ssl"}});
+  ASSERT_FALSE(none);
+  EXPECT_NE(none.error().message.find("sasl.mechanism"), std::string::npos);
+  EXPECT_NE(none.error().message.find("SCRAM-SHA-512"), std::string::npos);
 }
 
 TEST(KafkaSettings, an_unknown_one_names_the_nearest) {
@@ -95,7 +110,8 @@ TEST(KafkaSettings, a_wrong_value_or_a_missing_file_is_found_at_the_start) {
   const Status status = check_kafka_settings(
       {{"security.protocol", "SSL"}, {"ssl.ca.location", "/nonexistent/ca.pem"}});
   ASSERT_FALSE(status);
-  EXPECT_NE(status.error().message.find("ssl.ca.location"), std::string::npos)
+  EXPECT_NE(status.error().message.find("ssl.ca.location names /nonexistent/ca.pem"),
+            std::string::npos)
       << status.error().message;
 }
 
