@@ -122,6 +122,9 @@ Status SqliteStore::adopt(LaneId lane, const CommittedOffset& kafka) {
   return transaction.commit();
 }
 
+// Overwriting takes new pages of the write-ahead log, as a PREPARE does.
+Status SqliteStore::probe(size_t bytes) { return set_value("probe", std::string(bytes, 'x')); }
+
 Result<std::string> SqliteStore::value(const std::string& name) {
   Statement row = database_->prepare("SELECT value FROM meta WHERE name = ?");
   row.bind_text(name);

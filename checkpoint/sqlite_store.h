@@ -49,6 +49,7 @@ class SqliteStore final : public Store {
   Status adopt(LaneId lane, const CommittedOffset& kafka) override;
   Status advance(LaneId lane, const std::vector<PreparedSource>& sources,
                  const std::vector<LedgerEntry>& ledger = {}) override;
+  Status probe(size_t bytes) override;
   Status append_ledger(const std::vector<LedgerEntry>& entries) override;
   Result<std::vector<LedgerEntry>> ledger() override;
   Result<std::vector<LedgerEntry>> unshipped(LaneId lane, size_t entries_max) override;

@@ -94,6 +94,10 @@ class Store {
   virtual Status advance(LaneId lane, const std::vector<PreparedSource>& sources,
                          const std::vector<LedgerEntry>& ledger = {}) = 0;
 
+  /// Writes `bytes` durably and keeps them, in place of those of the last call: whether a PREPARE
+  /// of that size would succeed now.
+  virtual Status probe(size_t bytes) = 0;
+
   /// Stores entries that belong to no transaction; they wait to be shipped.
   virtual Status append_ledger(const std::vector<LedgerEntry>& entries) = 0;
   /// All entries that are kept: losses and doubts for the retention time, others until shipped.
@@ -110,6 +114,9 @@ class Store {
 inline constexpr char kAliveValue[] = "alive_ns";
 /// The name of a value: the numbers of the two newest boots in which an agent ran, newer one first.
 inline constexpr char kBootsValue[] = "boots";
+
+/// With a lane's number behind it, the name of a value: under which transactional ids it ships.
+inline constexpr char kTransactionalIdsValue[] = "transactional_ids.";
 
 enum class StoreAccess : uint8_t { kWrite, kRead };
 

@@ -27,6 +27,12 @@ std::string lane_group(std::string_view host_id, LaneId lane) {
   return "longshore-agent." + std::string(host_id) + "." + std::to_string(lane.value);
 }
 
+std::string lane_transactional_id(std::string_view host_id, LaneId lane, uint32_t n) {
+  std::string id = lane_group(host_id, lane);
+  if (n > 0) id += "." + std::to_string(n);
+  return id;
+}
+
 uint64_t this_boot() {
   std::string id;  // A UUID made at boot; random(4).
   std::ifstream("/proc/sys/kernel/random/boot_id") >> id;

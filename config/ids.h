@@ -32,8 +32,11 @@ struct LaneId {
   auto operator<=>(const LaneId&) const = default;
 };
 
-/// `longshore-agent.<host id>.<lane>`: the lane's transactional.id and group.id.
+/// `longshore-agent.<host id>.<lane>`: the lane's group.id.
 std::string lane_group(std::string_view host_id, LaneId lane);
+
+/// The lane's transactional.id: its group's name, and for `n` other than 0 the suffix `.<n>`.
+std::string lane_transactional_id(std::string_view host_id, LaneId lane, uint32_t n);
 
 /// N of the delivery protocol: 1, 2, 3, ... within one lane, stored; 0 is "nothing was ever sent".
 struct TransactionNumber {

@@ -114,11 +114,11 @@ inline constexpr size_t kLentChunksMax = 2048;        ///< As many sources with 
 inline constexpr size_t kReadSlackBytes = 64;         ///< Read beyond what a file was seen to hold.
 
 // librdkafka's settings for a producer, where an operator may move them within limits.
-inline constexpr int kTransactionTimeoutMs = 30'000;  ///< Kafka aborts what is open for longer.
+inline constexpr int kTransactionTimeoutMs = 30'000;      ///< Kafka aborts what is open for longer.
 inline constexpr int kTransactionTimeoutMsMax = 900'000;  ///< The brokers' default maximum.
-inline constexpr int kTransactionCloseMs = 10'000;    ///< Of that, to flush and commit.
-inline constexpr size_t kQueueRecords = 100'000;      ///< queue.buffering.max.messages
-inline constexpr size_t kQueueKiB = 64 << 10;         ///< queue.buffering.max.kbytes
+inline constexpr int kTransactionCloseMs = 10'000;        ///< Of that, to flush and commit.
+inline constexpr size_t kQueueRecords = 100'000;          ///< queue.buffering.max.messages
+inline constexpr size_t kQueueKiB = 64 << 10;             ///< queue.buffering.max.kbytes
 inline constexpr size_t kQueueRecordsMin = kBatchRecords;
 inline constexpr size_t kQueueKiBMin = kLaneBytesInFlightMax >> 10;
 static_assert(kQueueRecords >= kQueueRecordsMin && kQueueKiB >= kQueueKiBMin);
@@ -127,6 +127,7 @@ inline constexpr int64_t kMs = 1'000'000;  ///< In the clocks' unit, ns.
 
 // A lane's calls to Kafka. Between two of them it applies the messages of the watch loop.
 inline constexpr int kKafkaCallMs = 1'000;    ///< Of a session.
+inline constexpr int kFlushCallMs = 300;      ///< Between two looks for stuck partitions.
 inline constexpr int kSendOffsetMs = 30'000;  ///< Not repeatable, so it gets longer.
 inline constexpr int kKafkaQueryMs = 2'000;   ///< About the group or the cluster.
 inline constexpr int kMetadataMs = 5'000;     ///< About a topic.
@@ -153,6 +154,29 @@ inline constexpr int64_t kAskAgainNs = 500 * kMs;  ///< No broker answered.
 inline constexpr int kPartitionFailuresMax = 2;    ///< In a row, then it is parked.
 static_assert(kIsolateNs > kParkNsMin);
 
+// A partition without an answer, while others answer. When Kafka is asked for a reason, and when it
+// is parked without one: the wait beyond librdkafka's own linger, which grows with what was
+// measured. Silence of all partitions is waited for longer, because parking none of them helps.
+inline constexpr int64_t kClientLingerNs = 1'000 * kMs;  ///< linger.ms
+inline constexpr int64_t kSilenceAskNs = 500 * kMs;
+inline constexpr int64_t kSilenceNs = 4'000 * kMs;
+inline constexpr int64_t kSilenceFactor = 4;                ///< Times the longest wait so far.
+inline constexpr int64_t kSilenceMemoryNs = 300'000 * kMs;  ///< What is measured is kept so long.
+inline constexpr int64_t kUnusableLookNs = 3'000 * kMs;     ///< Between two looks for a leader.
+inline constexpr int kUnusableLookMs = 1'000;               ///< One of them.
+inline constexpr size_t kUnusableTopicsMax = 8;             ///< Asked about at a time.
+
+inline constexpr int64_t kCollectOthersNs = 2'000 * kMs;  ///< At least once, after a failure.
+inline constexpr int kCollectOthersMs = 100;
+
+// The transactional ids of a lane: how long one may stay busy until another is used, and when those
+// that were left are tried again.
+inline constexpr uint32_t kTransactionalIdsMax = 8;
+inline constexpr int64_t kBusyIdNs = 1'100 * kMs;  ///< Two of librdkafka's tries, 500 ms apart.
+inline constexpr int kBusyIdCallMs = 400;
+inline constexpr int64_t kLeftIdNsMin = 15'000 * kMs;
+inline constexpr int64_t kLeftIdNsMax = 300'000 * kMs;
+
 // A lane's turns.
 inline constexpr int64_t kLookAgainNsMax = 100 * kMs;  ///< While a transaction gathers.
 inline constexpr int64_t kStallNs = 20 * kMs;          ///< Memory full, and Kafka is silent.
@@ -176,6 +200,8 @@ static_assert(kStopCommitMs < kStopGraceMs && kStopWaitMs < 5'000);
 // The state directory.
 inline constexpr int kDatabaseBusyMs = 30'000;        ///< For another connection's write.
 inline constexpr size_t kStateProbeBytes = 64 << 10;  ///< Free: a new database and its log.
+inline constexpr size_t kStateProbeBytesMax = 16 << 20;
+inline constexpr size_t kStateRowBytesUsual = 6 << 10;  ///< Of a source, with its marks.
 
 // Marks: see checkpoint/marks.h.
 inline constexpr size_t kMarkSpanBytes = 64 << 10;

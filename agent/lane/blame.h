@@ -22,6 +22,9 @@ class Blame {
   /// error with which it ends.
   Error delivery_failed(const shipper::Report& report, const Destination& to);
 
+  /// A partition held up the open transaction, and the session ends because of it.
+  void partition_stuck() { delivery_trouble_ = shipper::Trouble::kPartition; }
+
   /// The session is over: makes batches smaller or parks the topic that is to blame. `last_call`:
   /// the trouble of its last failed call; `topics`: those of the open transaction. True: the next
   /// session can be tried at once.

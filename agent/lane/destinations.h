@@ -24,9 +24,14 @@ struct Destination {
   shipper::TopicPartition where;
   size_t records_out = 0;  ///< Handed over and not reported.
   size_t bytes_out = 0;
-  int failures = 0;             ///< Transactions in a row that failed because of it.
-  int64_t parked_until_ns = 0;  ///< Its sources wait; 0: it is in use.
-  Backoff parking{limits::kParkNsMin, limits::kParkNsMax};
+  int64_t silent_since_ns = 0;    ///< While records are out: when it was last heard of.
+  int64_t used_ns = 0;            ///< When records were handed over last.
+  bool refused = false;           ///< A record of this session was not taken.
+  int failures = 0;               ///< Transactions in a row that failed because of it.
+  int64_t parked_until_ns = 0;    ///< Its sources wait; 0: it is in use.
+  int64_t unusable_since_ns = 0;  ///< Kafka told that it takes nothing; 0: it did not.
+  Backoff parking{limits::kParkNsMin, limits::kParkNsMax};  ///< After failures.
+  Backoff silence{limits::kParkNsMin, limits::kParkNsMax};  ///< After silence, until it answers.
 
   bool has_room() const;
 };
@@ -51,6 +56,22 @@ class Destinations {
   Result<Destination*> find(const std::string& topic, SourceId source, int32_t stored,
                             int64_t now_ns);
 
+  /// Whether it takes records now; otherwise it is parked. One that was parked because Kafka told
+  /// that it takes nothing is asked about first, and parked again if that has not changed.
+  bool is_usable(Destination& to, int64_t now_ns);
+
+  /// When the partition that has been silent for longest was last heard of; 0: none is awaited.
+  int64_t silent_since_ns() const;
+  /// Whether records are out to a partition that is not parked and has refused none.
+  bool awaits_usable(int64_t now_ns) const;
+  /// Asks Kafka about the topics of partitions that were used after `since_ns`, and parks those
+  /// that take nothing. Returns what is wrong with those; empty: nothing is known. Errors:
+  /// kRetryable: no broker answers.
+  Result<std::string> park_unusable(int64_t since_ns, int64_t now_ns);
+  /// Parks those that have been silent since `since_ns` or before, though Kafka gave no reason.
+  /// Returns which.
+  std::string park_silent(int64_t since_ns, int64_t now_ns);
+
   /// The partition made a transaction fail: parks it at its second failure in a row.
   void failed(const shipper::TopicPartition& where, const std::string& why, int64_t now_ns);
   /// No transaction may include this topic: parks it.
@@ -67,13 +88,16 @@ class Destinations {
 
  private:
   struct Topic {
-    int32_t partitions = 0;
+    shipper::TopicShape shape;  ///< Without partitions: to be looked up.
+    int64_t looked_up_ns = 0;
     int64_t parked_until_ns = 0;
     Backoff missing{limits::kParkNsMin, limits::kParkNsMax};  // By look_up().
     Backoff barred{limits::kParkNsMin, limits::kParkNsMax};   // By topic_failed().
     std::vector<std::unique_ptr<Destination>> all;
   };
   Status look_up(const std::string& name, Topic& topic, int64_t now_ns);
+  void take_shape(Topic& topic, shipper::TopicShape shape, int64_t now_ns);
+  void apply_shape(const Topic& topic, Destination& to, int64_t now_ns);
 
   const DestinationOptions options_;
   shipper::Kafka& kafka_;

@@ -6,8 +6,8 @@
 
 namespace longshore::agent {
 
-Feed::Feed(const Clock& clock, Destinations& destinations, Blame& blame)
-    : clock_(clock), destinations_(destinations), blame_(blame) {}
+Feed::Feed(const Clock& clock, Destinations& destinations, Blame& blame, StuckPartitions& stuck)
+    : clock_(clock), destinations_(destinations), blame_(blame), stuck_(stuck) {}
 
 void Feed::stop() {
   session_.reset();
@@ -24,6 +24,8 @@ shipper::Trouble Feed::last_trouble() const {
 
 Status Feed::hand_over(shipper::Chunk& chunk, Destination& to) {
   chunk.owner = &to;
+  to.used_ns = clock_.monotonic_ns();
+  if (to.records_out == 0) to.silent_since_ns = to.used_ns;
   to.records_out += chunk.messages.size();
   to.bytes_out += chunk.value_bytes;
   outstanding_ += chunk.messages.size();
@@ -33,6 +35,7 @@ Status Feed::hand_over(shipper::Chunk& chunk, Destination& to) {
     first += taken.value();
     if (first < chunk.messages.size()) {
       if (Status waited = collect(limits::kKafkaCallMs); !waited) return waited;
+      if (Status moving = look_for_stuck(); !moving) return moving;
     }
   }
   // Only now may reports give it back, and perhaps all of them have come already.
@@ -47,6 +50,16 @@ Status Feed::collect(int timeout_ms) {
   return take_reports();
 }
 
+void Feed::collect_others() {
+  const int64_t until = clock_.monotonic_ns() + limits::kCollectOthersNs;
+  while (session_ != nullptr) {
+    const int64_t now = clock_.monotonic_ns();
+    if (now >= until || !destinations_.awaits_usable(now)) return;
+    if (!session_->reports(limits::kCollectOthersMs, reports_)) return;
+    static_cast<void>(take_reports());
+  }
+}
+
 Status Feed::flush(int timeout_ms) {
   const Status flushed = session_->flush(timeout_ms, reports_);
   const Status taken = take_reports();
@@ -59,6 +72,13 @@ Status Feed::commit(int timeout_ms) {
   return taken ? committed : taken;
 }
 
+Status Feed::look_for_stuck() {
+  if (outstanding_ == 0) return ok();
+  Status looked = stuck_.look();
+  if (!looked) blame_.partition_stuck();
+  return looked;
+}
+
 Status Feed::take_reports() {
   Status status = ok();
   if (!reports_.empty()) reported_ns_ = clock_.monotonic_ns();
@@ -68,6 +88,13 @@ Status Feed::take_reports() {
     Destination& to = *static_cast<Destination*>(chunk.owner);
     to.records_out -= report.records;
     to.bytes_out -= report.value_bytes;
+    if (report.trouble == shipper::Trouble::kNone) {
+      stuck_.answered(reported_ns_ - to.silent_since_ns);
+      to.silence.reset();
+    } else {
+      to.refused = true;
+    }
+    to.silent_since_ns = reported_ns_;
     if (chunk.unreported == 0) chunks_.give_back(chunk);
     if (report.trouble != shipper::Trouble::kNone && status) {
       status = blame_.delivery_failed(report, to);

@@ -14,6 +14,7 @@
 #include "agent/lane/blame.h"
 #include "agent/lane/chunk_pool.h"
 #include "agent/lane/destinations.h"
+#include "agent/lane/stuck_partitions.h"
 #include "config/clock.h"
 #include "shipper/kafka/kafka.h"
 
@@ -23,7 +24,7 @@ namespace longshore::agent {
 /// returns the error of Blame, with kSessionGone as those of a Session.
 class Feed {
  public:
-  Feed(const Clock& clock, Destinations& destinations, Blame& blame);
+  Feed(const Clock& clock, Destinations& destinations, Blame& blame, StuckPartitions& stuck);
 
   void start(std::unique_ptr<shipper::Session> session) { session_ = std::move(session); }
   /// Destroys the session, and with it everything that was outstanding.
@@ -38,7 +39,11 @@ class Feed {
   /// Takes reports, waiting for them up to `timeout_ms`. Returns at once when nothing is
   /// outstanding.
   Status collect(int timeout_ms);
+  /// After a failure: waits a moment for the reports of partitions that still answer.
+  void collect_others();
   bool any_outstanding() const { return outstanding_ > 0; }
+  /// Ends the session of a transaction that a partition holds up. Call it while waiting.
+  Status look_for_stuck();
   /// One call of flush or commit. Errors: kRetryable: call again.
   Status flush(int timeout_ms);
   Status commit(int timeout_ms);
@@ -56,6 +61,7 @@ class Feed {
   const Clock& clock_;
   Destinations& destinations_;
   Blame& blame_;
+  StuckPartitions& stuck_;
   ChunkPool chunks_;
   std::unique_ptr<shipper::Session> session_;
   std::vector<shipper::Report> reports_;

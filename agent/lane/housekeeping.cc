@@ -9,8 +9,12 @@
 namespace longshore::agent {
 
 Housekeeping::Housekeeping(const LaneSetup& setup, Sources& sources, OpenTransaction& transaction,
-                           LastDelivered& delivered)
-    : setup_(setup), sources_(sources), transaction_(transaction), delivered_(delivered) {}
+                           LastDelivered& delivered, TransactionalIds& ids)
+    : setup_(setup),
+      sources_(sources),
+      transaction_(transaction),
+      delivered_(delivered),
+      ids_(ids) {}
 
 Status Housekeeping::settle() {
   const LaneId lane = setup_.options.lane;
@@ -32,7 +36,7 @@ Status Housekeeping::tend() {
   if (Status kept = keep_offset(now); !kept) return kept;
   if (Status noted = note_alive(now); !noted) return noted;
   forget_gone(now);
-  return ok();
+  return look_at_left_id(now);
 }
 
 // Kafka forgets offsets and transactional ids that have been idle for seven days.
@@ -55,6 +59,30 @@ Status Housekeeping::note_alive(int64_t now_ns) {
   const Status stored = setup_.store.set_value(
       checkpoint::kAliveValue, std::to_string(setup_.clock.wall_ns() - limits::kAliveEveryNs));
   return stored || stored.error().code != ErrorCode::kFatal ? ok() : stored;
+}
+
+// Also fences whoever still has a session with that id: another agent on a copy of the state
+// directory, for one.
+Status Housekeeping::look_at_left_id(int64_t now_ns) {
+  if (!setup_.options.exactly_once || !ids_.any_left()) {
+    next_left_id_ns_ = 0;
+    return ok();
+  }
+  const bool waits = next_left_id_ns_ == 0;
+  if (waits) left_id_wait_.reset();
+  if (!waits && now_ns < next_left_id_ns_) return ok();
+  next_left_id_ns_ = now_ns + left_id_wait_.next();
+  if (waits) return ok();
+  const LaneOptions& options = setup_.options;
+  auto session = setup_.kafka.open(
+      {.group = lane_group(options.host_id, options.lane), .transactional_id = ids_.first_left()});
+  if (!session || !session.value()->init_transactions(limits::kKafkaCallMs)) {
+    ids_.first_left_is_busy();
+    return ok();
+  }
+  next_left_id_ns_ = 0;
+  take_over_is_due_ = true;
+  return ids_.first_left_is_free();
 }
 
 void Housekeeping::forget_gone(int64_t now_ns) {

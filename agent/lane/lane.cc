@@ -9,19 +9,27 @@
 #include "config/limits.h"
 
 namespace longshore::agent {
+namespace {
+
+constexpr int64_t kSecondNs = 1'000 * limits::kMs;
+
+}  // namespace
 
 Lane::Lane(LaneSetup setup, Sources& sources, Destinations& destinations)
     : setup_(std::move(setup)),
       sources_(sources),
       inbox_(setup_, sources, delivered_),
       batches_(setup_.options.batch_bytes, setup_.options.linger_ns),
+      outage_(setup_),
+      stuck_(setup_.clock, destinations, outage_),
       blame_(setup_.clock, batches_, destinations),
-      feed_(setup_.clock, destinations, blame_),
+      feed_(setup_.clock, destinations, blame_, stuck_),
       ledger_(setup_, sources, destinations),
       transaction_(setup_, sources, inbox_, blame_, feed_, ledger_, delivered_),
       reader_(setup_, sources, destinations, inbox_, batches_, feed_, ledger_, transaction_),
-      housekeeping_(setup_, sources, transaction_, delivered_),
-      take_over_(setup_, sources, inbox_, feed_, transaction_, delivered_) {}
+      ids_(setup_),
+      housekeeping_(setup_, sources, transaction_, delivered_, ids_),
+      take_over_(setup_, sources, inbox_, feed_, transaction_, delivered_, ids_, outage_) {}
 
 void Lane::run() {
   const LaneId lane = setup_.options.lane;
@@ -36,6 +44,7 @@ void Lane::run() {
       return;
     }
     note_failure(status.error());
+    transaction_.keep_delivered();
     transaction_.give_up();
     if (!wait_before_retry()) break;
   }
@@ -43,14 +52,34 @@ void Lane::run() {
   setup_.outbox.post(LaneStopped{lane, 0, "", false});
 }
 
+// A lane whose transactions cannot be stored leaves Kafka alone.
+Status Lane::probe_store() {
+  if (!transaction_.store_is_refusing()) return ok();
+  const LaneId lane = setup_.options.lane;
+  const int64_t now = setup_.clock.monotonic_ns();
+  if (Status probed = transaction_.probe_store(); !probed) {
+    if (store_refuses_since_ns_ == 0) {
+      store_refuses_since_ns_ = std::max<int64_t>(now, 1);
+      spdlog::error(
+          "lane {}: the state directory cannot be written, so its {} logs wait, and nothing is "
+          "lost: {} Free space on its file system. Trying every {} s.",
+          lane.value, sources_.size(), probed.error().message, limits::kRetryNsMax / kSecondNs);
+    }
+    return probed;
+  }
+  if (store_refuses_since_ns_ != 0) {
+    spdlog::info("lane {}: the state directory can be written again after {} s: its logs go on",
+                 lane.value, (now - store_refuses_since_ns_) / kSecondNs);
+  }
+  store_refuses_since_ns_ = 0;
+  return ok();
+}
+
 Status Lane::start_session() {
+  if (Status probed = probe_store(); !probed) return probed;
   if (Status taken = take_over_.run(batches_.session_bytes()); !taken) return taken;
   if (Status loaded = ledger_.load_waiting(); !loaded) return loaded;
   housekeeping_.offset_committed();
-  if (failures_ > 0) {
-    spdlog::info("lane {}: connected to Kafka again after {} failures", setup_.options.lane.value,
-                 failures_);
-  }
   return ok();
 }
 
@@ -58,9 +87,13 @@ Status Lane::ship() {
   Scheduler& scheduler = sources_.scheduler();
   for (;;) {
     const OpenTransaction::State& open = transaction_.state();
-    if (!open.is_open || setup_.clock.monotonic_ns() >= open.next_look_ns) inbox_.apply();
+    if (!open.is_open || setup_.clock.monotonic_ns() >= open.next_look_ns) {
+      inbox_.apply();
+      transaction_.note_look();
+    }
     scheduler.wake_due(setup_.clock.monotonic_ns());
     if (Status collected = feed_.collect(0); !collected) return collected;
+    if (Status moving = feed_.look_for_stuck(); !moving) return moving;
     if (!inbox_.stop_reading()) {
       if (Status read = reader_.read_ready(); !read) return read;
       const bool ledger_alone = !inbox_.stopping() && !open.is_open && ledger_.any_waiting();
@@ -72,12 +105,13 @@ Status Lane::ship() {
       if (Status closed = close_transaction(); !closed) return closed;
       continue;
     }
-    if (!open.is_open && (!scheduler.has_ready() || inbox_.stopping())) {
+    const bool idle = !scheduler.has_ready() || inbox_.stopping();
+    if (!open.is_open && (idle || sources_.moved().any_drifted())) {
       if (Status settled = housekeeping_.settle(); !settled) return settled;
-      setup_.kafka.close_queries();
+      if (idle) setup_.kafka.close_queries();
     }
     if (finished()) return ok();
-    if (Status tended = housekeeping_.tend(); !tended) return tended;
+    if (Status tended = tend(); !tended) return tended;
     wait_for_work();
   }
 }
@@ -88,14 +122,27 @@ Status Lane::close_transaction() {
   housekeeping_.offset_committed();
   failures_ = 0;
   retry_.reset();
+  if (Status tended = tend(); !tended) return tended;
   return try_larger_batches();
+}
+
+// What is due between transactions, however busy the lane is.
+Status Lane::tend() {
+  if (Status tended = housekeeping_.tend(); !tended) return tended;
+  if (!housekeeping_.take_over_is_due() || inbox_.stopping()) return ok();
+  return renew_session();
 }
 
 Status Lane::try_larger_batches() {
   const int64_t now = setup_.clock.monotonic_ns();
   if (inbox_.stopping() || !batches_.growth_is_due(now)) return ok();
-  if (Status settled = housekeeping_.settle(); !settled) return settled;
   batches_.grow(now);
+  return renew_session();
+}
+
+// REQUIRES: no transaction is open.
+Status Lane::renew_session() {
+  if (Status settled = housekeeping_.settle(); !settled) return settled;
   transaction_.give_up();
   return start_session();
 }
@@ -144,6 +191,8 @@ void Lane::wait_for_work() {
 void Lane::note_failure(const Error& error) {
   if (blame_.heed(feed_.last_trouble(), transaction_.state().topics)) retry_.reset();
   ++failures_;
+  // These are told once.
+  if ((outage_.lasts() && failures_ > 1) || transaction_.store_is_refusing()) return;
   if (failures_ > 3 && (failures_ & (failures_ - 1)) != 0) return;
   spdlog::warn(
       "lane {}: {} Nothing is lost: its logs wait at their confirmed positions. Trying again.",

@@ -17,13 +17,16 @@
 #include "agent/lane/feed.h"
 #include "agent/lane/housekeeping.h"
 #include "agent/lane/inbox.h"
+#include "agent/lane/kafka_outage.h"
 #include "agent/lane/lane_ledger.h"
 #include "agent/lane/lane_setup.h"
 #include "agent/lane/last_delivered.h"
 #include "agent/lane/open_transaction.h"
 #include "agent/lane/source_reader.h"
 #include "agent/lane/sources.h"
+#include "agent/lane/stuck_partitions.h"
 #include "agent/lane/take_over.h"
+#include "agent/lane/transactional_ids.h"
 #include "config/backoff.h"
 #include "config/limits.h"
 
@@ -41,10 +44,13 @@ class Lane {
   void run();
 
  private:
+  Status probe_store();
   Status start_session();
   Status ship();
   Status close_transaction();
   Status try_larger_batches();
+  Status renew_session();
+  Status tend();
   bool finished() const;
   void wait_for_work();
   void note_failure(const Error& error);
@@ -55,14 +61,18 @@ class Lane {
   LastDelivered delivered_;
   Inbox inbox_;
   BatchPolicy batches_;
+  KafkaOutage outage_;
+  StuckPartitions stuck_;
   Blame blame_;
   Feed feed_;
   LaneLedger ledger_;
   OpenTransaction transaction_;
   SourceReader reader_;
+  TransactionalIds ids_;
   Housekeeping housekeeping_;
   TakeOver take_over_;
-  int failures_ = 0;  // Sessions in a row that failed.
+  int failures_ = 0;                    // Sessions in a row that failed.
+  int64_t store_refuses_since_ns_ = 0;  // 0: it does not.
   Backoff retry_{limits::kRetryNsMin, limits::kRetryNsMax};
 };
 

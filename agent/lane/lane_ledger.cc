@@ -55,12 +55,9 @@ Destination* LaneLedger::destination() {
     return nullptr;
   }
   Destination& to = *found.value();
-  if (to.parked_until_ns > now) {
-    retry_at_ns_ = to.parked_until_ns;
-    return nullptr;
-  }
-  to.parked_until_ns = 0;
-  return &to;
+  if (destinations_.is_usable(to, now)) return &to;
+  retry_at_ns_ = to.parked_until_ns;
+  return nullptr;
 }
 
 std::vector<LedgerEntry> LaneLedger::of_transaction() const {

@@ -42,7 +42,8 @@ struct LaneSource {
   checkpoint::SourceState confirmed;
   Tail tail;
   shipper::RecordEncoder encoder;
-  Destination* destination = nullptr;  ///< Null: to be found.
+  Destination* destination = nullptr;    ///< Null: to be found.
+  bool has_changed_destination = false;  ///< Within the open transaction.
   Turn turn;
   Ahead ahead = Ahead::kNo;
   std::vector<LedgerEntry> ledger;  ///< Since its confirmed state.

@@ -45,6 +45,19 @@ class MovedSources {
     return states;
   }
 
+  /// Takes those out of all() that `is_wanted`: they are not ahead any more.
+  template <typename Wanted>
+  std::vector<LaneSource*> take(const Wanted& is_wanted) {
+    std::vector<LaneSource*> taken;
+    std::erase_if(moved_, [&](LaneSource* const source) {
+      if (!is_wanted(*source)) return false;
+      source->ahead = Ahead::kNo;
+      taken.push_back(source);
+      return true;
+    });
+    return taken;
+  }
+
   /// No source is ahead any more. Returns all() as it was.
   std::vector<LaneSource*> clear() {
     for (LaneSource* const source : moved_) source->ahead = Ahead::kNo;

@@ -22,7 +22,7 @@ OpenTransaction::OpenTransaction(const LaneSetup& setup, Sources& sources, Inbox
 Status OpenTransaction::begin() {
   assert(!state_.is_open);
   NewSources& unstored = sources_.unstored();
-  if (Status stored = unstored.store(setup_.options.lane); !stored) return stored;
+  if (Status stored = note_store(unstored.store(setup_.options.lane), 1); !stored) return stored;
   if (unstored.take_wrote_ledger()) {
     if (Status loaded = ledger_.load_waiting(); !loaded) return loaded;
   }
@@ -30,7 +30,7 @@ Status OpenTransaction::begin() {
     if (Status begun = feed_.session().begin(); !begun) return begun;
   }
   const int64_t now = setup_.clock.monotonic_ns();
-  state_ = State{.is_open = true, .opened_ns = now, .next_look_ns = now};
+  state_ = State{.is_open = true, .opened_ns = now};
   sources_.moved().join_drifted();
   return ok();
 }
@@ -40,6 +40,25 @@ void OpenTransaction::give_up() {
   sources_.rewind();
   ledger_.forget_waiting();
   state_ = {};
+}
+
+void OpenTransaction::keep_delivered() {
+  if (setup_.options.exactly_once || !state_.is_open) return;
+  feed_.collect_others();
+  const auto taken = sources_.moved().take([](const LaneSource& source) {
+    const Destination* const to = source.destination;
+    if (source.has_changed_destination) return false;
+    return to == nullptr || (to->records_out == 0 && !to->refused);
+  });
+  if (taken.empty()) return;
+  std::vector<checkpoint::PreparedSource> states;
+  std::vector<LedgerEntry> ledger;
+  for (const LaneSource* const source : taken) {
+    states.push_back({source->spec->id, source->tail.state()});
+    ledger.insert(ledger.end(), source->ledger.begin(), source->ledger.end());
+  }
+  // Otherwise give_up() takes them back as well.
+  if (setup_.store.advance(setup_.options.lane, states, ledger)) sources_.confirmed(taken, states);
 }
 
 Status OpenTransaction::add(LaneSource& source, shipper::Chunk& chunk) {
@@ -58,7 +77,7 @@ void OpenTransaction::note_round(Scheduler::Round round, int64_t next_look_ns) {
   if (!state_.is_open) return;
   state_.room_missing = round.room_missing;
   state_.others_wait = round.transaction_missing;
-  state_.next_look_ns = next_look_ns;
+  if (state_.next_look_ns == 0) state_.next_look_ns = next_look_ns;
 }
 
 Status OpenTransaction::hand_over(shipper::Chunk& chunk, Destination& to) {
@@ -75,7 +94,7 @@ Status OpenTransaction::close() {
   if (Status flushed = flush(); !flushed) return flushed;
   // Sources may have joined since the transaction began; a state without its source is forgotten.
   const LaneId lane = setup_.options.lane;
-  if (Status stored = sources_.unstored().store(lane); !stored) return stored;
+  if (Status stored = note_store(sources_.unstored().store(lane), 1); !stored) return stored;
   const bool any_ledger = !ledger.empty();
   const auto states = sources_.moved().states();
   if (setup_.options.exactly_once) {
@@ -84,8 +103,9 @@ Status OpenTransaction::close() {
     const TransactionNumber number = delivered_.next();
     if (Status committed = commit_offset(number, digest); !committed) return committed;
     delivered_ = {.number = number, .is_unconfirmed = true};
-  } else if (Status advanced = setup_.store.advance(lane, states, ledger); !advanced) {
-    return advanced;
+  } else {
+    Status advanced = setup_.store.advance(lane, states, ledger);
+    if (!note_store(advanced, states.size() + ledger.size())) return advanced;
   }
   if (any_ledger) {
     if (Status loaded = ledger_.load_waiting(); !loaded) return loaded;
@@ -117,6 +137,22 @@ Status OpenTransaction::produce_ledger(std::vector<LedgerEntry>& entries) {
   return ok();
 }
 
+// What a full disk refuses after a transaction was sent has to be aborted. So the store is asked
+// before the next one is begun.
+Status OpenTransaction::note_store(Status stored, size_t rows) {
+  if (!stored && stored.error().code == ErrorCode::kRetryable) {
+    refused_bytes_ = std::min(limits::kStateProbeBytes + rows * limits::kStateRowBytesUsual,
+                              limits::kStateProbeBytesMax);
+  }
+  return stored;
+}
+
+Status OpenTransaction::probe_store() {
+  Status probed = refused_bytes_ > 0 ? setup_.store.probe(refused_bytes_) : ok();
+  if (probed) refused_bytes_ = 0;
+  return probed;
+}
+
 bool OpenTransaction::is_too_late(int64_t give_up_ns) const {
   return setup_.clock.monotonic_ns() >= give_up_ns || inbox_.out_of_time();
 }
@@ -125,9 +161,11 @@ bool OpenTransaction::is_too_late(int64_t give_up_ns) const {
 Status OpenTransaction::flush() {
   const int64_t give_up_ns = setup_.clock.monotonic_ns() + limits::kGiveUpNs;
   while (feed_.any_outstanding()) {
-    const Status flushed = feed_.flush(limits::kKafkaCallMs);
+    const Status flushed = feed_.flush(limits::kFlushCallMs);
     if (!flushed && flushed.error().code != ErrorCode::kRetryable) return flushed;
     inbox_.apply();
+    if (!flushed) setup_.pause();
+    if (Status moving = feed_.look_for_stuck(); !moving) return moving;
     if (feed_.any_outstanding() && is_too_late(give_up_ns)) {
       return Error{ErrorCode::kRetryable, "Kafka did not acknowledge a transaction in time."};
     }
@@ -142,7 +180,7 @@ Status OpenTransaction::prepare(const std::vector<checkpoint::PreparedSource>& s
                                               .number = delivered_.next(),
                                               .sources = states,
                                               .ledger = std::move(ledger)});
-  if (!prepared) return prepared.error();
+  if (!prepared) return note_store(prepared.error(), states.size());
   delivered_.is_unconfirmed = false;
   digest = prepared.value();
   return ok();

@@ -30,7 +30,7 @@ class OpenTransaction {
   struct State {
     bool is_open = false;
     int64_t opened_ns = 0;
-    int64_t next_look_ns = 0;  ///< While it gathers: when to look at the sources again.
+    int64_t next_look_ns = 0;  ///< While it gathers: when to look at the sources again; 0: now.
     uint64_t bytes = 0;
     uint64_t records = 0;
     std::set<std::string> topics = {};
@@ -45,15 +45,26 @@ class OpenTransaction {
   /// Adds what was read of a source; begins a transaction when none is open.
   Status add(LaneSource& source, shipper::Chunk& chunk);
   bool may_include(const std::string& topic) const { return blame_.may_join(topic, state_.topics); }
-  /// A round over the sources has ended.
+  /// The lane looks at its messages now; the next round over the sources belongs to that look.
+  void note_look() { state_.next_look_ns = 0; }
+  /// A round over the sources has ended. `next_look_ns` counts if a look came before it.
   void note_round(Scheduler::Round round, int64_t next_look_ns);
 
   /// Ships the ledger, flushes, and runs the delivery protocol to its end: all sources that moved
   /// are confirmed. REQUIRES: is_open().
   Status close();
+  /// At least once: confirms what was delivered of a transaction that cannot be completed, so that
+  /// it is not sent again. REQUIRES: give_up() comes next.
+  void keep_delivered();
   /// Gives the transaction up, with its session: its sources go back to their confirmed
   /// positions.
   void give_up();
+
+  /// Whether the store can take what it refused last, so that a transaction is worth beginning.
+  /// Errors: the store's.
+  Status probe_store();
+  /// The store has refused something, and probe_store() has not succeeded since.
+  bool store_is_refusing() const { return refused_bytes_ > 0; }
 
   /// Commits the confirmed offset in a transaction without records. REQUIRES: none is open.
   Status commit_offset_only();
@@ -66,6 +77,7 @@ class OpenTransaction {
                  std::vector<LedgerEntry> ledger, std::string& digest);
   Status commit_offset(TransactionNumber number, const std::string& digest);
   bool is_too_late(int64_t give_up_ns) const;
+  Status note_store(Status stored, size_t rows);
 
   const LaneSetup& setup_;
   Sources& sources_;
@@ -75,6 +87,7 @@ class OpenTransaction {
   LaneLedger& ledger_;
   LastDelivered& delivered_;
   State state_;
+  size_t refused_bytes_ = 0;  // How much the store refused, roughly; 0: nothing.
 };
 
 }  // namespace longshore::agent

@@ -44,11 +44,16 @@ Status SourceReader::read_ready() {
   Status status = ok();
   bool ends_round = false;
   size_t turns = 0;
+  // The lane has other things to look at, whether its sources ship or only move.
+  const int64_t until_ns = setup_.clock.monotonic_ns() + limits::kLookAgainNsMax;
   while (status && !ends_round) {
     LaneSource* const source = sources_.next();
     if (source == nullptr) break;
     status = take_turn(*source, ends_round);
-    if (status && !ends_round && ++turns % kTurnsPerCollect == 0) status = feed_.collect(0);
+    if (status && !ends_round && ++turns % kTurnsPerCollect == 0) {
+      status = feed_.collect(0);
+      ends_round = setup_.clock.monotonic_ns() >= until_ns;
+    }
   }
   const Scheduler::Round round = sources_.scheduler().end_round();
   transaction_.note_round(round, batches_.next_look_ns(setup_.clock.monotonic_ns()));
@@ -72,9 +77,8 @@ Status SourceReader::take_turn(LaneSource& source, bool& ends_round) {
     ends_round = memory_full;
     return ok();
   }
-  bool produced = false;
-  const Status status = read(source, produced);
-  ends_round = produced && transaction_is_due();
+  const Status status = read(source);
+  ends_round = transaction_.is_open() && transaction_is_due();
   return status;
 }
 
@@ -95,15 +99,12 @@ bool SourceReader::find_destination(LaneSource& source) {
     source.destination = found.value();
     source.tail.set_destination(topic, source.destination->where.partition);
   }
-  if (source.destination->parked_until_ns > now) {
-    sources_.scheduler().wake_at(source, source.destination->parked_until_ns);
-    return false;
-  }
-  source.destination->parked_until_ns = 0;
-  return true;
+  if (destinations_.is_usable(*source.destination, now)) return true;
+  sources_.scheduler().wake_at(source, source.destination->parked_until_ns);
+  return false;
 }
 
-Status SourceReader::read(LaneSource& source, bool& produced) {
+Status SourceReader::read(LaneSource& source) {
   shipper::Chunk* const chunk = feed_.chunks().lend(source.tail.read_last_bytes());
   assert(chunk != nullptr);
   const auto filled =
@@ -123,10 +124,7 @@ Status SourceReader::read(LaneSource& source, bool& produced) {
     return ok();
   }
   sources_.scheduler().make_ready(source);
-  if (filled.value() == FillOutcome::kRecords) {
-    produced = true;
-    return transaction_.add(source, *chunk);
-  }
+  if (filled.value() == FillOutcome::kRecords) return transaction_.add(source, *chunk);
   feed_.chunks().give_back_unused(*chunk);
   // Ledger entries are shipped as records are; a state alone can wait for records.
   if (!transaction_.is_open() && source.ledger.empty()) {

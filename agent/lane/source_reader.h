@@ -30,7 +30,7 @@ class SourceReader {
  private:
   Status take_turn(LaneSource& source, bool& ends_round);
   bool find_destination(LaneSource& source);
-  Status read(LaneSource& source, bool& produced);
+  Status read(LaneSource& source);
 
   const LaneSetup& setup_;
   Sources& sources_;

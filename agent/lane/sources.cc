@@ -73,6 +73,7 @@ Status Sources::opened(const SourceOpened& message) {
     source.spec = message.spec;
     source.encoder = shipper::RecordEncoder(envelope_of(*message.spec));
     source.destination = nullptr;
+    source.has_changed_destination = source.ahead == Ahead::kMoved;
   }
   source.tail.apply(SourceEvent::kOpened);
   if (message.file != nullptr) {
@@ -171,11 +172,16 @@ void Sources::drained(LaneSource& source) {
 }
 
 void Sources::confirmed(const std::vector<checkpoint::PreparedSource>& states) {
-  const std::vector<LaneSource*> moved = moved_.clear();
-  assert(states.size() == moved.size());
-  for (size_t i = 0; i < moved.size(); ++i) {
-    LaneSource& source = *moved[i];
+  confirmed(moved_.clear(), states);
+}
+
+void Sources::confirmed(const std::vector<LaneSource*>& taken,
+                        const std::vector<checkpoint::PreparedSource>& states) {
+  assert(states.size() == taken.size());
+  for (size_t i = 0; i < taken.size(); ++i) {
+    LaneSource& source = *taken[i];
     source.ledger.clear();
+    source.has_changed_destination = false;
     source.confirmed = states[i].state;
     source.tail.confirmed(source.confirmed);
     // It gets one more turn, so that a released source is let go when it is drained.
@@ -189,6 +195,7 @@ void Sources::rewind() {
     source->ledger.clear();
     source->tail.rewind(source->confirmed);
     source->destination = nullptr;
+    source->has_changed_destination = false;
     scheduler_.make_ready(*source);
   }
 }

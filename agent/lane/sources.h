@@ -52,6 +52,9 @@ class Sources {
 
   /// The open transaction is confirmed with these states, in the order of moved().all().
   void confirmed(const std::vector<checkpoint::PreparedSource>& states);
+  /// Some of its sources are, though the rest of it cannot be: those of `taken`, in its order.
+  void confirmed(const std::vector<LaneSource*>& taken,
+                 const std::vector<checkpoint::PreparedSource>& states);
   /// Undoes everything since the last confirmation.
   void rewind();
   /// Back to what the store holds (after a step back).

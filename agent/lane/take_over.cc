@@ -2,23 +2,31 @@
 
 #include <spdlog/spdlog.h>
 
+#include <utility>
+
 #include "config/limits.h"
 
 namespace longshore::agent {
 namespace {
+
+// What decides about the last transaction: an offset that no pending one can change any more.
+constexpr bool kStable = true;
 
 Error stopped() { return {ErrorCode::kRetryable, "The agent is stopping."}; }
 
 }  // namespace
 
 TakeOver::TakeOver(const LaneSetup& setup, Sources& sources, Inbox& inbox, Feed& feed,
-                   OpenTransaction& transaction, LastDelivered& delivered)
+                   OpenTransaction& transaction, LastDelivered& delivered, TransactionalIds& ids,
+                   KafkaOutage& outage)
     : setup_(setup),
       sources_(sources),
       inbox_(inbox),
       feed_(feed),
       transaction_(transaction),
       delivered_(delivered),
+      ids_(ids),
+      outage_(outage),
       group_(lane_group(setup.options.host_id, setup.options.lane)) {}
 
 Status TakeOver::run(size_t batch_bytes) {
@@ -33,14 +41,12 @@ Status TakeOver::run(size_t batch_bytes) {
   if (first.action == checkpoint::RecoveryAction::kRefuse) {
     return Error{ErrorCode::kInvalid, first.reason};
   }
-  auto session = setup_.kafka.open(
-      {.group = group_, .transactional = options.exactly_once, .batch_bytes = batch_bytes});
-  if (!session) return session.error();
-  feed_.start(std::move(session).value());
+  if (Status loaded = ids_.load(); !loaded) return loaded;
+  if (Status opened = open_session(batch_bytes); !opened) return opened;
   if (options.exactly_once) {
-    if (Status fenced = fence_predecessor(); !fenced) return fenced;
+    if (Status fenced = fence_predecessor(batch_bytes); !fenced) return fenced;
   }
-  const auto kafka = committed_offset(true);
+  const auto kafka = committed_offset(kStable);
   if (!kafka) return kafka.error();
   const auto recovery = checkpoint::recover(record.value(), kafka.value(), options.in_doubt);
   if (Status applied = apply(recovery); !applied) return applied;
@@ -48,6 +54,7 @@ Status TakeOver::run(size_t batch_bytes) {
   if (!now) return now.error();
   delivered_ = {.number = now.value().confirmed, .is_unconfirmed = false};
   noted_doubt_.clear();
+  outage_.end();
   spdlog::info("lane {}: {} Resuming after transaction {}.", options.lane.value, recovery.reason,
                delivered_.number.value);
   return ok();
@@ -55,7 +62,10 @@ Status TakeOver::run(size_t batch_bytes) {
 
 Status TakeOver::check_cluster() {
   const auto id = setup_.kafka.cluster_id(limits::kKafkaQueryMs);
-  if (!id) return id.error();
+  if (!id) {
+    if (id.error().code == ErrorCode::kRetryable) outage_.begin(id.error().message);
+    return id.error();
+  }
   const auto stored = setup_.store.value("cluster_id");
   if (!stored) return stored.error();
   const LaneOptions& options = setup_.options;
@@ -87,8 +97,7 @@ Status TakeOver::check_cluster() {
 }
 
 Status TakeOver::check_checkpoint_topic() {
-  const auto there =
-      setup_.kafka.topic_partitions(shipper::kCheckpointTopic, limits::kKafkaQueryMs);
+  const auto there = setup_.kafka.topic_shape(shipper::kCheckpointTopic, limits::kKafkaQueryMs);
   if (there) return ok();
   // Whatever is missing or forbidden today may be there tomorrow: the lane waits, it does not end.
   if (there.error().code != ErrorCode::kNotFound) {
@@ -135,14 +144,63 @@ Result<checkpoint::CommittedOffset> TakeOver::committed_offset(bool stable) {
   }
 }
 
-// Takes the transactional id over: a predecessor that still runs can commit nothing any more.
-Status TakeOver::fence_predecessor() {
-  for (;;) {
-    const Status initialised = feed_.session().init_transactions(limits::kKafkaQueryMs);
-    if (initialised || initialised.error().code != ErrorCode::kRetryable) return initialised;
+Status TakeOver::open_session(size_t batch_bytes) {
+  auto session = setup_.kafka.open({.group = group_,
+                                    .transactional_id = ids_.current(),
+                                    .transactional = setup_.options.exactly_once,
+                                    .batch_bytes = batch_bytes});
+  if (!session) return session.error();
+  feed_.start(std::move(session).value());
+  return ok();
+}
+
+// Whether the outcome of the last transaction cannot change any more. The group's partition gets
+// the marker of its end, whatever becomes of the other partitions. No transaction is committed
+// before its offset is there, so one without a pending offset is never committed later.
+bool TakeOver::outcome_is_known() const {
+  return setup_.kafka.committed(group_, kStable, limits::kKafkaQueryMs).has_value();
+}
+
+// Takes the transactional id over: a predecessor that still runs can commit nothing any more. While
+// Kafka cannot end the predecessor's transaction, because one of its partitions takes nothing, the
+// id is busy, and the lane goes on under another.
+Status TakeOver::fence_predecessor(size_t batch_bytes) {
+  int64_t began_ns = setup_.clock.monotonic_ns();
+  const int64_t tell_ns = began_ns + limits::kUnstableOffsetNs;
+  bool told = false;
+  for (uint32_t left = 0;;) {
+    const Status initialised = feed_.session().init_transactions(limits::kBusyIdCallMs);
+    if (initialised) return ok();
+    const ErrorCode code = initialised.error().code;
+    if (code != ErrorCode::kRetryable && code != ErrorCode::kUndecided) return initialised;
     inbox_.apply();
     if (inbox_.stopping()) return stopped();
-    setup_.pause();
+    const int64_t now = setup_.clock.monotonic_ns();
+    if (now >= tell_ns && !std::exchange(told, true)) {
+      spdlog::error(
+          "lane {}: transactional id {} could not be taken over for 60 s, so nothing is shipped, "
+          "and "
+          "nothing is lost: {} If a partition of __transaction_state has no leader, the lane waits "
+          "for it. Trying again.",
+          setup_.options.lane.value, ids_.current(), initialised.error().message);
+    }
+    const bool all_left = left >= limits::kTransactionalIdsMax;
+    const int64_t patience_ns = all_left ? limits::kLeftIdNsMin : limits::kBusyIdNs;
+    const bool busy = code == ErrorCode::kUndecided && now - began_ns >= patience_ns;
+    if (busy && outcome_is_known()) {
+      const std::string id = ids_.current();
+      feed_.stop();
+      if (Status stored = ids_.leave(); !stored) return stored;
+      spdlog::warn(
+          "lane {}: Kafka has not ended the last transaction of {}: a partition of it takes "
+          "nothing. Its outcome is known, so nothing is lost or sent twice: going on as {}.",
+          setup_.options.lane.value, id, ids_.current());
+      if (Status opened = open_session(batch_bytes); !opened) return opened;
+      ++left;
+      began_ns = setup_.clock.monotonic_ns();
+    } else {
+      setup_.pause();
+    }
   }
 }
 

@@ -4,6 +4,8 @@
 //
 //   cluster -> checkpoint topic -> offset -> take the transactional id over -> stable offset
 //           -> recovery table (checkpoint/recovery.h) -> resume
+//
+// An id that stays busy is left for another (TransactionalIds).
 #pragma once
 
 #include <cstddef>
@@ -11,10 +13,12 @@
 
 #include "agent/lane/feed.h"
 #include "agent/lane/inbox.h"
+#include "agent/lane/kafka_outage.h"
 #include "agent/lane/lane_setup.h"
 #include "agent/lane/last_delivered.h"
 #include "agent/lane/open_transaction.h"
 #include "agent/lane/sources.h"
+#include "agent/lane/transactional_ids.h"
 #include "checkpoint/recovery.h"
 
 namespace longshore::agent {
@@ -23,7 +27,8 @@ namespace longshore::agent {
 class TakeOver {
  public:
   TakeOver(const LaneSetup& setup, Sources& sources, Inbox& inbox, Feed& feed,
-           OpenTransaction& transaction, LastDelivered& delivered);
+           OpenTransaction& transaction, LastDelivered& delivered, TransactionalIds& ids,
+           KafkaOutage& outage);
 
   /// Starts the feed with a session whose batches hold `batch_bytes`.
   /// Errors: kInvalid: refused, the sentence tells what to do; kFatal: the store's; all others:
@@ -34,7 +39,9 @@ class TakeOver {
   Status check_cluster();
   Status check_checkpoint_topic();
   Result<checkpoint::CommittedOffset> committed_offset(bool stable);
-  Status fence_predecessor();
+  Status open_session(size_t batch_bytes);
+  Status fence_predecessor(size_t batch_bytes);
+  bool outcome_is_known() const;
 
   Status apply(const checkpoint::Recovery& recovery);
   Status note_doubt(const checkpoint::Recovery& recovery, const char* reason);
@@ -48,6 +55,8 @@ class TakeOver {
   Feed& feed_;
   OpenTransaction& transaction_;
   LastDelivered& delivered_;
+  TransactionalIds& ids_;
+  KafkaOutage& outage_;
   const std::string group_;
   std::string noted_doubt_;    // A recovery that stands in the ledger and has to be tried again.
   bool started_over_ = false;  // The sources are what --new-cluster=restart left of them.

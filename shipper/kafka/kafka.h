@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -53,7 +54,8 @@ class Session {
   virtual ~Session() = default;
 
   /// Takes over the transactional id and ends a transaction that a predecessor left open.
-  /// Errors: kRetryable: call again after a pause; else destroy. REQUIRES: transactional.
+  /// Errors: kRetryable: call again after a pause; kUndecided: the same, and Kafka answered that
+  /// it has not ended that transaction yet; else destroy. REQUIRES: transactional.
   virtual Status init_transactions(int timeout_ms) = 0;
   virtual Status begin() = 0;
 
@@ -88,7 +90,8 @@ class Session {
 };
 
 struct SessionOptions {
-  std::string group;  ///< transactional.id and group.id: lane_group() of config/ids.h.
+  std::string group;                  ///< lane_group() of config/ids.h.
+  std::string transactional_id = {};  ///< Empty: the group's name.
   bool transactional = true;
   size_t batch_bytes = 1'000'000;  ///< librdkafka's batch.size; lowered after kTooLarge.
 };
@@ -98,6 +101,13 @@ struct GroupOffset {
   bool known = false;
   TransactionNumber number;
   std::string digest;
+};
+
+/// What Kafka tells of a topic.
+struct TopicShape {
+  int32_t partitions = 0;
+  /// The partitions that take nothing now, and why: "it has no leader".
+  std::map<int32_t, std::string> unusable = {};
 };
 
 /// Thread: the lane's (one object a lane).
@@ -112,9 +122,9 @@ class Kafka {
   /// still pending; kRetryable: no broker answers; kNotFound: the topic is missing.
   virtual Result<GroupOffset> committed(const std::string& group, bool stable, int timeout_ms) = 0;
 
-  /// Number of partitions of a topic. Errors: kNotFound: missing; kInvalid: forbidden or an illegal
-  /// name; kRetryable: no broker answers.
-  virtual Result<int32_t> topic_partitions(const std::string& topic, int timeout_ms) = 0;
+  /// How many partitions a topic has, and which of them can be used. Errors: kNotFound: missing;
+  /// kInvalid: forbidden or an illegal name; kRetryable: no broker answers.
+  virtual Result<TopicShape> topic_shape(const std::string& topic, int timeout_ms) = 0;
 
   /// Errors: kRetryable, kInvalid (forbidden or wrong settings). An existing topic is ok.
   virtual Status create_topic(const std::string& topic, int32_t partitions, int32_t replicas,
@@ -122,7 +132,7 @@ class Kafka {
 
   virtual Result<std::string> cluster_id(int timeout_ms) = 0;
 
-  /// Closes the handle that answers committed(), topic_partitions() and cluster_id(); the next
+  /// Closes the handle that answers committed(), topic_shape() and cluster_id(); the next
   /// question opens it again. Call it when idle: an open connection wakes up every second.
   virtual void close_queries() {}
 };

@@ -41,7 +41,9 @@ Result<KafkaHandle> make_kafka_handle(rd_kafka_type_t type, KafkaConf conf) {
 }
 
 Result<std::unique_ptr<Session>> KafkaSession::open(KafkaConf conf, const SessionOptions& options) {
-  KafkaSettings own = promised_settings(options.transactional ? options.group : "");
+  const std::string& id =
+      options.transactional_id.empty() ? options.group : options.transactional_id;
+  KafkaSettings own = promised_settings(options.transactional ? id : "");
   own.emplace_back("batch.size", std::to_string(options.batch_bytes));
   if (Status status = add_settings(own, conf.get()); !status) return status.error();
   rd_kafka_conf_set_events(conf.get(), RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR);
@@ -88,10 +90,14 @@ Status KafkaSession::ended(const std::string& what, KafkaError error) {
 }
 
 Status KafkaSession::init_transactions(int timeout_ms) {
-  Status status = ended("take over the transactional id",
-                        KafkaError(rd_kafka_init_transactions(handle_.get(), timeout_ms)));
+  KafkaError error(rd_kafka_init_transactions(handle_.get(), timeout_ms));
+  const bool busy =
+      error && rd_kafka_error_code(error.get()) == RD_KAFKA_RESP_ERR_CONCURRENT_TRANSACTIONS;
+  Status status = ended("take over the transactional id", std::move(error));
+  if (status) return status;
   // No transaction is open, so smaller ones would not help.
-  if (!status) trouble_ = Trouble::kBroker;
+  trouble_ = Trouble::kBroker;
+  if (busy) return Error{ErrorCode::kUndecided, status.error().message};
   return status;
 }
 

@@ -177,7 +177,7 @@ void find(const std::string& brokers, const std::string& topic, const std::strin
 void wait_for(const std::string& brokers, const std::string& topic, uint64_t lines, int seconds) {
   rd_kafka_t* const handle = make_handle(RD_KAFKA_CONSUMER, brokers);
   const auto kafka = shipper::make_kafka_client(brokers, {});
-  const int32_t partitions = must(kafka->topic_partitions(topic, kTimeoutMs));
+  const int32_t partitions = must(kafka->topic_shape(topic, kTimeoutMs)).partitions;
   const auto until = SteadyClock::now() + std::chrono::seconds(seconds);
   for (;;) {
     uint64_t given = 0;
@@ -222,7 +222,7 @@ bool run(const std::vector<std::string>& words) {
     must(kafka->create_topic(topic, std::stoi(words[3]), 1, kTimeoutMs));
     // A busy broker says that it is made before it can be asked for.
     const auto until = SteadyClock::now() + std::chrono::milliseconds(kTimeoutMs);
-    while (!kafka->topic_partitions(topic, kTimeoutMs) && SteadyClock::now() < until)
+    while (!kafka->topic_shape(topic, kTimeoutMs) && SteadyClock::now() < until)
       std::this_thread::sleep_for(std::chrono::milliseconds(20));
   } else if (verb == "check") {
     check(brokers, topic, std::stoull(words[3]));

@@ -317,21 +317,31 @@ TEST_F(KafkaClientTest, a_session_goes_in_milliseconds_though_its_broker_is_away
 }
 
 TEST_F(KafkaClientTest, topics_are_counted_missing_or_forbidden) {
-  const Result<int32_t> partitions = kafka_->topic_partitions("logs", kTimeoutMs);
+  const Result<TopicShape> partitions = kafka_->topic_shape("logs", kTimeoutMs);
   ASSERT_TRUE(partitions) << partitions.error().message;
-  EXPECT_EQ(partitions.value(), 4);
+  EXPECT_EQ(partitions->partitions, 4);
+  EXPECT_TRUE(partitions->unusable.empty());
   // The mock makes every topic it is asked for, unlike a real broker, so it is told not to know it.
   rd_kafka_mock_topic_set_error(cluster_, "missing", RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
   for (int ask = 0; ask < 2; ++ask) {
-    const Result<int32_t> missing = kafka_->topic_partitions("missing", kTimeoutMs);
+    const Result<TopicShape> missing = kafka_->topic_shape("missing", kTimeoutMs);
     ASSERT_FALSE(missing);
     EXPECT_EQ(missing.error().code, ErrorCode::kNotFound);
   }
   rd_kafka_mock_topic_set_error(cluster_, "logs", RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
-  const Result<int32_t> forbidden = kafka_->topic_partitions("logs", kTimeoutMs);
+  const Result<TopicShape> forbidden = kafka_->topic_shape("logs", kTimeoutMs);
   ASSERT_FALSE(forbidden);
   EXPECT_EQ(forbidden.error().code, ErrorCode::kInvalid);
-  EXPECT_FALSE(kafka_->topic_partitions(std::string(600, 'x'), kTimeoutMs));
+  EXPECT_FALSE(kafka_->topic_shape(std::string(600, 'x'), kTimeoutMs));
+}
+
+TEST_F(KafkaClientTest, a_partition_without_a_leader_is_named) {
+  ASSERT_TRUE(kafka_->topic_shape("logs", kTimeoutMs));
+  rd_kafka_mock_partition_set_leader(cluster_, "logs", 2, -1);
+  const Result<TopicShape> shape = kafka_->topic_shape("logs", kTimeoutMs);
+  ASSERT_TRUE(shape) << shape.error().message;
+  EXPECT_EQ(shape->partitions, 4);
+  EXPECT_EQ(shape->unusable, (std::map<int32_t, std::string>{{2, "it has no leader"}}));
 }
 
 TEST_F(KafkaClientTest, a_group_without_an_offset_is_not_known) {
@@ -343,7 +353,7 @@ TEST_F(KafkaClientTest, a_group_without_an_offset_is_not_known) {
 TEST_F(KafkaClientTest, queries_without_a_broker_end_in_time_and_may_be_repeated) {
   auto nowhere = make_kafka_client("127.0.0.1:1", {});
   const auto start = Clock::now();
-  const Result<int32_t> partitions = nowhere->topic_partitions("logs", 200);
+  const Result<TopicShape> partitions = nowhere->topic_shape("logs", 200);
   ASSERT_FALSE(partitions);
   EXPECT_EQ(partitions.error().code, ErrorCode::kRetryable);
   const Result<std::string> id = nowhere->cluster_id(200);

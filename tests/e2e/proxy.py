@@ -5,8 +5,9 @@
 
 Every connection to LISTEN is passed on to TARGET. After the command `wild`, a schedule derived from
 SEED delays the traffic, throttles it, swallows it for seconds, closes connections in the middle of
-a request or an answer, and refuses new ones, for one server or for all of them. `calm` ends all of
-that. Closing stdin ends the program, which then prints what it did as one JSON object.
+a request or an answer, and refuses new ones, for one server or for all of them. `far` delays all
+traffic by half a second a round trip. `calm` ends all of that. Closing stdin ends the program,
+which then prints what it did as one JSON object.
 """
 
 import asyncio
@@ -158,6 +159,9 @@ class Proxy:
     def obey(self, word):
         if word == "wild":
             self.wild.set()
+        elif word == "far":
+            for weather in self.weather:
+                weather.delay_s = 0.25
         elif word == "calm":
             self.wild.clear()
             for which, weather in enumerate(self.weather):
@@ -193,7 +197,7 @@ class Network:
             raise OSError("the proxy did not start")
 
     def order(self, word):
-        """wild, calm, or anything else; what the proxy has done by now."""
+        """wild, far, calm, or anything else; what the proxy has done by now."""
         self.process.stdin.write(word + "\n")
         self.process.stdin.flush()
         return json.loads(self.process.stdout.readline())

@@ -38,6 +38,7 @@ class MemoryStore final : public checkpoint::Store {
   Status adopt(LaneId lane, const checkpoint::CommittedOffset& kafka) override;
   Status advance(LaneId lane, const std::vector<checkpoint::PreparedSource>& sources,
                  const std::vector<LedgerEntry>& ledger = {}) override;
+  Status probe(size_t bytes) override;
   Status append_ledger(const std::vector<LedgerEntry>& entries) override;
   Result<std::vector<LedgerEntry>> ledger() override;
   Result<std::vector<LedgerEntry>> unshipped(LaneId lane, size_t entries_max) override;

@@ -4,6 +4,7 @@
 #include <array>
 #include <map>
 #include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -37,11 +38,16 @@ struct ScriptedBroker {
   Trouble refusal_of(const TopicPartition& to);
   void append(const TopicPartition& to, Record record);
   void undo_last_commit();
+  /// Whether a transaction of this id has not ended everywhere yet.
+  bool is_busy(const std::string& id);
 
   std::mutex mutex;
   std::map<std::string, ScriptedTopic> topics;
   std::map<std::string, GroupOffset> offsets;
-  std::map<std::string, uint64_t> epochs;  ///< A group's sessions below its epoch are fenced.
+  std::map<std::string, uint64_t> epochs;  ///< An id's sessions below its epoch are fenced.
+  std::set<TopicPartition> leaderless;
+  std::map<std::string, std::set<TopicPartition>> unended;  ///< By id: where markers are missing.
+  std::vector<std::string> ids;
   std::map<TopicPartition, ScriptedRefusal> refusals;
   std::vector<Fault> faults;
   std::array<size_t, static_cast<size_t>(Call::kCount)> calls{};

@@ -43,6 +43,17 @@ void ScriptedKafka::fail_deliveries(const TopicPartition& to, size_t records, Tr
   broker_->refusals[to] = {.records = records, .trouble = trouble};
 }
 
+void ScriptedKafka::set_leader(const TopicPartition& which, bool there) {
+  const std::lock_guard lock(broker_->mutex);
+  if (there) broker_->leaderless.erase(which);
+  if (!there) broker_->leaderless.insert(which);
+}
+
+std::vector<std::string> ScriptedKafka::ids() const {
+  const std::lock_guard lock(broker_->mutex);
+  return broker_->ids;
+}
+
 void ScriptedKafka::set_away(bool away) {
   const std::lock_guard lock(broker_->mutex);
   broker_->away = away;
@@ -116,6 +127,11 @@ void ScriptedBroker::undo_last_commit() {
   undo = {};
 }
 
+bool ScriptedBroker::is_busy(const std::string& id) {
+  std::erase_if(unended[id], [&](const auto& each) { return !leaderless.contains(each); });
+  return !unended[id].empty();
+}
+
 const Fault* ScriptedBroker::fault_of(Call call) {
   const size_t number = ++calls[static_cast<size_t>(call)];
   for (const Fault& fault : faults) {
@@ -172,9 +188,9 @@ Result<GroupOffset> ScriptedKafka::committed(const std::string& group, bool stab
   return broker_->offsets[group];
 }
 
-Result<int32_t> ScriptedKafka::topic_partitions(const std::string& topic, int) {
+Result<shipper::TopicShape> ScriptedKafka::topic_shape(const std::string& topic, int) {
   const std::lock_guard lock(broker_->mutex);
-  if (Status status = broker_->query(Call::kTopicPartitions, "topic_partitions"); !status) {
+  if (Status status = broker_->query(Call::kTopicShape, "topic_shape"); !status) {
     return status.error();
   }
   const auto found = broker_->topics.find(topic);
@@ -184,7 +200,11 @@ Result<int32_t> ScriptedKafka::topic_partitions(const std::string& topic, int) {
   if (found->second.forbidden) {
     return Error{ErrorCode::kInvalid, "Topic " + topic + " is forbidden."};
   }
-  return static_cast<int32_t>(found->second.partitions.size());
+  shipper::TopicShape shape{.partitions = static_cast<int32_t>(found->second.partitions.size())};
+  for (const TopicPartition& which : broker_->leaderless) {
+    if (which.topic == topic) shape.unusable[which.partition] = "it has no leader";
+  }
+  return shape;
 }
 
 Status ScriptedKafka::create_topic(const std::string& topic, int32_t partitions, int32_t, int) {

@@ -31,7 +31,7 @@ enum class Call : uint8_t {
   kCommit,
   kFlush,
   kCommitted,
-  kTopicPartitions,
+  kTopicShape,
   kCreateTopic,
   kClusterId,
   kCount
@@ -71,6 +71,9 @@ class ScriptedKafka final : public shipper::Kafka {
   void fail(const Fault& fault);
   /// The next `records` records for `to` are refused.
   void fail_deliveries(const TopicPartition& to, size_t records, Trouble trouble);
+  /// A partition without a leader takes neither records nor the end of a transaction: the
+  /// transactional id of one that was open there stays busy.
+  void set_leader(const TopicPartition& which, bool there);
   void set_away(bool away);          ///< Every query and session call fails, kRetryable or gone.
   void set_unstable(bool unstable);  ///< Stable reads of offsets fail: a hanging transaction.
   void set_cluster_id(std::string id);
@@ -86,11 +89,12 @@ class ScriptedKafka final : public shipper::Kafka {
   size_t calls(Call call) const;
   size_t commits() const;
   size_t open_sessions() const;
+  std::vector<std::string> ids() const;     ///< Transactional ids that were used, in order.
   std::vector<size_t> batch_sizes() const;  ///< Of all sessions, in their order.
 
   Result<std::unique_ptr<shipper::Session>> open(const shipper::SessionOptions& options) override;
   Result<GroupOffset> committed(const std::string& group, bool stable, int timeout_ms) override;
-  Result<int32_t> topic_partitions(const std::string& topic, int timeout_ms) override;
+  Result<shipper::TopicShape> topic_shape(const std::string& topic, int timeout_ms) override;
   Status create_topic(const std::string& topic, int32_t partitions, int32_t replicas,
                       int timeout_ms) override;
   Result<std::string> cluster_id(int timeout_ms) override;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <utility>
 
 namespace longshore::fakes {
 
@@ -11,13 +12,17 @@ using shipper::Chunk;
 using shipper::Report;
 
 ScriptedSession::ScriptedSession(ScriptedBroker& broker, shipper::SessionOptions options)
-    : broker_(broker), options_(std::move(options)), wake_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+    : broker_(broker),
+      options_(std::move(options)),
+      id_(options_.transactional_id.empty() ? options_.group : options_.transactional_id),
+      wake_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
   assert(wake_);
 }
 
 // What is open goes with its members: nothing of it was ever visible.
 ScriptedSession::~ScriptedSession() {
   const std::lock_guard lock(broker_.mutex);
+  if (in_transaction_) broker_.unended[id_].merge(partitions_);
   --broker_.open_sessions;
 }
 
@@ -30,7 +35,7 @@ Error ScriptedSession::gone(Trouble trouble, const std::string& message) {
 std::optional<Error> ScriptedSession::refused(Call call, bool* done_anyway) {
   const Fault* const fault = broker_.fault_of(call);
   if (gone_) return gone(trouble_, "The session is gone.");
-  if (epoch_ != 0 && epoch_ < broker_.epochs[options_.group]) {
+  if (epoch_ != 0 && epoch_ < broker_.epochs[id_]) {
     return gone(Trouble::kBroker, "A newer session has fenced this one.");
   }
   if (broker_.away) {
@@ -49,7 +54,9 @@ Status ScriptedSession::init_transactions(int) {
   const std::lock_guard lock(broker_.mutex);
   assert(options_.transactional);
   if (auto error = refused(Call::kInit)) return *error;
-  epoch_ = ++broker_.epochs[options_.group];
+  epoch_ = ++broker_.epochs[id_];
+  if (broker_.is_busy(id_)) return Error{ErrorCode::kUndecided, "The id is busy."};
+  if (broker_.ids.empty() || broker_.ids.back() != id_) broker_.ids.push_back(id_);
   return ok();
 }
 
@@ -77,6 +84,7 @@ Result<size_t> ScriptedSession::produce(Chunk* chunk, size_t first, const TopicP
   const size_t taken = std::min(room, chunk->messages.size() - first);
   for (size_t i = first; i < first + taken; ++i) {
     assert(chunk->messages[i]._private == chunk);
+    partitions_.insert(to);
     waiting_.push_back({.chunk = chunk, .message = i, .to = to});
   }
   chunk->unreported += taken;
@@ -86,6 +94,10 @@ Result<size_t> ScriptedSession::produce(Chunk* chunk, size_t first, const TopicP
 
 void ScriptedSession::deliver(std::vector<Report>& out) {
   const size_t old = out.size();
+  eventfd_t ignored = 0;
+  eventfd_read(wake_.get(), &ignored);
+  if (broker_.is_busy(id_)) return;
+  std::deque<Waiting> without_leader;
   const bool barred = options_.transactional &&
                       std::any_of(waiting_.begin(), waiting_.end(), [&](const auto& each) {
                         const auto topic = broker_.topics.find(each.to.topic);
@@ -93,6 +105,10 @@ void ScriptedSession::deliver(std::vector<Report>& out) {
                       });
   for (; !waiting_.empty(); waiting_.pop_front()) {
     const auto& [chunk, index, to] = waiting_.front();
+    if (broker_.leaderless.contains(to)) {
+      without_leader.push_back(waiting_.front());
+      continue;
+    }
     const rd_kafka_message_t& message = chunk->messages.at(index);
     Record record{.key = {static_cast<const char*>(message.key), message.key_len},
                   .value = {static_cast<const char*>(message.payload), message.len}};
@@ -113,8 +129,7 @@ void ScriptedSession::deliver(std::vector<Report>& out) {
       broker_.append(to, std::move(record));
     }
   }
-  eventfd_t ignored = 0;
-  eventfd_read(wake_.get(), &ignored);
+  waiting_ = std::move(without_leader);
 }
 
 Status ScriptedSession::reports(int, std::vector<Report>& out) {
@@ -146,6 +161,7 @@ void ScriptedSession::take_effect() {
   if (open_offset_) broker_.offsets[options_.group] = *open_offset_;
   open_records_.clear();
   open_offset_.reset();
+  broker_.unended[id_].merge(std::exchange(partitions_, {}));
   in_transaction_ = false;
   ++broker_.commits;
 }
@@ -157,6 +173,7 @@ Status ScriptedSession::commit(int, std::vector<Report>& out) {
   const std::optional<Error> error = refused(Call::kCommit, &done_anyway);
   if (error && !done_anyway) return *error;
   deliver(out);
+  if (!waiting_.empty()) return Error{ErrorCode::kRetryable, "Not all was delivered."};
   if (poisoned_ != Trouble::kNone) return gone(poisoned_, "A delivery failed.");
   if (in_transaction_) take_effect();
   committed_already_ = error.has_value();
@@ -167,7 +184,8 @@ Status ScriptedSession::flush(int, std::vector<Report>& out) {
   const std::lock_guard lock(broker_.mutex);
   if (auto error = refused(Call::kFlush)) return *error;
   deliver(out);
-  return ok();
+  if (waiting_.empty()) return ok();
+  return Error{ErrorCode::kRetryable, "Not all was delivered."};
 }
 
 }  // namespace longshore::fakes

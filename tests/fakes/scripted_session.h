@@ -3,6 +3,7 @@
 
 #include <deque>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -43,10 +44,12 @@ class ScriptedSession final : public shipper::Session {
 
   ScriptedBroker& broker_;
   const shipper::SessionOptions options_;
-  Fd wake_;  // eventfd(2), readable while messages wait for their report.
+  const std::string id_;  // transactional.id
+  Fd wake_;               // eventfd(2), readable while messages wait for their report.
   std::deque<Waiting> waiting_;
   std::vector<std::pair<TopicPartition, Record>> open_records_;
   std::optional<GroupOffset> open_offset_;
+  std::set<TopicPartition> partitions_;  // Of the open transaction.
   uint64_t epoch_ = 0;
   bool in_transaction_ = false;
   bool committed_already_ = false;  // The answer to the commit was lost: asked again it is "done".

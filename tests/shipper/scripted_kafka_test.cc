@@ -143,10 +143,10 @@ TEST_F(ScriptedKafkaTest, at_least_once_records_appear_at_their_delivery) {
 }
 
 TEST_F(ScriptedKafkaTest, queries_answer_as_a_broker_would) {
-  EXPECT_EQ(kafka_.topic_partitions("logs", 0).value(), 2);
-  EXPECT_EQ(kafka_.topic_partitions("none", 0).error().code, ErrorCode::kNotFound);
+  EXPECT_EQ(kafka_.topic_shape("logs", 0).value().partitions, 2);
+  EXPECT_EQ(kafka_.topic_shape("none", 0).error().code, ErrorCode::kNotFound);
   kafka_.forbid_topic("logs");
-  EXPECT_EQ(kafka_.topic_partitions("logs", 0).error().code, ErrorCode::kInvalid);
+  EXPECT_EQ(kafka_.topic_shape("logs", 0).error().code, ErrorCode::kInvalid);
   kafka_.set_unstable(true);
   EXPECT_TRUE(kafka_.committed(kGroup, false, 0));
   EXPECT_EQ(kafka_.committed(kGroup, true, 0).error().code, ErrorCode::kUndecided);

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Shows that the simulation bites: eight deliberate breakages, each caught by a seed.
+"""Shows that the simulation bites: nine deliberate breakages, each caught by a seed.
 
     tests/simulation/breakages.py [--seeds 3000] [--jobs 2] [NAME...]
 
@@ -66,6 +66,13 @@ BREAKAGES = [
         "checkpoint/recovery.cc",
         "        choice, RecoveryAction::kResendConfirmed, RecoveryAction::kSkipConfirmed,",
         "        choice, RecoveryAction::kContinue, RecoveryAction::kContinue,",
+    ),
+    (
+        "outcome-unknown",
+        "goes on under another transactional id before the last outcome is known",
+        "agent/lane/take_over.cc",
+        "constexpr bool kStable = true;",
+        "constexpr bool kStable = false;",
     ),
     (
         "ledger-forgotten",

@@ -1,10 +1,14 @@
 #include "tests/simulation/broker.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "tests/simulation/broker_session.h"
 
 namespace longshore::simulation {
 
 using shipper::GroupOffset;
+using shipper::TopicPartition;
 using shipper::Trouble;
 
 void Broker::add_topic(const std::string& name, int32_t partitions) {
@@ -16,9 +20,44 @@ void Broker::forbid(const std::string& name, bool forbidden) {
   if (found != topics_.end()) found->second.forbidden = forbidden;
 }
 
+void Broker::fence() {
+  for (auto& [id, epoch] : epochs_) ++epoch;
+}
+
+void Broker::lose_leader(const TopicPartition& which, int64_t told_ns) {
+  timeline_.trace("kafka: {}[{}] has no leader", which.topic, which.partition);
+  leaderless_.emplace(which, told_ns == INT64_MAX ? told_ns : timeline_.now() + told_ns);
+}
+
+void Broker::find_leader(const TopicPartition& which) {
+  if (leaderless_.erase(which) == 0) return;
+  timeline_.trace("kafka: {}[{}] has a leader again", which.topic, which.partition);
+}
+
+int32_t Broker::partitions(const std::string& topic) const {
+  const auto found = topics_.find(topic);
+  return found == topics_.end() ? 0 : found->second.partitions;
+}
+
+void Broker::end_on(const std::string& id, const std::set<TopicPartition>& partitions) {
+  unended_[id].insert(partitions.begin(), partitions.end());
+}
+
+bool Broker::is_pending(const std::string& id) const {
+  return std::any_of(pending_.begin(), pending_.end(),
+                     [&](const auto& each) { return each.id == id; });
+}
+
+// Markers are written as soon as there is a leader; a partition that was deleted needs none.
+bool Broker::is_busy(const std::string& id) {
+  auto& partitions = unended_[id];
+  std::erase_if(partitions, [&](const auto& each) { return has_leader(each); });
+  return !partitions.empty();
+}
+
 void Broker::offset_expires() {
   decide();
-  ++epoch_;
+  fence();
   // Nothing tells then that something was lost before.
   lost_unnoticed_ = lost_unnoticed_ || (!lost_.empty() && lost_at_ == commits_);
   offset_ = {};
@@ -29,7 +68,7 @@ void Broker::offset_expires() {
 
 void Broker::lose(size_t commits) {
   decide();
-  ++epoch_;
+  fence();
   while (commits-- > 0 && !undos_.empty()) {
     const Undo undo = std::move(undos_.back());
     undos_.pop_back();
@@ -49,6 +88,7 @@ void Broker::lose(size_t commits) {
 void Broker::calm_down() {
   faults_ = {};
   away_ = unstable_ = false;
+  leaderless_.clear();
   message_bytes_max_ = 1'100'000;
   for (auto& [name, topic] : topics_) topic.forbidden = false;
 }
@@ -66,15 +106,17 @@ void Broker::commit(Transaction transaction) {
 }
 
 void Broker::decide() {
-  if (!pending_) return;
-  Pending pending = std::move(*pending_);
-  pending_.reset();
-  timeline_.trace("kafka: a pending commit {}", pending.commits ? "succeeds" : "is aborted");
-  if (pending.commits) commit(std::move(pending.transaction));
+  for (Pending& pending : std::exchange(pending_, {})) {
+    timeline_.trace("kafka: a pending commit {}", pending.commits ? "succeeds" : "is aborted");
+    end_on(pending.id, pending.transaction.partitions);
+    if (pending.commits) commit(std::move(pending.transaction));
+  }
 }
 
 void Broker::decide_if_due() {
-  if (pending_ && (pending_->due <= timeline_.now() || timeline_.calm())) decide();
+  const bool due = std::any_of(pending_.begin(), pending_.end(),
+                               [&](const auto& each) { return each.due <= timeline_.now(); });
+  if (due || timeline_.calm()) decide();
 }
 
 Status Broker::query(const char* what, int timeout_ms) {
@@ -111,19 +153,25 @@ Result<std::unique_ptr<shipper::Session>> Broker::open(const shipper::SessionOpt
 
 Result<GroupOffset> Broker::committed(const std::string&, bool stable, int timeout_ms) {
   if (Status status = query("committed", timeout_ms); !status) return status.error();
-  if (stable && (unstable_ || pending_)) {
+  if (stable && (unstable_ || !pending_.empty())) {
     return Error{ErrorCode::kUndecided, "the offset is unstable"};
   }
   return offset_;
 }
 
-Result<int32_t> Broker::topic_partitions(const std::string& name, int timeout_ms) {
-  if (Status status = query("topic_partitions", timeout_ms); !status) return status.error();
-  if (name == shipper::kCheckpointTopic) return 1;
+Result<shipper::TopicShape> Broker::topic_shape(const std::string& name, int timeout_ms) {
+  if (Status status = query("topic_shape", timeout_ms); !status) return status.error();
+  if (name == shipper::kCheckpointTopic) return shipper::TopicShape{.partitions = 1};
   const auto found = topics_.find(name);
   if (found == topics_.end()) return Error{ErrorCode::kNotFound, "no topic " + name};
   if (found->second.forbidden) return Error{ErrorCode::kInvalid, "forbidden topic " + name};
-  return found->second.partitions;
+  shipper::TopicShape shape{.partitions = found->second.partitions};
+  for (const auto& [which, told_at] : leaderless_) {
+    if (which.topic == name && told_at <= timeline_.now()) {
+      shape.unusable[which.partition] = "it has no leader";
+    }
+  }
+  return shape;
 }
 
 Status Broker::create_topic(const std::string& name, int32_t partitions, int32_t, int timeout_ms) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <utility>
 
 #include "config/limits.h"
 
@@ -20,8 +21,13 @@ constexpr size_t kBytesOutMax = limits::kLaneBytesInFlightMax + (4 << 20);
 BrokerSession::BrokerSession(Broker& broker, shipper::SessionOptions options)
     : broker_(broker),
       timeline_(broker.timeline_),
-      options_(std::move(options)),
+      id_(options.transactional_id.empty() ? options.group : options.transactional_id),
       wake_(std::make_shared<Fd>(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC))) {}
+
+// What it had open is ended when somebody takes the id over.
+BrokerSession::~BrokerSession() {
+  if (in_transaction_ && !asked_) broker_.end_on(id_, transaction_.partitions);
+}
 
 Error BrokerSession::gone(Trouble trouble, const std::string& message) {
   gone_ = true;
@@ -33,7 +39,7 @@ std::optional<Error> BrokerSession::refused(const char* what, int timeout_ms) {
   timeline_.seam(what);
   broker_.decide_if_due();
   if (gone_) return gone(trouble_, "the session is gone");
-  if (epoch_ != 0 && epoch_ != broker_.epoch_) return gone(Trouble::kBroker, "fenced");
+  if (epoch_ != 0 && epoch_ != broker_.epochs_[id_]) return gone(Trouble::kBroker, "fenced");
   if (in_transaction_ && !asked_ && timeline_.now() - began_ > kTransactionTimeout) {
     return gone(Trouble::kTimeout, "the transaction timed out");
   }
@@ -52,12 +58,11 @@ std::optional<Error> BrokerSession::refused(const char* what, int timeout_ms) {
 
 Status BrokerSession::init_transactions(int timeout_ms) {
   if (auto error = refused("init_transactions", timeout_ms)) return *error;
-  if (broker_.pending_) {
-    trouble_ = Trouble::kBroker;
-    return Error{ErrorCode::kRetryable, "concurrent transactions"};
-  }
-  epoch_ = ++broker_.epoch_;
-  return ok();
+  epoch_ = ++broker_.epochs_[id_];
+  if (!broker_.is_pending(id_) && !broker_.is_busy(id_)) return ok();
+  timeline_.pass(timeout_ms * kMs);
+  trouble_ = Trouble::kBroker;
+  return Error{ErrorCode::kUndecided, "concurrent transactions"};
 }
 
 Status BrokerSession::begin() {
@@ -86,6 +91,7 @@ Result<size_t> BrokerSession::produce(Chunk* chunk, size_t first,
   for (size_t i = first; i < first + taken; ++i) {
     assert(chunk->messages[i]._private == chunk);
     bytes_out_ += chunk->messages[i].len;
+    transaction_.partitions.insert(to);
     waiting_.push_back({.due = due, .chunk = chunk, .message = i, .to = to});
   }
   if (bytes_out_ > kBytesOutMax) throw Violation{"more bytes in flight than the limit"};
@@ -100,7 +106,7 @@ void BrokerSession::answer(const Waiting& waiting, std::vector<Report>& out) {
   const auto& [due, chunk, index, to] = waiting;
   const rd_kafka_message_t& message = chunk->messages.at(index);
   bytes_out_ -= message.len;
-  const bool fenced = epoch_ != broker_.epoch_;
+  const bool fenced = epoch_ != broker_.epochs_[id_];
   const Trouble trouble = fenced ? Trouble::kBroker : broker_.refusal(to, message.len);
   if (trouble != Trouble::kNone && poisoned_ == Trouble::kNone) {
     timeline_.trace("kafka: a delivery to {} fails", to.topic);
@@ -122,15 +128,20 @@ void BrokerSession::answer(const Waiting& waiting, std::vector<Report>& out) {
 }
 
 bool BrokerSession::deliver(int64_t until, std::vector<Report>& out, bool all) {
-  while (!waiting_.empty() && !broker_.away_) {
-    const int64_t due = waiting_.front().due;
-    if (due > timeline_.now()) {
-      if (due > until || (!all && !out.empty())) break;
-      timeline_.pass(due - timeline_.now());
+  // Nothing is taken while the last transaction has not ended everywhere.
+  while (!broker_.away_ && !broker_.is_busy(id_)) {
+    const auto next = std::find_if(waiting_.begin(), waiting_.end(), [&](const Waiting& each) {
+      return broker_.has_leader(each.to);
+    });
+    if (next == waiting_.end()) break;
+    if (next->due > timeline_.now()) {
+      if (next->due > until || (!all && !out.empty())) break;
+      timeline_.pass(next->due - timeline_.now());
       continue;
     }
-    answer(waiting_.front(), out);
-    waiting_.pop_front();
+    const Waiting waiting = *next;
+    waiting_.erase(next);
+    answer(waiting, out);
   }
   // What is due and not answered, for the broker is away, is asked for again by and by.
   eventfd_t ignored = 0;
@@ -156,6 +167,10 @@ Status BrokerSession::send_offset(TransactionNumber number, const std::string& d
                                   int timeout_ms) {
   assert(in_transaction_);
   if (auto error = refused("send_offset", timeout_ms)) return *error;
+  if (broker_.is_busy(id_)) {
+    timeline_.pass(timeout_ms * kMs);
+    return gone(Trouble::kTimeout, "concurrent transactions");
+  }
   if (poisoned_ != Trouble::kNone) return gone(poisoned_, "a delivery failed");
   transaction_.offset = shipper::GroupOffset{.known = true, .number = number, .digest = digest};
   return ok();
@@ -167,21 +182,24 @@ Status BrokerSession::commit_answer(bool first_time) {
   if (first_time) {
     asked_ = true;
     commits_before_ = broker_.commits_;
-    broker_.pending_ = Broker::Pending{
-        .transaction = std::move(transaction_), .due = timeline_.now(), .commits = true};
+    auto& pending = broker_.pending_.emplace_back(
+        Broker::Pending{.id = id_,
+                        .transaction = std::exchange(transaction_, {}),
+                        .due = timeline_.now(),
+                        .commits = true});
     if (random.chance(broker_.faults_.late_commit)) {
-      broker_.pending_->due += random.magnitude(60 * kSecond);
-      broker_.pending_->commits = random.chance(0.6);
+      pending.due += random.magnitude(60 * kSecond);
+      pending.commits = random.chance(0.6);
       timeline_.trace("kafka: the commit hangs");
     }
     broker_.decide_if_due();
-    if (!broker_.pending_ && random.chance(broker_.faults_.done_anyway)) {
+    if (!broker_.is_pending(id_) && random.chance(broker_.faults_.done_anyway)) {
       timeline_.trace("kafka: the answer to the commit is lost");
       if (random.chance(0.5)) return gone(Trouble::kBroker, "no answer to the commit");
       return Error{ErrorCode::kRetryable, "no answer to the commit"};
     }
   }
-  if (broker_.pending_) {
+  if (broker_.is_pending(id_)) {
     timeline_.pass(random.magnitude(kSecond));
     trouble_ = Trouble::kTimeout;
     return Error{ErrorCode::kRetryable, "the commit timed out"};
@@ -199,7 +217,7 @@ Status BrokerSession::commit(int timeout_ms, std::vector<Report>& out) {
     return Error{ErrorCode::kRetryable, "not all was delivered"};
   }
   if (poisoned_ != Trouble::kNone) return gone(poisoned_, "a delivery failed");
-  if (epoch_ != broker_.epoch_) return gone(Trouble::kBroker, "fenced");
+  if (epoch_ != broker_.epochs_[id_]) return gone(Trouble::kBroker, "fenced");
   const Status answer = commit_answer(true);
   timeline_.seam("committed");
   return answer;

@@ -17,7 +17,7 @@ namespace longshore::simulation {
 class BrokerSession final : public shipper::Session {
  public:
   BrokerSession(Broker& broker, shipper::SessionOptions options);
-  ~BrokerSession() override = default;
+  ~BrokerSession() override;
 
   Status init_transactions(int timeout_ms) override;
   Status begin() override;
@@ -46,7 +46,7 @@ class BrokerSession final : public shipper::Session {
 
   Broker& broker_;
   Timeline& timeline_;
-  const shipper::SessionOptions options_;
+  const std::string id_;            // transactional.id
   const std::shared_ptr<Fd> wake_;  // eventfd(2), readable from when something is due.
   std::deque<Waiting> waiting_;
   size_t bytes_out_ = 0;

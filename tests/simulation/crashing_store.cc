@@ -70,6 +70,10 @@ Status CrashingStore::advance(LaneId lane, const std::vector<checkpoint::Prepare
   return change<Status>("advance", [&] { return store_.advance(lane, sources, ledger); });
 }
 
+Status CrashingStore::probe(size_t bytes) {
+  return change<Status>("probe", [&] { return store_.probe(bytes); });
+}
+
 Status CrashingStore::append_ledger(const std::vector<LedgerEntry>& entries) {
   return change<Status>("append_ledger", [&] { return store_.append_ledger(entries); });
 }

@@ -51,6 +51,7 @@ class CrashingStore final : public checkpoint::Store {
   Status adopt(LaneId lane, const checkpoint::CommittedOffset& kafka) override;
   Status advance(LaneId lane, const std::vector<checkpoint::PreparedSource>& sources,
                  const std::vector<LedgerEntry>& ledger) override;
+  Status probe(size_t bytes) override;
   Status append_ledger(const std::vector<LedgerEntry>& entries) override;
   Status set_value(const std::string& name, const std::string& value) override;
 

@@ -32,7 +32,8 @@ struct Habits {
 struct Plan {
   AgentOptions agent;
   BrokerFaults broker;
-  bool on_disk = false;  ///< The real checkpoint store, else the one in memory.
+  bool on_disk = false;      ///< The real checkpoint store, else the one in memory.
+  bool brokers_die = false;  ///< Partitions lose their leaders again and again.
   bool broker_forgets = false, power_fails = false, clock_goes_back = false, tiny = false;
   int64_t seams_per_life = 0;  ///< At most, until a kill; 0: no kills by count.
   int64_t fault_ns = 0;
@@ -85,6 +86,7 @@ class World final : private DirectoryObserver, private DockerView {
   void act();
   void act_on_container();
   void act_on_broker();
+  void lose_leaders();
   void act_on_agent();
   /// `volume`: empty, or the one that it is to have.
   void make_container(const std::string& volume);

@@ -18,6 +18,11 @@ Plan World::make_plan() {
   plan.clock_goes_back = random.chance(0.25);
   plan.tiny = random.chance(0.3);
   plan.seams_per_life = random.chance(0.8) ? int64_t{1} << random.between(4, 12) : 0;
+  // Lives are long enough then for a partition's silence to be noticed.
+  plan.brokers_die = random.chance(0.2);
+  if (plan.brokers_die) {
+    plan.seams_per_life = random.chance(0.5) ? 0 : int64_t{1} << random.between(9, 14);
+  }
   plan.fault_ns = random.between(10, 120) * kSecond;
   plan.actions = static_cast<int>(random.between(20, 160));
   plan.agent.lane = {
@@ -115,6 +120,13 @@ void World::plan_actions() {
     const int64_t when = timeline_.now() + timeline_.random().between(0, plan_.fault_ns);
     timeline_.at(when, [this] {
       if (!timeline_.calm()) act();
+    });
+  }
+  for (int64_t i = plan_.brokers_die ? timeline_.random().between(2, 8) : 0; i > 0; --i) {
+    timeline_.at(timeline_.now() + timeline_.random().between(0, plan_.fault_ns), [this] {
+      if (timeline_.calm()) return;
+      lose_leaders();
+      for (int line = 0; line < 5; ++line) pick_log()->write();
     });
   }
   timeline_.at(end, [this] { calm_down(); });
@@ -256,34 +268,51 @@ void World::remove(Container& container) {
 void World::act_on_broker() {
   Random& random = timeline_.random();
   const int64_t later = timeline_.now() + random.magnitude(20 * kSecond);
-  const uint64_t dice = random.below(plan_.broker_forgets ? 12 : 8);
+  const uint64_t dice = random.below(plan_.broker_forgets ? 15 : 11);
   timeline_.trace("kafka: mishap {}", dice);
-  if (dice < 2) {
+  if (dice < 3) {
+    lose_leaders();
+  } else if (dice < 5) {
     broker_.set_away(true);
     timeline_.at(later, [this] { broker_.set_away(false); });
-  } else if (dice == 2) {
+  } else if (dice == 5) {
     broker_.set_unstable(true);
     timeline_.at(later, [this] { broker_.set_unstable(false); });
-  } else if (dice == 3) {
+  } else if (dice == 6) {
     broker_.forbid(random.chance(0.8) ? kTopic : kLedgerTopic, true);
     timeline_.at(later, [this] {
       broker_.forbid(kTopic, false);
       broker_.forbid(kLedgerTopic, false);
     });
-  } else if (dice == 4) {
+  } else if (dice == 7) {
     const std::string name = random.chance(0.8) ? kTopic : kLedgerTopic;
     const auto partitions = static_cast<int32_t>(1 + random.below(6));
     broker_.remove_topic(name);
     timeline_.at(later, [this, name, partitions] { broker_.add_topic(name, partitions); });
-  } else if (dice == 5) {
+  } else if (dice == 8) {
     broker_.set_message_bytes_max(600);
     timeline_.at(later, [this] { broker_.set_message_bytes_max(1'100'000); });
-  } else if (dice < 8) {
+  } else if (dice < 11) {
     broker_.fence();
-  } else if (dice < 10) {
+  } else if (dice < 13) {
     broker_.offset_expires();
   } else {
-    broker_.lose(dice == 10 ? 1 : 1 + random.below(4));
+    broker_.lose(dice == 13 ? 1 : 1 + random.below(4));
+  }
+}
+
+// A broker dies: some partitions have no leader until it is back.
+void World::lose_leaders() {
+  Random& random = timeline_.random();
+  const int64_t back = timeline_.now() + random.magnitude(90 * kSecond);
+  const int64_t told_ns = random.chance(0.2) ? INT64_MAX : random.magnitude(10 * kSecond);
+  for (const char* const topic : {kTopic, kLedgerTopic}) {
+    for (int32_t partition = 0; partition < broker_.partitions(topic); ++partition) {
+      if (!random.chance(0.4)) continue;
+      const shipper::TopicPartition which{topic, partition};
+      broker_.lose_leader(which, told_ns);
+      timeline_.at(back, [this, which] { broker_.find_leader(which); });
+    }
   }
 }
 
