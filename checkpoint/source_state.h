@@ -25,15 +25,26 @@ struct SourceRow {
   int64_t gone_ns = 0;  ///< When its file was found to be gone; 0 while it exists.
 };
 
+/// The beginning of a line of which more is to come: read, but shipped in no record. Docker and CRI
+/// cut long lines, and the rest may come much later, or in the next file.
+struct BegunLine {
+  std::string text;     ///< Empty: no line is begun.
+  uint64_t offset = 0;  ///< Where it begins in its file.
+  int64_t time_ns = 0;  ///< Of its first piece, since the epoch.
+  bool empty() const { return text.empty(); }
+  bool operator==(const BegunLine&) const = default;
+};
+
 /// The state that a rewind returns to. Positions count the bytes of the stream, `offset` those of
 /// the current generation's file.
 struct SourceState {
   uint64_t generation = 0;   ///< How many files came before: 0, 1, 2, ...
   FileIdentity file;         ///< The generation being read; all zeros: none yet.
   Position base;             ///< The stream position of the generation's first byte.
-  uint64_t offset = 0;       ///< The next read starts here; everything before it was shipped.
+  uint64_t offset = 0;       ///< The next read starts here: all before it is shipped or in `begun`.
   Position covered;          ///< Where the next record begins; at most base + offset.
-  uint32_t part = 0;         ///< How many parts of the line at `offset` were already shipped.
+  uint32_t part = 0;         ///< How many parts of the line at `covered` were already shipped.
+  BegunLine begun;           ///< What was read of that line and not shipped.
   bool gap_pending = false;  ///< The next record gets the flag kFlagGapBefore.
   bool ended = false;        ///< The ledger has an entry that it ended here.
   uint64_t seen_bytes = 0;   ///< The file's size when this was stored; 0: not known.

@@ -27,14 +27,14 @@ constexpr char kSchema[] = R"(
     generation INTEGER, device INTEGER, inode INTEGER, birth_ns INTEGER, base INTEGER,
     offset INTEGER, covered INTEGER, part INTEGER, gap_pending INTEGER, topic TEXT,
     partition INTEGER, tail BLOB, marks BLOB, closed BLOB, ended INTEGER DEFAULT 0,
-    seen_bytes INTEGER DEFAULT 0, boot INTEGER DEFAULT 0,
+    seen_bytes INTEGER DEFAULT 0, boot INTEGER DEFAULT 0, begun BLOB,
     PRIMARY KEY(source, number)) WITHOUT ROWID;
   CREATE INDEX state_by_number ON state(lane, number);
   CREATE TABLE ledger(id INTEGER PRIMARY KEY, time_ns INTEGER, source INTEGER, lane INTEGER,
     start_bytes INTEGER, end_bytes INTEGER, reason TEXT, detail TEXT, event INTEGER DEFAULT 3,
     generation INTEGER DEFAULT 0, born INTEGER DEFAULT 0, shipped INTEGER DEFAULT 0);
   CREATE INDEX ledger_by_shipped ON ledger(lane, shipped);
-  PRAGMA user_version = 1001;
+  PRAGMA user_version = 1002;
 )";
 // Version 1.1 added a state's end, size and boot, and the shipping of the ledger.
 constexpr char kSchemaFrom0[] = R"(
@@ -46,7 +46,11 @@ constexpr char kSchemaFrom0[] = R"(
   ALTER TABLE ledger ADD COLUMN born INTEGER DEFAULT 0;
   ALTER TABLE ledger ADD COLUMN shipped INTEGER DEFAULT 0;
   CREATE INDEX ledger_by_shipped ON ledger(lane, shipped);
-  PRAGMA user_version = 1001;
+)";
+// Version 1.2 added the beginning of a line.
+constexpr char kSchemaFrom1[] = R"(
+  ALTER TABLE state ADD COLUMN begun BLOB;
+  PRAGMA user_version = 1002;
 )";
 
 #define LONGSHORE_CONFIRMED_STATE                                                   \
@@ -114,8 +118,12 @@ Status SqliteStore::upgrade() {
   WriteTransaction transaction(*database_);
   if (Status begun = transaction.begin(); !begun) return begun;
   // Another lane's connection may have upgraded it meanwhile.
-  if (database_->pragma("PRAGMA user_version") == kSchemaMajor * 1000 + kSchemaMinor) return ok();
-  if (Status made = database_->run(kSchemaFrom0); !made) return made;
+  const auto version = database_->pragma("PRAGMA user_version");
+  if (version == kSchemaMajor * 1000 + kSchemaMinor) return ok();
+  if (version == kSchemaMajor * 1000) {
+    if (Status made = database_->run(kSchemaFrom0); !made) return made;
+  }
+  if (Status made = database_->run(kSchemaFrom1); !made) return made;
   return transaction.commit();
 }
 

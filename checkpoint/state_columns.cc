@@ -32,6 +32,25 @@ Result<std::vector<FileIdentity>> decode_closed(std::string_view bytes) {
   return closed;
 }
 
+// Two 64-bit words in the same order, offset and time, and the text. Empty: no line is begun.
+std::string encode_begun(const BegunLine& begun) {
+  if (begun.empty()) return {};
+  const uint64_t words[] = {begun.offset, static_cast<uint64_t>(begun.time_ns)};
+  return std::string(reinterpret_cast<const char*>(words), sizeof words).append(begun.text);
+}
+
+Result<BegunLine> decode_begun(std::string_view bytes) {
+  if (bytes.empty()) return BegunLine{};
+  uint64_t words[2];
+  if (bytes.size() <= sizeof words) {
+    return Error{ErrorCode::kCorrupt, "The checkpoint's beginning of a line is damaged."};
+  }
+  std::memcpy(words, bytes.data(), sizeof words);
+  return BegunLine{.text = std::string(bytes.substr(sizeof words)),
+                   .offset = words[0],
+                   .time_ns = static_cast<int64_t>(words[1])};
+}
+
 }  // namespace
 
 void bind_state(Statement& statement, const SourceState& state) {
@@ -51,7 +70,8 @@ void bind_state(Statement& statement, const SourceState& state) {
       .bind_blob(encode_closed(state.closed))
       .bind(int64_t{state.ended})
       .bind(state.seen_bytes)
-      .bind(state.boot);
+      .bind(state.boot)
+      .bind_blob(encode_begun(state.begun));
 }
 
 Result<SourceState> read_state(const Statement& statement, int column) {
@@ -76,6 +96,9 @@ Result<SourceState> read_state(const Statement& statement, int column) {
   state.ended = statement.number(column + 14) != 0;
   state.seen_bytes = statement.bits(column + 15);
   state.boot = statement.bits(column + 16);
+  auto begun = decode_begun(statement.bytes(column + 17));
+  if (!begun) return begun.error();
+  state.begun = std::move(begun).value();
   return state;
 }
 
@@ -115,7 +138,8 @@ std::string state_bytes(const PreparedSource& source) {
     out.append(std::to_string(word)).append(1, ' ');
   }
   out.append(state.topic).append(1, ' ').append(std::to_string(state.partition));
-  return out.append(1, ' ').append(state.tail).append(state.marks.encode());
+  out.append(1, ' ').append(state.tail).append(state.marks.encode());
+  return out.append(encode_begun(state.begun));
 }
 
 }  // namespace longshore::checkpoint

@@ -19,6 +19,8 @@ inline constexpr int64_t kUnreadableRetryNs = 60'000'000'000;  ///< Then its blo
 inline constexpr int64_t kUnreadableRereadNs = 1'000'000'000;  ///< Between two tries.
 inline constexpr uint64_t kBlockBytes = 4096;                  ///< The unit of what is skipped.
 inline constexpr int64_t kCopyWaitNs = 2'000'000'000;  ///< A truncated file waits for its copy.
+inline constexpr size_t kRunEndsMax = 64;  ///< Of one source: places where its processes ended.
+inline constexpr int64_t kNulsWaitNs = 1'000'000'000;  ///< NULs before text wait for their writer.
 inline constexpr int64_t kWriterPollNs = 200'000'000;  ///< Between two looks for a file's writers.
 
 // Searching a file after a power loss: one turn looks at a MiB.
@@ -31,6 +33,8 @@ inline constexpr uint64_t kZerosMin = 64;
 // Records.
 inline constexpr size_t kRecordBytesMax =
     1'000'000;  ///< An encoded record; Kafka's default less room.
+/// Of lines that Docker or CRI cut and whose end is far away, in one lane; the rest goes in parts.
+inline constexpr size_t kBegunBytesMax = 16 << 20;
 
 // Declarations, and the files that they name.
 inline constexpr size_t kDeclarationsPerContainerMax = 64;

@@ -67,6 +67,23 @@ void LineSink::parts(std::string_view text, uint64_t line_offset, uint64_t raw_e
   }
 }
 
+void LineSink::shorten(checkpoint::BegunLine& line, uint64_t raw_end, size_t bytes_max) {
+  std::string_view text = line.text;
+  while (!text.empty()) {
+    size_t cut = fitting(text);
+    if (cut == text.size()) {
+      if (text.size() <= bytes_max) break;
+      --cut;
+      while (cut > 0 && (static_cast<uint8_t>(text[cut]) & 0xC0) == 0x80) --cut;
+      if (cut == 0) break;
+    }
+    part(text.substr(0, cut), line.offset, raw_end - (text.size() - cut), line.time_ns);
+    text.remove_prefix(cut);
+    line.offset += cut;
+  }
+  line.text.erase(0, line.text.size() - text.size());
+}
+
 void LineSink::emit(shipper::Line& line, uint64_t raw_end) {
   const char* const read = chunk_.read.data();
   const bool lies_in_read =
@@ -80,6 +97,7 @@ void LineSink::emit(shipper::Line& line, uint64_t raw_end) {
   }
   line.flags |= flags_;
   flags_ = 0;
+  shipped_ = true;
   line.start = state_.covered;
   line.end = Position{window_.base.bytes + raw_end};
   bytes_ += line.text.size();

@@ -1,4 +1,5 @@
-// Plain log files: a line ends with '\n'. Every other byte is kept, even a '\r' before the '\n'.
+// Plain log files: a line ends with '\n', and with its file. A '\r' that is not before the '\n' and
+// NULs inside a line are text.
 #pragma once
 
 #include "agent/decode/decoder.h"

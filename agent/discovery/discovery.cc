@@ -47,12 +47,12 @@ void Discovery::declare(const Declarer& who, const Declaration& declaration, FsS
   if (renamed) followed_.rename(*log);
 }
 
-void Discovery::ended(const std::string& container_id) {
+void Discovery::ended(const std::string& container_id, int64_t died_ns) {
   for (DeclaredLog* log : logs_.of_container(container_id)) {
     scanner_.scan(*log);
     log->ended = true;
     touched_.insert(log->sources.begin(), log->sources.end());
-    followed_.end(*log);
+    followed_.end(*log, died_ns);
   }
 }
 

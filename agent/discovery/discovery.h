@@ -61,8 +61,9 @@ class Discovery {
   /// A declaration: a new one, or a known one with another `fs` or container name. Scans it at
   /// once.
   void declare(const Declarer& who, const Declaration& declaration, FsSpec fs);
-  /// The container's processes are gone: scans its logs once more, then ends its sources.
-  void ended(const std::string& container_id);
+  /// The container's processes are gone, since `died_ns` (wall clock; 0: not known): scans its logs
+  /// once more, then ends its sources.
+  void ended(const std::string& container_id, int64_t died_ns);
   /// The container runs (again).
   void revived(const std::string& container_id);
   /// The container was removed.

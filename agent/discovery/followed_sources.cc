@@ -47,7 +47,7 @@ bool FollowedSources::open(DeclaredLog& log, const FoundFile& where, const NextG
   held_.keep_lively(id, clock_.monotonic_ns() + limits::kLivelyNs);
   post_(source.lane,
         SourceOpened{source.spec, std::move(file), next.start_offset, next.gap_before});
-  if (log.ended) end_if_unwritten(id);
+  if (log.ended) end_if_unwritten(id, 0);
   return true;
 }
 
@@ -82,16 +82,23 @@ void FollowedSources::rename(const DeclaredLog& log) {
   }
 }
 
-void FollowedSources::end(const DeclaredLog& log) {
-  for (const SourceId id : log.sources) end_if_unwritten(id);
+void FollowedSources::end(const DeclaredLog& log, int64_t died_ns) {
+  for (const SourceId id : log.sources) end_if_unwritten(id, died_ns);
 }
 
-void FollowedSources::end_if_unwritten(SourceId id) {
+void FollowedSources::end_if_unwritten(SourceId id, int64_t died_ns) {
   KnownSource& source = known_.at(id);
   const auto ended = [](const DeclaredLog* log) { return log->ended; };
   if (!std::ranges::all_of(source.logs, ended)) return;
   if (source.is_followed()) source.life = after(source.life, SourceEvent::kEnded);
-  post_(source.lane, SourceEnded{id});
+  SourceEnded message{.source = id};
+  // What was written later is the next container's, or the same one's that runs again.
+  const auto newest = held_.newest(id);
+  if (newest && died_ns != 0 && newest->modified_ns <= died_ns) {
+    message.file = newest->identity;
+    message.size_bytes = newest->size_bytes;
+  }
+  post_(source.lane, message);
 }
 
 void FollowedSources::revive(const DeclaredLog& log) {

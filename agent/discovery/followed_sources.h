@@ -35,7 +35,8 @@ class FollowedSources {
   /// The container of `log` was renamed.
   void rename(const DeclaredLog& log);
   /// The container of `log` has ended, and so has each source that no other container writes.
-  void end(const DeclaredLog& log);
+  /// `died_ns`: as in Discovery::ended().
+  void end(const DeclaredLog& log, int64_t died_ns);
   /// The container of `log` runs again.
   void revive(const DeclaredLog& log);
   /// Nobody declares `log` any more.
@@ -45,7 +46,7 @@ class FollowedSources {
 
  private:
   void begin(const DeclaredLog& log, const FoundFile& where, SourceId id);
-  void end_if_unwritten(SourceId id);
+  void end_if_unwritten(SourceId id, int64_t died_ns);
   void release(SourceId id);
 
   KnownSources& known_;

@@ -34,6 +34,15 @@ bool HeldFiles::holds(SourceId source, const checkpoint::FileIdentity& file) con
   });
 }
 
+std::optional<checkpoint::FileFacts> HeldFiles::newest(SourceId source) const {
+  const auto held = sources_.find(source);
+  if (held == sources_.end() || held->second.files.empty()) return std::nullopt;
+  const auto open = held->second.files.back().open.lock();
+  if (open == nullptr) return std::nullopt;
+  const auto facts = checkpoint::file_facts(open->fd.get());
+  return facts ? std::optional(facts.value()) : std::nullopt;
+}
+
 void HeldFiles::keep_lively(SourceId source, int64_t until_ns) {
   if (sources_.contains(source)) lively_until_[source] = until_ns;
 }

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <unordered_map>
 #include <vector>
 
@@ -35,6 +36,8 @@ class HeldFiles {
   void hold(SourceId source, LaneId lane, const std::shared_ptr<const OpenFile>& file,
             uint64_t size_bytes);
   bool holds(SourceId source, const checkpoint::FileIdentity& file) const;
+  /// What the newest file of `source` is now; nullopt: its lane has let go of it.
+  std::optional<checkpoint::FileFacts> newest(SourceId source) const;
   /// Every sweep checks `source` until `until_ns` (monotonic).
   void keep_lively(SourceId source, int64_t until_ns);
   /// Lets go of the files of `source`. Returns whether the newest one is deleted; then they count

@@ -51,7 +51,7 @@ Status Inbox::apply(const ToLane& message) {
   if (const auto* touched = std::get_if<SourcesTouched>(&message)) {
     sources_.touched(*touched);
   } else if (const auto* ended = std::get_if<SourceEnded>(&message)) {
-    sources_.ended(ended->source);
+    sources_.ended(*ended);
   } else if (const auto* released = std::get_if<SourceReleased>(&message)) {
     sources_.released(released->source, released->deleted);
   } else if (const auto* given_up = std::get_if<FileGivenUp>(&message)) {

@@ -46,6 +46,7 @@ struct LaneSource {
   bool has_changed_destination = false;  ///< Within the open transaction.
   Turn turn;
   Ahead ahead = Ahead::kNo;
+  size_t begun_bytes = 0;           ///< Of its tail, as Sources has counted them.
   std::vector<LedgerEntry> ledger;  ///< Since its confirmed state.
 };
 

@@ -107,8 +107,10 @@ bool SourceReader::find_destination(LaneSource& source) {
 Status SourceReader::read(LaneSource& source) {
   shipper::Chunk* const chunk = feed_.chunks().lend(source.tail.read_last_bytes());
   assert(chunk != nullptr);
+  sources_.limit_begun(source);
   const auto filled =
       source.tail.fill(*chunk, source.encoder, setup_.clock.monotonic_ns(), setup_.clock.wall_ns());
+  sources_.limit_begun(source);
   if (!filled) {
     feed_.chunks().give_back_unused(*chunk);
     spdlog::error("cannot read {}: {} Nothing is lost yet: trying again.", described(*source.spec),

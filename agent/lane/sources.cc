@@ -137,9 +137,13 @@ void Sources::touched(const SourcesTouched& message) {
   }
 }
 
-void Sources::ended(SourceId id) {
-  LaneSource* const source = find(id);
+void Sources::ended(const SourceEnded& message) {
+  LaneSource* const source = find(message.source);
   if (source == nullptr) return;
+  // Docker ends the lines of its own files (agent/decode/container_log.h).
+  if (source->spec->declaration->stream == Stream::kFile) {
+    source->tail.end_run(message.file, message.size_bytes);
+  }
   source->tail.apply(SourceEvent::kEnded);
   scheduler_.make_ready(*source);
 }
@@ -161,6 +165,17 @@ LaneSource* Sources::next() {
   LaneSource* const source = scheduler_.next();
   if (source != nullptr) begin(*source);
   return source;
+}
+
+void Sources::limit_begun(LaneSource& source) {
+  count_begun(source, source.tail.begun_bytes());
+  const size_t others = begun_bytes_ - source.begun_bytes;
+  source.tail.set_begun_bytes_max(limits::kBegunBytesMax -
+                                  std::min(others, limits::kBegunBytesMax));
+}
+
+void Sources::count_begun(LaneSource& source, size_t bytes) {
+  begun_bytes_ += bytes - std::exchange(source.begun_bytes, bytes);
 }
 
 void Sources::drained(LaneSource& source) {
@@ -226,6 +241,7 @@ void Sources::let_go(LaneSource& source) {
     if (life == SourceLife::kDeleted) read_whole_.insert(spec.id);
   }
   assert(!source.turn.is_ready && source.turn.wake_at_ns == 0);
+  count_begun(source, 0);
   sources_.erase(spec.id);
 }
 

@@ -35,7 +35,7 @@ class Sources {
   /// Errors: those of the store; the message was not applied, apply it again.
   Status opened(const SourceOpened& message);
   void touched(const SourcesTouched& message);
-  void ended(SourceId source);
+  void ended(const SourceEnded& message);
   void released(SourceId source, bool deleted);
   /// The checkpoint knows it, but its file is gone. Errors as in opened().
   Status vanished(const SourceVanished& message);
@@ -46,6 +46,8 @@ class Sources {
 
   /// The next source that is ready, taken out of the scheduler; null: none.
   LaneSource* next();
+  /// Divides limits::kBegunBytesMax among the sources. Call it before and after a tail reads.
+  void limit_begun(LaneSource& source);
   /// There is nothing more to read of it for now: it waits until its tail wants to look again, or
   /// is let go if it was released.
   void drained(LaneSource& source);
@@ -77,6 +79,7 @@ class Sources {
  private:
   Result<LaneSource*> find_or_make(const std::shared_ptr<const SourceSpec>& spec);
   void begin(LaneSource& source);
+  void count_begun(LaneSource& source, size_t bytes);
   void let_go(LaneSource& source);
 
   const SourcesOptions options_;
@@ -91,6 +94,7 @@ class Sources {
   // comes and goes while no agent runs.
   std::unordered_set<SourceId> read_whole_;
   uint64_t bytes_seen_ = 0;
+  size_t begun_bytes_ = 0;  // Of all sources.
 };
 
 }  // namespace longshore::agent

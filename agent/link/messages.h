@@ -48,8 +48,12 @@ struct SourcesTouched {
 };
 
 /// No process writes to it any more (its container died): an unterminated last line is complete.
+/// Also when the container runs again before this is read: the line ends at `size_bytes` of `file`,
+/// unless that is not known (0).
 struct SourceEnded {
   SourceId source;
+  checkpoint::FileIdentity file = {};
+  uint64_t size_bytes = 0;
 };
 
 /// No declaration names it any more: ship what is open, then let go of it.

@@ -250,13 +250,13 @@ void WatchLoop::on_container(const docker::Container& container) {
   if (container.running) discovery_.revived(container.id);
   for (Declaration& declaration : declarations.usable) declare(container, std::move(declaration));
   // The first full list shows it stopped: its last lines are complete.
-  if (!container.running && !reconciled_) discovery_.ended(container.id);
+  if (!container.running && !reconciled_) discovery_.ended(container.id, 0);
   settle();
 }
 
-void WatchLoop::on_died(const std::string& container_id) {
+void WatchLoop::on_died(const std::string& container_id, int64_t died_ns) {
   refresh_mounts();
-  discovery_.ended(container_id);
+  discovery_.ended(container_id, died_ns);
   settle();
 }
 

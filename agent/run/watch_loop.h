@@ -51,7 +51,7 @@ class WatchLoop final : private docker::Listener {
 
  private:
   void on_container(const docker::Container& container) override;
-  void on_died(const std::string& container_id) override;
+  void on_died(const std::string& container_id, int64_t died_ns) override;
   void on_gone(const std::string& container_id) override;
   void on_reconciled() override;
   void on_disconnected(const std::string& reason) override;

@@ -1,5 +1,6 @@
 // When a generation that has a successor is closed: as soon as no process has its file open for
-// writing, or after it has been quiet for the rotation's grace time.
+// writing, or after it has been quiet for the rotation's grace time. And when the last line of a
+// source that has ended is complete.
 #pragma once
 
 #include <algorithm>
@@ -38,6 +39,35 @@ class ClosingWait {
   bool over_ = false;
   int64_t grew_at_ns_ = 0;      // When the file last had something new.
   int64_t followed_at_ns_ = 0;  // When it was first seen to have a successor.
+};
+
+/// A source that has ended and grows is written to by the next run of its container, which Docker's
+/// events report later. Thread: its lane's.
+class EndWait {
+ public:
+  explicit EndWait(int64_t quiet_ns) : quiet_ns_(quiet_ns) {}
+
+  /// The source has ended, and its newest file has `size_bytes`.
+  void ended(uint64_t size_bytes) { size_bytes_ = size_bytes; }
+  /// The newest file was read to `size_bytes`. Returns when to ask again whether its last line is
+  /// complete; 0: it is.
+  int64_t ask_again_ns(uint64_t size_bytes, int64_t now_ns) {
+    if (size_bytes <= size_bytes_) return 0;
+    if (size_bytes != grown_bytes_) {
+      grown_bytes_ = size_bytes;
+      grown_at_ns_ = now_ns;
+    }
+    const int64_t quiet_at_ns = grown_at_ns_ + quiet_ns_;
+    if (now_ns < quiet_at_ns) return quiet_at_ns;
+    size_bytes_ = size_bytes;
+    return 0;
+  }
+
+ private:
+  int64_t quiet_ns_;
+  uint64_t size_bytes_ = 0;  // What was written before the end.
+  uint64_t grown_bytes_ = 0;
+  int64_t grown_at_ns_ = 0;
 };
 
 }  // namespace longshore::agent

@@ -18,6 +18,7 @@ void Cursor::moved() const {
   assert(marker_.end() == state_.offset);
   assert(state_.tail.size() <= state_.offset);
   assert(state_.covered <= position());
+  assert(state_.begun.text.size() <= position().bytes - state_.covered.bytes);
 }
 
 void Cursor::start(const checkpoint::FileIdentity& file, uint64_t offset, std::string overlap,
@@ -32,7 +33,7 @@ void Cursor::start(const checkpoint::FileIdentity& file, uint64_t offset, std::s
   moved();
 }
 
-void Cursor::advance(std::string_view read, const DecodeState& to) {
+void Cursor::advance(std::string_view read, DecodeState to) {
   const size_t overlap = state_.tail.size();
   assert(to.offset >= state_.offset && read.size() == overlap + (to.offset - state_.offset));
   marker_.add(read.substr(overlap));
@@ -40,6 +41,7 @@ void Cursor::advance(std::string_view read, const DecodeState& to) {
   state_.offset = to.offset;
   state_.covered = to.covered;
   state_.part = to.part;
+  state_.begun = std::move(to.begun);
   state_.ended = false;
   moved();
 }
@@ -50,9 +52,18 @@ Range Cursor::lose_unknown() {
   return {position(), position()};
 }
 
+void Cursor::pass_nuls(uint64_t end_offset, Proof proof) {
+  assert(end_offset > state_.offset);
+  state_.offset = end_offset;
+  state_.tail = std::move(proof.overlap);
+  marker_ = std::move(proof.marks);
+  moved();
+}
+
 Range Cursor::skip(uint64_t end_offset) {
   assert(end_offset > state_.offset);
   const Position start = state_.covered;
+  state_.begun = {};
   state_.offset = end_offset;
   state_.covered = position();
   state_.tail.clear();
@@ -68,13 +79,15 @@ Range Cursor::lose_unread() {
   const Position start = state_.covered;
   state_.base.bytes += unread;
   const Range unknown = lose_unknown();
-  if (unread == 0) return unknown;
+  if (unread == 0 && !has_begun()) return unknown;
+  state_.begun = {};
   state_.covered = position();
   moved();
   return {start, state_.covered};
 }
 
 void Cursor::resume_at(uint64_t offset, Proof proof) {
+  assert(!has_begun());
   if (offset < state_.offset) state_.base.bytes += state_.offset - offset;
   state_.offset = offset;
   state_.covered = position();
@@ -87,15 +100,20 @@ void Cursor::resume_at(uint64_t offset, Proof proof) {
 
 void Cursor::next_generation(const checkpoint::FileIdentity& file) {
   close_file();
-  restart_file(0);
+  begin_generation(0);
   state_.file = file;
 }
 
 void Cursor::restart_file(uint64_t offset) {
+  assert(!has_begun());
+  begin_generation(offset);
+}
+
+void Cursor::begin_generation(uint64_t offset) {
   ++state_.generation;
   state_.base = position();
   state_.offset = offset;
-  state_.part = 0;
+  if (!has_begun()) state_.part = 0;
   state_.tail.clear();
   marker_.reset(offset);
   state_.seen_bytes = 0;
@@ -128,6 +146,7 @@ void Cursor::rewind(const checkpoint::SourceState& state) {
   marker_ = checkpoint::Marker(proven ? state.marks : checkpoint::MarkList{state.offset, {}});
   if (state_.tail.size() > state_.offset) state_.tail.clear();
   state_.covered = std::min(state_.covered, position());
+  if (state_.begun.text.size() > position().bytes - state_.covered.bytes) state_.begun = {};
   moved();
 }
 

@@ -5,13 +5,15 @@
 //   stream   base ................. covered ... base + offset   covered: start of the next record
 //
 // The marks and the overlap prove which bytes stand before the offset. After every move the marks
-// end at the offset, and `covered` is at most base + offset.
+// end at the offset, and `covered` is at most base + offset. What lies between `covered` and the
+// offset is in no record yet: entries of the other stream, NULs, and a line that is begun.
 #pragma once
 
 #include <algorithm>
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "agent/decode/decoder.h"
@@ -46,6 +48,13 @@ class Cursor {
   Position position() const { return position(state_.offset); }
   Position covered() const { return state_.covered; }
   uint32_t part() const { return state_.part; }
+  /// Whether a line is begun of which more is to come. What follows it in another file continues
+  /// it; before a move to anything else it has to be shipped (Decoder, with an empty window).
+  bool has_begun() const { return !state_.begun.empty(); }
+  size_t begun_bytes() const { return state_.begun.text.size(); }
+  /// Lends the line that is begun to a decoder. It comes back with advance() or give_back().
+  checkpoint::BegunLine lend_begun() { return std::exchange(state_.begun, {}); }
+  void give_back(checkpoint::BegunLine begun) { state_.begun = std::move(begun); }
   const std::string& overlap() const { return state_.tail; }
   checkpoint::MarkList marks() const { return marker_.list(); }
   bool gap_pending() const { return state_.gap_pending; }
@@ -67,26 +76,30 @@ class Cursor {
 
   /// Moves over what a decoder consumed, to where it stopped. `read` ends there and begins with
   /// the overlap.
-  void advance(std::string_view read, const DecodeState& to);
+  void advance(std::string_view read, DecodeState to);
   /// A record was made, so the flag of the gap before it is used up.
   void gap_shipped() { state_.gap_pending = false; }
+
+  /// Passes over NULs up to `end_offset`, which belong to the next record.
+  void pass_nuls(uint64_t end_offset, Proof proof);
 
   /// Passes over the file's bytes up to `end_offset`, which cannot be read. Returns what is lost.
   /// REQUIRES: it lies after the offset.
   Range skip(uint64_t end_offset);
-  /// Passes over the rest that the file was seen to have and has no longer: the stream goes on
-  /// after it, the offset stays. Returns what is lost.
+  /// Passes over the rest that the file was seen to have and has no longer, and over a line that is
+  /// begun: the stream goes on after it, the offset stays. Returns what is lost.
   Range lose_unread();
   /// An unknown amount is missing here. Returns its place.
   Range lose_unknown();
 
   /// Goes on at `offset` of the same file with its proof. Positions never go back: what is read
-  /// again gets new ones.
+  /// again gets new ones. REQUIRES: no line is begun.
   void resume_at(uint64_t offset, Proof proof);
 
   /// Begins the next generation, at the beginning of another file.
   void next_generation(const checkpoint::FileIdentity& file);
   /// Begins the next generation in the same file, which was truncated, at `offset`.
+  /// REQUIRES: no line is begun.
   void restart_file(uint64_t offset);
   /// Goes on at the same offset of a copy; the file it was made of comes after it.
   void move_to_copy(const checkpoint::FileIdentity& copy);
@@ -103,6 +116,7 @@ class Cursor {
   void set_destination(const std::string& topic, int32_t partition);
 
  private:
+  void begin_generation(uint64_t offset);
   void close_file();
   void moved() const;
 

@@ -9,7 +9,7 @@
 
 namespace longshore::agent {
 
-std::vector<Generation>::iterator Generations::find(const checkpoint::FileIdentity& identity) {
+std::vector<Generation>::iterator Generations::where(const checkpoint::FileIdentity& identity) {
   return std::find_if(files_.begin(), files_.end(),
                       [&](const Generation& known) { return known.file->identity == identity; });
 }
@@ -22,7 +22,7 @@ void Generations::add(std::shared_ptr<const OpenFile> file, uint64_t start_offse
   // Older than every file that is remembered as closed: it was closed too, and forgotten.
   const bool all_known = closed.size() < limits::kClosedGenerationsMax;
   if (!all_known && identity.born_ns() < closed.front().born_ns()) return;
-  if (const auto known = find(identity); known != files_.end()) {
+  if (const auto known = where(identity); known != files_.end()) {
     known->file = std::move(file);
   } else {
     files_.push_back({std::move(file), start_offset, gap_before, false, false});
@@ -30,23 +30,25 @@ void Generations::add(std::shared_ptr<const OpenFile> file, uint64_t start_offse
 }
 
 void Generations::insert_copy(std::shared_ptr<const OpenFile> copy) {
-  const auto original = find(cursor_.file());
+  const auto original = where(cursor_.file());
   assert(original != files_.end());
   original->truncated = true;
-  if (find(copy->identity) != files_.end()) return;
+  if (where(copy->identity) != files_.end()) return;
   files_.insert(original, {std::move(copy), 0, false, false, false});
 }
 
 void Generations::give_up(const checkpoint::FileIdentity& identity) {
-  if (const auto found = find(identity); found != files_.end()) found->given_up = true;
+  if (const auto found = where(identity); found != files_.end()) found->given_up = true;
 }
 
-const Generation* Generations::current() const {
+const Generation* Generations::find(const checkpoint::FileIdentity& identity) const {
   for (const Generation& generation : files_) {
-    if (generation.file->identity == cursor_.file()) return &generation;
+    if (generation.file->identity == identity) return &generation;
   }
   return nullptr;
 }
+
+const Generation* Generations::current() const { return find(cursor_.file()); }
 
 const Generation& Generations::next() const {
   assert(has_next());
@@ -66,7 +68,7 @@ bool Generations::holds_deleted() const {
 }
 
 bool Generations::confirmed(const checkpoint::SourceState& state) {
-  const auto at = find(state.file);
+  const auto at = where(state.file);
   if (at == files_.end()) return false;
   const bool let_go = at->given_up && state.offset >= state.seen_bytes;
   files_.erase(files_.begin(), let_go ? std::next(at) : at);

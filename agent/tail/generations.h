@@ -32,6 +32,9 @@ class Generations {
 
   bool empty() const { return files_.empty(); }
   const Generation& first() const { return files_.front(); }
+  const Generation& last() const { return files_.back(); }
+  /// Null: it is not open.
+  const Generation* find(const checkpoint::FileIdentity& identity) const;
   /// The one at the cursor; null: it is not open (any more).
   const Generation* current() const;
   /// Whether the stream goes on in another file.
@@ -50,7 +53,7 @@ class Generations {
   void drop_closed();
 
  private:
-  std::vector<Generation>::iterator find(const checkpoint::FileIdentity& identity);
+  std::vector<Generation>::iterator where(const checkpoint::FileIdentity& identity);
 
   const Cursor& cursor_;
   std::vector<Generation> files_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "agent/tail/proof.h"
 #include "config/limits.h"
 #include "config/read_at.h"
 
@@ -47,7 +48,7 @@ Result<bool> PowerLoss::resume(int fd) {
 
 Status PowerLoss::resume_after_zeros(int fd, const ZeroSearch& zeros) {
   const uint64_t offset = cursor_.offset(), end = zeros.end();
-  auto proof = prove(fd, end, zeros.from());
+  auto proof = prove(fd, cursor_, end, zeros.from());
   if (!proof) return proof.error();
   const std::string what =
       "the host went down after " + std::to_string(offset) +
@@ -72,7 +73,7 @@ Status PowerLoss::resume_at_line(int fd, uint64_t proven) {
   // Where nothing is proven it may be another file altogether, which is read from its beginning.
   const auto line = proven > begin ? line_begin(fd, proven, begin) : Result<uint64_t>(0);
   if (!line) return line.error();
-  auto proof = prove(fd, line.value(), proven);
+  auto proof = prove(fd, cursor_, line.value(), proven);
   if (!proof) return proof.error();
   const std::string what = "the host went down after " + std::to_string(cursor_.offset()) +
                            " bytes of the file were shipped; the file is proven unchanged only up "
@@ -121,7 +122,7 @@ uint64_t PowerLoss::clear_bytes() const {
 
 Status PowerLoss::pass_zeros(int fd) {
   const uint64_t begin = ahead_->begin(), end = ahead_->end();
-  auto proof = prove(fd, end, cursor_.offset());
+  auto proof = prove(fd, cursor_, end, cursor_.offset());
   if (!proof) return proof.error();
   notes_.lost({cursor_.covered(), cursor_.position(end)}, kReason,
               "the host went down; the file has only zeros from offset " + std::to_string(begin) +
@@ -134,28 +135,6 @@ void PowerLoss::resume_at(uint64_t offset, Proof proof) {
   cursor_.resume_at(offset, std::move(proof));
   ahead_.reset();
   behind_.reset();
-}
-
-// The file is unchanged up to `proven`. The bytes from there to `offset` are marked as they are
-// now, so that the next check does not report the bytes that were passed over as a new loss.
-Result<Proof> PowerLoss::prove(int fd, uint64_t offset, uint64_t proven) const {
-  checkpoint::MarkList marks = cursor_.marks();
-  const uint64_t kept = std::min(offset, proven);
-  while (!marks.marks.empty() && marks.marks.back().end > kept) marks.marks.pop_back();
-  if (marks.end() > offset || offset - marks.end() > limits::kReadBytesMax) marks = {offset, {}};
-  const uint64_t from = marks.end();
-  const auto rest = read_at(fd, from, offset - from);
-  if (!rest) return rest.error();
-  if (rest.value().size() < offset - from) {
-    return Error{ErrorCode::kRetryable, "the file changes while it is compared"};
-  }
-  checkpoint::Marker marker(std::move(marks));
-  marker.add(rest.value());
-  const size_t overlap = std::min<uint64_t>(offset, limits::kOverlapBytes);
-  auto before = read_at(fd, offset - overlap, overlap);
-  if (!before) return before.error();
-  // A span ends here, so that the next time the bytes up to here are compared by themselves.
-  return Proof{std::move(before).value(), checkpoint::Marker(marker.list())};
 }
 
 }  // namespace longshore::agent

@@ -61,7 +61,6 @@ class PowerLoss {
   Status resume_after_zeros(int fd, const ZeroSearch& zeros);
   Status resume_at_line(int fd, uint64_t proven);
   void resume_at(uint64_t offset, Proof proof);
-  Result<Proof> prove(int fd, uint64_t offset, uint64_t proven) const;
 
   const Boots boots_;
   Cursor& cursor_;

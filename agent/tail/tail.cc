@@ -14,6 +14,7 @@ Tail::Tail(Stream stream, checkpoint::SourceState state, int64_t rotate_wait_ns,
     : decoder_(make_decoder(stream)),
       cursor_(state),
       closing_(rotate_wait_ns),
+      ending_(rotate_wait_ns),
       power_loss_(boots, cursor_, notes_) {}
 
 void Tail::add(std::shared_ptr<const OpenFile> file, uint64_t start_offset, bool gap_before) {
@@ -47,6 +48,7 @@ void Tail::rewind(const checkpoint::SourceState& state) {
   loss_.read_succeeded();
   copytruncate_.forget();
   power_loss_.rewind();
+  nuls_.forget();
   notes_.clear();
   recheck_at_ns_ = 0;
   // A state that was in doubt may turn out to be the confirmed one after files were added.
@@ -64,6 +66,7 @@ void Tail::start_next() {
   const bool after_copy = generations_.next_is_truncated();
   cursor_.next_generation(next.file->identity);
   closing_.restart();
+  nuls_.forget();
   if (after_copy) copytruncate_.copy_finished();
   if (next.gap_before) loss_.generations_unseen();
   window_ = {};
@@ -72,9 +75,10 @@ void Tail::start_next() {
 Result<FillOutcome> Tail::fill(shipper::Chunk& chunk, shipper::RecordEncoder& encoder,
                                int64_t now_ns, int64_t wall_ns) {
   recheck_at_ns_ = 0;
+  const Turn turn{chunk, encoder, now_ns, wall_ns};
   if (life_ == checkpoint::SourceLife::kVanished) {
     if (cursor_.ended()) return FillOutcome::kDrained;
-    loss_.deleted_unseen();
+    loss_.deleted_unseen();  // With the line that is begun: its topic may not be known any more.
     return end();
   }
   if (generations_.empty()) return FillOutcome::kDrained;
@@ -82,78 +86,94 @@ Result<FillOutcome> Tail::fill(shipper::Chunk& chunk, shipper::RecordEncoder& en
   if (!begun()) return FillOutcome::kDrained;
   const Generation* const generation = generations_.current();
   if (generation == nullptr) {
+    if (cursor_.has_begun()) return end_begun(turn);
     const bool whole = cursor_.ended() && cursor_.file() == read_whole_;
     if (!whole) loss_.current_file_gone();
     start_next();
     return FillOutcome::kMoved;
   }
-  if (generation->given_up) return give_up_rest(*generation);
-  return read_on(*generation, chunk, encoder, now_ns, wall_ns);
+  if (generation->given_up) return give_up_rest(*generation, turn);
+  return read_on(*generation, turn);
 }
 
-Result<FillOutcome> Tail::read_on(const Generation& generation, shipper::Chunk& chunk,
-                                  shipper::RecordEncoder& encoder, int64_t now_ns,
-                                  int64_t wall_ns) {
+Result<FillOutcome> Tail::read_on(const Generation& generation, const Turn& turn) {
   const int fd = generation.file->fd.get();
   const size_t overlap = cursor_.overlap().size();
+  shipper::Buffer& read = turn.chunk.read;
   for (bool sized = true;; sized = false) {
-    const size_t window = sized ? window_.bytes_of(fd, cursor_.offset()) : window_.bytes();
-    const size_t want = overlap + window;
+    const size_t size = sized ? window_.bytes_of(fd, cursor_.offset()) : window_.bytes();
+    const size_t want = overlap + size;
     const uint64_t begin = cursor_.offset() - overlap;
-    chunk.read.clear();
-    chunk.read.reserve(want + simdjson::SIMDJSON_PADDING);
-    const ReadBytes got = read_at(fd, begin, chunk.read.data(), want);
-    chunk.read.resize(got.bytes);
+    read.clear();
+    read.reserve(want + simdjson::SIMDJSON_PADDING);
+    const ReadBytes got = read_at(fd, begin, read.data(), want);
+    read.resize(got.bytes);
     read_last_bytes_ = got.bytes;
-    std::string_view bytes(chunk.read.data(), got.bytes);
+    std::string_view bytes(read.data(), got.bytes);
     if (!got.status && bytes.size() < overlap) {
-      return read_failed(got.status.error(), cursor_.offset(), now_ns);
+      return read_failed(got.status.error(), cursor_.offset(), turn.now_ns);
     }
-    if (bytes.substr(0, overlap) != cursor_.overlap()) return changed(fd, now_ns);
+    if (bytes.substr(0, overlap) != cursor_.overlap()) return changed(fd, turn);
     power_loss_.found_intact();
     copytruncate_.forget();
     const auto shorter = power_loss_.look_ahead(fd, window_.bytes(), generations_.has_next());
     if (!shorter) return shorter.error();
     if (shorter.value()) return FillOutcome::kMoved;
-    // Lines end at the zeros that a power loss left.
+    // Lines end at the zeros that a power loss left, and where all processes ended.
     const uint64_t clear = power_loss_.clear_bytes();
     const bool limited = clear <= bytes.size() - overlap;
     if (limited) bytes = bytes.substr(0, overlap + clear);
     const bool before_zeros = limited && power_loss_.zeros_follow();
-    const bool at_end = !limited && got.status && got.bytes < want;
-    const FillOutcome outcome =
-        decode({.bytes = bytes.substr(overlap),
-                .base = cursor_.base(),
-                .now_ns = wall_ns,
-                .flags = cursor_.gap_pending() ? uint32_t{shipper::kFlagGapBefore} : 0u,
-                .full = !limited && window >= limits::kReadBytesMax && got.bytes == want,
-                .last = before_zeros || (at_end && (closing_.over() || !may_grow()))},
-               bytes, chunk, encoder);
+    const uint64_t run = run_ends_.after(cursor_.file(), cursor_.offset()) - cursor_.offset();
+    const bool run_ends = run <= bytes.size() - overlap;
+    if (run_ends) bytes = bytes.substr(0, overlap + run);
+    const bool all = !limited && !run_ends;
+    const bool at_end = all && got.status && got.bytes < want;
+    const bool file_ends = at_end && this->file_ends(begin + got.bytes, turn.now_ns);
+    const Window window{.bytes = bytes.substr(overlap),
+                        .base = cursor_.base(),
+                        .now_ns = turn.wall_ns,
+                        .flags = cursor_.gap_pending() ? uint32_t{shipper::kFlagGapBefore} : 0u,
+                        .full = all && size >= limits::kReadBytesMax && got.bytes == want,
+                        .last = before_zeros || run_ends || file_ends,
+                        .goes_on = file_ends && next_goes_on(),
+                        .settled = all && may_be_written() ? nuls_.settled() : UINT64_MAX,
+                        .begun_bytes_max = begun_bytes_max_};
+    const FillOutcome outcome = decode(window, bytes, turn);
     if (outcome != FillOutcome::kDrained) {
-      closing_.grew(now_ns);
+      closing_.grew(turn.now_ns);
       loss_.read_succeeded();
       return outcome;
     }
     if (before_zeros) return pass_zeros(fd);
-    if (limited) return go_on_soon(now_ns);
-    if (!got.status) return read_failed(got.status.error(), begin + got.bytes, now_ns);
-    if (at_end) return drained(generation, now_ns, bytes.size() > overlap);
+    if (limited) return go_on_soon(turn.now_ns);
+    if (!got.status) return read_failed(got.status.error(), begin + got.bytes, turn.now_ns);
+    const auto met = meet_nuls(generation, window, bytes, turn);
+    if (!met) return met.error();
+    if (met.value()) return *met.value();
+    if (at_end) return drained(generation, turn.now_ns, bytes.size() > overlap);
     // The file holds more than its size said: it has just grown, or its size means nothing.
-    if (window == window_.bytes()) window_.widen();
+    if (size == window_.bytes()) window_.widen();
   }
 }
 
 // `read` contains the window's bytes, with the overlap before them.
-FillOutcome Tail::decode(const Window& window, std::string_view read, shipper::Chunk& chunk,
-                         shipper::RecordEncoder& encoder) {
-  if (window.bytes.empty()) return FillOutcome::kDrained;
-  DecodeState at{.offset = cursor_.offset(), .covered = cursor_.covered(), .part = cursor_.part()};
-  decoder_->decode(window, at, encoder, chunk);
+FillOutcome Tail::decode(const Window& window, std::string_view read, const Turn& turn) {
+  const bool ends_begun = window.last && !window.goes_on && cursor_.has_begun();
+  if (window.bytes.empty() && !ends_begun) return FillOutcome::kDrained;
+  DecodeState at{.offset = cursor_.offset(),
+                 .covered = cursor_.covered(),
+                 .part = cursor_.part(),
+                 .begun = cursor_.lend_begun()};
+  decoder_->decode(window, at, turn.encoder, turn.chunk);
   const size_t consumed = at.offset - cursor_.offset();
-  if (consumed == 0) return FillOutcome::kDrained;
-  cursor_.advance(read.substr(0, read.size() - window.bytes.size() + consumed), at);
+  if (consumed == 0 && turn.chunk.messages.empty()) {
+    cursor_.give_back(std::move(at.begun));
+    return FillOutcome::kDrained;
+  }
+  cursor_.advance(read.substr(0, read.size() - window.bytes.size() + consumed), std::move(at));
   window_.follow(window.bytes.size(), consumed);
-  if (chunk.messages.empty()) return FillOutcome::kMoved;
+  if (turn.chunk.messages.empty()) return FillOutcome::kMoved;
   cursor_.gap_shipped();
   return FillOutcome::kRecords;
 }
@@ -175,7 +195,9 @@ FillOutcome Tail::end() {
 
 FillOutcome Tail::end_generation(const Generation& generation, int64_t now_ns, bool rest) {
   if (closing_.over() && !rest) {
-    notes_.note(LedgerEvent::kClosed, {cursor_.base(), cursor_.position()});
+    // What no record covers yet belongs to the first one of the next file.
+    const Position end = cursor_.covered();
+    notes_.note(LedgerEvent::kClosed, {std::min(cursor_.base(), end), end});
     start_next();
     return FillOutcome::kMoved;
   }
@@ -184,29 +206,35 @@ FillOutcome Tail::end_generation(const Generation& generation, int64_t now_ns, b
   const Generation& next = generations_.next();
   if (is_original(next, cursor_)) {
     cursor_.move_to_original(next.file->identity);
+    nuls_.forget();
     closing_.restart();
   }
   return FillOutcome::kMoved;
 }
 
-FillOutcome Tail::give_up_rest(const Generation& generation) {
+FillOutcome Tail::give_up_rest(const Generation& generation, const Turn& turn) {
   const auto facts = checkpoint::file_facts(generation.file->fd.get());
   const uint64_t size = facts ? facts.value().size_bytes : 0;
   const bool last = !generations_.has_next();
   if (size <= cursor_.offset() && last) return FillOutcome::kDrained;
+  if (size > cursor_.offset() || !next_goes_on()) {
+    if (cursor_.has_begun()) return end_begun(turn);
+  }
   if (size > cursor_.offset()) loss_.over_budget(size);
   if (!last) start_next();
   return FillOutcome::kMoved;
 }
 
 // The bytes before the offset are not those that were read.
-Result<FillOutcome> Tail::changed(int fd, int64_t now_ns) {
+Result<FillOutcome> Tail::changed(int fd, const Turn& turn) {
+  turn.chunk.read.clear();
   if (power_loss_.explains_change()) {
+    if (cursor_.has_begun()) return end_begun(turn);
     const auto resumed = power_loss_.resume(fd);
     if (!resumed) return resumed.error();
-    if (!resumed.value()) return go_on_soon(now_ns);
+    if (!resumed.value()) return go_on_soon(turn.now_ns);
   } else {
-    if (!copytruncate_.decided(now_ns)) {
+    if (!copytruncate_.decided(turn.now_ns)) {
       recheck_at_ns_ = copytruncate_.deadline_ns();
       return FillOutcome::kDrained;
     }
@@ -215,10 +243,13 @@ Result<FillOutcome> Tail::changed(int fd, int64_t now_ns) {
       generations_.insert_copy(std::move(copy));
       cursor_.move_to_copy(identity);
     } else {
+      if (cursor_.has_begun()) return end_begun(turn);
       copytruncate_.restart_file(fd);
       power_loss_.forget_ahead();
+      run_ends_.forget(cursor_.file());
     }
   }
+  nuls_.forget();
   closing_.reopen();
   return FillOutcome::kMoved;
 }

@@ -8,11 +8,13 @@
 //
 //   Generations   the files, in the order of the stream      Cursor         the place in them
 //   ClosingWait   when a rotated file is finished            ReadWindow     how much to read
+//   RunEnds       where processes ended                NulRun         what was never written
 //   Loss, Copytruncate, PowerLoss   what cannot be read, and how to go on
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -25,8 +27,10 @@
 #include "agent/tail/generations.h"
 #include "agent/tail/ledger_notes.h"
 #include "agent/tail/loss.h"
+#include "agent/tail/nul_run.h"
 #include "agent/tail/power_loss.h"
 #include "agent/tail/read_window.h"
+#include "agent/tail/run_ends.h"
 #include "checkpoint/source_life.h"
 #include "checkpoint/source_state.h"
 #include "config/ledger.h"
@@ -62,8 +66,16 @@ class Tail {
 
   /// What happened to the source. add() means kOpened; after kVanished its unread rest is lost, and
   /// it ends unless another file is added.
-  void apply(checkpoint::SourceEvent event) { life_ = checkpoint::after(life_, event); }
+  void apply(checkpoint::SourceEvent event);
   checkpoint::SourceLife life() const { return life_; }
+
+  /// All processes that wrote to `file` ended when it had `size_bytes`: a line ends there.
+  void end_run(const checkpoint::FileIdentity& file, uint64_t size_bytes);
+
+  /// How many bytes of a line that is begun it holds, and how many it may hold: the lane divides
+  /// its memory among its sources.
+  size_t begun_bytes() const { return cursor_.begun_bytes(); }
+  void set_begun_bytes_max(size_t bytes) { begun_bytes_max_ = bytes; }
 
   /// The file of its state was read to its end before it was deleted: nothing is missing after it.
   void set_read_whole() { read_whole_ = cursor_.file(); }
@@ -103,32 +115,51 @@ class Tail {
   std::vector<LedgerEntry> take_events() { return notes_.take(); }
 
  private:
-  Result<FillOutcome> read_on(const Generation& generation, shipper::Chunk& chunk,
-                              shipper::RecordEncoder& encoder, int64_t now_ns, int64_t wall_ns);
-  FillOutcome decode(const Window& window, std::string_view read, shipper::Chunk& chunk,
-                     shipper::RecordEncoder& encoder);
+  // What one fill() gets.
+  struct Turn {
+    shipper::Chunk& chunk;
+    shipper::RecordEncoder& encoder;
+    int64_t now_ns, wall_ns;
+  };
+  Result<FillOutcome> read_on(const Generation& generation, const Turn& turn);
+  FillOutcome decode(const Window& window, std::string_view read, const Turn& turn);
   bool may_grow() const { return life_ == checkpoint::SourceLife::kWritten; }
+  bool may_be_written() const { return may_grow() && !closing_.over(); }
   FillOutcome end();
   FillOutcome drained(const Generation& generation, int64_t now_ns, bool rest);
   FillOutcome end_generation(const Generation& generation, int64_t now_ns, bool rest);
   void start_next();
-  FillOutcome give_up_rest(const Generation& generation);
-  Result<FillOutcome> changed(int fd, int64_t now_ns);
+  FillOutcome give_up_rest(const Generation& generation, const Turn& turn);
+  Result<FillOutcome> changed(int fd, const Turn& turn);
   Result<FillOutcome> pass_zeros(int fd);
   FillOutcome go_on_soon(int64_t now_ns);
   Result<FillOutcome> read_failed(const Error& error, uint64_t at_offset, int64_t now_ns);
+
+  // tail_framing.cc
+  bool next_goes_on() const;
+  bool file_ends(uint64_t size_bytes, int64_t now_ns);
+  FillOutcome end_begun(const Turn& turn);
+  using Met = std::optional<FillOutcome>;
+  Result<Met> meet_nuls(const Generation& generation, Window window, std::string_view read,
+                        const Turn& turn);
+  Result<FillOutcome> pass_nuls(int fd, Window window, size_t text_bytes, std::string_view read,
+                                const Turn& turn);
 
   const std::unique_ptr<Decoder> decoder_;
   Cursor cursor_;
   LedgerNotes notes_{cursor_};
   Generations generations_{cursor_};
   ClosingWait closing_;
+  EndWait ending_;
   ReadWindow window_;
   Loss loss_{cursor_, notes_};
   Copytruncate copytruncate_{cursor_, notes_};
   PowerLoss power_loss_;
+  NulRun nuls_;
+  RunEnds run_ends_;
   checkpoint::SourceLife life_ = checkpoint::SourceLife::kRemembered;
   checkpoint::FileIdentity read_whole_;
+  size_t begun_bytes_max_ = SIZE_MAX;
   size_t read_last_bytes_ = 0;
   int64_t recheck_at_ns_ = 0;
 };

@@ -83,6 +83,11 @@ void FileChain::skip(size_t bytes) {
   size_ = std::max(size_, position_);  // A file may have grown since.
 }
 
+bool FileChain::at_file_begin() const {
+  return std::any_of(files_.begin(), files_.end(),
+                     [this](const File& file) { return file.begin == position_; });
+}
+
 std::string FileChain::place() const {
   const auto at = std::find_if(files_.rbegin(), files_.rend(),
                                [this](const File& file) { return file.begin <= position_; });
@@ -93,6 +98,8 @@ void StreamCompare::add(const shipper::RecordView& record) {
   if (!difference_.empty()) return;
   const bool ends_line =
       (!record.part || record.last_part) && !(record.flags & shipper::kFlagUnterminated);
+  // Agents used to keep NULs.
+  if (record.part.value_or(0) == 0 && !record.text.starts_with('\0')) pass_not_text();
   if (record.embedded) {
     pass_blanks();
     match(record.text);
@@ -102,7 +109,7 @@ void StreamCompare::add(const shipper::RecordView& record) {
   } else {
     match(record.text);
   }
-  if (ends_line) match("\n");
+  if (ends_line) pass_line_end();
 }
 
 void StreamCompare::match(std::string_view expected) {
@@ -135,6 +142,7 @@ void StreamCompare::match_replaced(const shipper::RecordView& record) {
     files_.skip(std::min(found.size(), newline));
     if (newline != std::string_view::npos) break;
   }
+  if (!inner && line_.ends_with('\r') && !record.text.ends_with('\r')) line_.pop_back();
   repair_utf8(line_, repaired_);
   if (repaired_ == record.text) return;
   difference_ = fmt::format("before {}: the file's line, repaired, holds {}, the topic {}",
@@ -150,12 +158,30 @@ void StreamCompare::pass_blanks() {
   }
 }
 
+void StreamCompare::pass_line_end() {
+  if (difference_.empty() && files_.peek(1).starts_with('\r')) files_.skip(1);
+  match("\n");
+}
+
+void StreamCompare::pass_not_text() {
+  constexpr std::string_view kBom = "\xEF\xBB\xBF";
+  for (uint64_t before = UINT64_MAX; before != files_.position();) {
+    before = files_.position();
+    if (files_.at_file_begin() && files_.peek(kBom.size()).starts_with(kBom)) {
+      files_.skip(kBom.size());
+    }
+    const std::string_view found = files_.peek(1);
+    files_.skip(std::min(found.find_first_not_of('\0'), found.size()));
+  }
+}
+
 void StreamCompare::differ(std::string_view stream) {
   difference_ = fmt::format("at {}: the file holds {}, the topic {}", files_.place(),
                             excerpt(files_.peek(kExcerptBytes)), excerpt(stream));
 }
 
 std::string StreamCompare::finish() {
+  if (difference_.empty()) pass_not_text();
   if (difference_.empty() && !files_.peek(1).empty()) {
     difference_ =
         fmt::format("from {} on: {} bytes at the end of the file are missing in the topic",

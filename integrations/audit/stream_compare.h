@@ -25,6 +25,8 @@ class FileChain {
   std::string_view peek(size_t bytes);
   void skip(size_t bytes);
   uint64_t position() const { return position_; }
+  /// Whether the current place is the beginning of a file.
+  bool at_file_begin() const;
   /// "path:offset" of the current place.
   std::string place() const;
   /// Bytes from here to the end.
@@ -51,8 +53,9 @@ class StreamCompare {
   explicit StreamCompare(FileChain files) : files_(std::move(files)) {}
 
   /// Compares the next record of the source. If the agent replaced invalid bytes of the text, the
-  /// file's bytes are replaced in the same way first. White space around an embedded object is
-  /// skipped, because a record does not keep it.
+  /// file's bytes are replaced in the same way first. What a record does not keep is skipped: white
+  /// space around an embedded object, a '\r' before the newline, a byte order mark at the beginning
+  /// of a file, and NULs before a line (agent/decode/decoder.h).
   void add(const shipper::RecordView& record);
 
   /// Call after the last record: empty if equal, else one sentence about the first difference.
@@ -63,6 +66,8 @@ class StreamCompare {
   void match(std::string_view expected);
   void match_replaced(const shipper::RecordView& record);
   void pass_blanks();
+  void pass_line_end();
+  void pass_not_text();
   void differ(std::string_view stream);
 
   FileChain files_;

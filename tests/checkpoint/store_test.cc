@@ -338,6 +338,7 @@ TEST(Store, a_database_of_the_minor_version_before_gets_what_it_lacks) {
           "ALTER TABLE ledger DROP COLUMN born; ALTER TABLE ledger DROP COLUMN generation;"
           "ALTER TABLE ledger DROP COLUMN event; ALTER TABLE state DROP COLUMN boot;"
           "ALTER TABLE state DROP COLUMN seen_bytes; ALTER TABLE state DROP COLUMN ended;"
+          "ALTER TABLE state DROP COLUMN begun;"
           "PRAGMA user_version = 1000");
   const auto refused = open_store(dir.path(), StoreAccess::kRead);
   ASSERT_FALSE(refused);
@@ -346,6 +347,25 @@ TEST(Store, a_database_of_the_minor_version_before_gets_what_it_lacks) {
   EXPECT_EQ(store->sources(kLane).value()[1].state.offset, 10u);
   EXPECT_EQ(store->unshipped(kLane, 10).value().size(), 1u);
   EXPECT_TRUE(store->prepare({kLane, {2}, moves(2, 20)}));
+}
+
+TEST(Store, the_beginning_of_a_line_is_kept_and_an_older_database_has_none) {
+  const fakes::TemporaryDir dir;
+  std::vector<PreparedSource> sources = moves(1, 10);
+  {
+    const auto store = open(dir);
+    ASSERT_TRUE(store->lane(kLane));
+    ASSERT_TRUE(store->put_sources(rows(1)));
+    sources[0].state.begun = {.text = std::string("half\0a", 6), .offset = 3, .time_ns = -1};
+    ASSERT_TRUE(store->prepare({kLane, {1}, sources}));
+    ASSERT_TRUE(store->confirm(kLane));
+    EXPECT_EQ(store->sources(kLane).value()[0].state, sources[0].state);
+  }
+  run_sql(dir, "ALTER TABLE state DROP COLUMN begun; PRAGMA user_version = 1001");
+  const auto store = open(dir);
+  sources[0].state.begun = {};
+  EXPECT_EQ(store->sources(kLane).value()[0].state, sources[0].state);
+  ASSERT_TRUE(store->prepare({kLane, {2}, sources}));
 }
 
 TEST(Store, the_ledger_is_pruned_but_for_losses_that_wait) {

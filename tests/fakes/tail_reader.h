@@ -90,8 +90,9 @@ class TailReader {
 
   Lines read_;
   int64_t now_ns_ = 1'000'000'000'000;
-  uint64_t at_ = 0;  ///< Where the next record should begin.
-  std::string flags_;
+  uint64_t at_ = 0;    ///< Where the next record should begin.
+  std::string flags_;  ///< Of the last record.
+  int parts_ = 0;      ///< Records that were parts of a line.
   std::vector<LedgerEntry> events_;
   bool no_copies_ = true;  ///< A wish for the copy of a truncated file is answered: there is none.
   bool failed_ = false;    ///< The last drain() ended with an error.
@@ -105,6 +106,7 @@ class TailReader {
     EXPECT_EQ(start, at_);
     EXPECT_GT(end, start);
     at_ = end;
+    parts_ += root["longshore"]["part"].error() ? 0 : 1;
     flags_ = root["longshore"]["flags"].error()
                  ? ""
                  : simdjson::minify(root["longshore"]["flags"].value());

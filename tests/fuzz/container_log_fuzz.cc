@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "config/utf8.h"
 #include "shipper/record/json_escape.h"
 #include "tests/fuzz/feeding.h"
@@ -19,7 +21,7 @@ constexpr size_t kContentBytesMax = 5 << 18;
 struct Expected {
   std::vector<std::string> lines;
   std::string begun;
-  bool partial = false;
+  int begun_in = 0;  // The run of the process that wrote it.
 };
 
 struct Printed {
@@ -27,15 +29,15 @@ struct Printed {
   Expected on_stdout, on_stderr;
 };
 
-std::string json_entry(std::string_view text, bool complete, bool on_stdout) {
+std::string json_entry(std::string_view text, bool complete, bool on_stdout, int run) {
   std::string log = shipper::json_string(text);
   if (complete) log.insert(log.size() - 1, "\\n");
-  return fmt::format("{{\"log\":{},\"stream\":\"{}\",\"time\":\"2026-11-21T04:50:00.5Z\"}}\n", log,
-                     on_stdout ? "stdout" : "stderr");
+  return fmt::format("{{\"log\":{},\"stream\":\"{}\",\"time\":\"2026-11-21T04:50:00.{:09}Z\"}}\n",
+                     log, on_stdout ? "stdout" : "stderr", run);
 }
 
-std::string cri_entry(std::string_view text, bool complete, bool on_stdout) {
-  return fmt::format("2026-11-21T04:50:00.123456789+01:00 {} {} {}\n",
+std::string cri_entry(std::string_view text, bool complete, bool on_stdout, int run) {
+  return fmt::format("2026-11-21T05:50:00.{:09}+01:00 {} {} {}\n", run,
                      on_stdout ? "stdout" : "stderr", complete ? 'F' : 'P', text);
 }
 
@@ -45,6 +47,7 @@ constexpr size_t kEntryBytesMax = 16 << 10;
 // Each line of the input is one write: a byte of choices, and the text.
 Printed print(std::string_view writes) {
   Printed printed;
+  int run = 0;
   while (!writes.empty()) {
     const auto choice = static_cast<uint8_t>(writes.front());
     writes.remove_prefix(1);
@@ -54,26 +57,32 @@ Printed print(std::string_view writes) {
     writes.remove_prefix(std::min(end + 1, writes.size()));
     const bool complete = (choice & 3) != 0, on_stdout = (choice & 4) == 0, cri = (choice & 8) != 0;
     const auto entry = cri ? cri_entry : json_entry;
+    run += (choice & 16) != 0 ? 1 : 0;
     std::string_view rest = text;
     while (rest.size() > kEntryBytesMax) {
       // Docker replaces the halves of a character that it cuts: what is not there is not read.
       size_t cut = kEntryBytesMax;
       while ((static_cast<uint8_t>(rest[cut]) & 0xc0) == 0x80) --cut;
-      printed.file += entry(rest.substr(0, cut), false, on_stdout);
+      printed.file += entry(rest.substr(0, cut), false, on_stdout, run);
       rest.remove_prefix(cut);
     }
-    printed.file += entry(rest, complete, on_stdout);
+    printed.file += entry(rest, complete, on_stdout, run);
     Expected& expected = on_stdout ? printed.on_stdout : printed.on_stderr;
+    // What a run left without a newline ends with it. CRI does not tell runs apart.
+    if (!expected.begun.empty() && !cri && expected.begun_in != run) {
+      expected.lines.push_back(std::exchange(expected.begun, {}));
+    }
+    if (expected.begun.empty()) expected.begun_in = run;
     expected.begun += text;
-    expected.partial = !complete;
-    if (complete) expected.lines.push_back(std::move(expected.begun));
-    if (complete) expected.begun.clear();
+    if (!complete) continue;
+    if (expected.begun.ends_with('\r')) expected.begun.pop_back();
+    expected.lines.push_back(std::exchange(expected.begun, {}));
   }
   return printed;
 }
 
 void require_lines(const Fed& fed, Expected expected, bool ended) {
-  const bool unterminated = expected.partial && ended;
+  const bool unterminated = !expected.begun.empty() && ended;
   if (unterminated) expected.lines.push_back(expected.begun);
   size_t at = 0;
   for (const std::string& line : expected.lines) {
@@ -91,7 +100,7 @@ void require_lines(const Fed& fed, Expected expected, bool ended) {
   }
   // Of a line that fills more than a window, parts are read before its end is there.
   std::string begun;
-  for (; at < fed.records.size() && expected.partial && !ended; ++at) {
+  for (; at < fed.records.size() && !ended; ++at) {
     require(fed.records[at].split && !fed.records[at].last_part, "a line ends where it was ended");
     begun += fed.records[at].text;
   }

@@ -29,8 +29,8 @@ class Feeder {
       const bool at_end = had < size;
       const bool full = size >= limits::kReadBytesMax && !at_end;
       const bool whole = visible == content_.size();
-      const bool moved = decode(had, full, at_end && whole && plan_.ended);
-      require(moved || !full, "a window that is full is never left as it was");
+      const bool last = at_end && whole && plan_.ended;
+      const bool moved = decode(had, full, last) || (full && pass_nuls(had, visible));
       if (moved) {
         size = next_size();
       } else if (!at_end) {
@@ -61,7 +61,22 @@ class Feeder {
     return content_.size();
   }
 
-  bool decode(size_t bytes, bool full, bool last) {
+  // What a tail does with a full window that ends with NULs (agent/tail/nul_run.h).
+  bool pass_nuls(size_t bytes, size_t visible) {
+    const std::string_view window = std::string_view(content_).substr(state_.offset, bytes);
+    const size_t text = std::min(window.find_last_not_of('\0') + 1, bytes);
+    require(text < bytes, "only NULs keep a full window from being used");
+    const std::string_view rest = std::string_view(content_).substr(state_.offset + text);
+    const size_t nuls = std::min(rest.find_first_not_of('\0'), rest.size());
+    const bool to_the_end = state_.offset + text + nuls >= visible;
+    if (to_the_end && !(plan_.ended && visible == content_.size())) return false;
+    if (!to_the_end && nuls < limits::kBlockBytes) return decode(bytes, true, false, true);
+    if (text > 0) return decode(text, false, true);
+    state_.offset += nuls;
+    return true;
+  }
+
+  bool decode(size_t bytes, bool full, bool last, bool nuls_are_text = false) {
     shipper::Chunk chunk;
     chunk.read.reserve(bytes + simdjson::SIMDJSON_PADDING);
     std::fill_n(chunk.read.data(), chunk.read.capacity(), '"');  // What lies behind must not count.
@@ -72,16 +87,18 @@ class Feeder {
                                .now_ns = 1'000'000'000,
                                .flags = 0,
                                .full = full,
-                               .last = last};
+                               .last = last,
+                               .nuls_are_text = nuls_are_text};
     const uint64_t before = state_.offset;
-    if (bytes > 0) decoder_->decode(window, state_, encoder_, chunk);
+    const Position covered = state_.covered;
+    if (bytes > 0 || last) decoder_->decode(window, state_, encoder_, chunk);
     require(state_.offset >= before && state_.offset <= before + bytes,
             "what is consumed lies in the window");
     encoder_.finish(chunk);
     require(chunk.messages.size() <= limits::kChunkRecordsMax + 16, "a chunk is bounded");
     for (const rd_kafka_message_t& message : chunk.messages) take(message);
-    require(chunk.messages.empty() || state_.offset > before, "a record moves its source");
-    return state_.offset > before;
+    require(chunk.messages.empty() || covered < state_.covered, "a record moves its source");
+    return state_.offset > before || covered < state_.covered;
   }
 
   void take(const rd_kafka_message_t& message) {

@@ -112,7 +112,7 @@ void AgentLife::on_container(const std::string& id) {
     discovery_.declare({id, "name-" + id, "image"}, declaration,
                        is_file ? container->fs : container->host_fs);
   }
-  if (!container->running && !reconciled_) discovery_.ended(id);
+  if (!container->running && !reconciled_) discovery_.ended(id, 0);
   settle();
 }
 
@@ -120,9 +120,9 @@ void AgentLife::docker_event(DockerEvent event, const std::string& container) {
   const int64_t late =
       timeline_.calm() ? kMs : timeline_.random().magnitude(options_.docker_late_ns_max);
   docker_told_ = std::max(docker_told_ + 1, timeline_.now() + late);
-  in_watch_loop(docker_told_, [this, event, container] {
+  in_watch_loop(docker_told_, [this, event, container, when = timeline_.wall_ns()] {
     if (event == DockerEvent::kStarted) on_container(container);
-    if (event == DockerEvent::kDied) discovery_.ended(container);
+    if (event == DockerEvent::kDied) discovery_.ended(container, when);
     if (event == DockerEvent::kGone) discovery_.gone(container);
     settle();
   });

@@ -15,8 +15,11 @@ namespace {
 
 using Step = std::function<void()>;
 
-std::string json_entry(const std::string& text) {
-  return R"({"log":")" + text + R"(\n","stream":"stdout","time":"2026-11-21T08:00:00Z"})" + "\n";
+std::string json_entry(std::string text, uint64_t time) {
+  if (text.ends_with('\n')) text.replace(text.size() - 1, 1, "\\n");
+  const std::string ns = std::to_string(1'000'000'000 + time).substr(1);
+  return R"({"log":")" + text + R"(","stream":"stdout","time":"2026-11-21T08:00:00.)" + ns +
+         "Z\"}\n";
 }
 
 }  // namespace
@@ -87,7 +90,9 @@ void Log::turn_link() {
   named_once_.pop_front();
 }
 
-void Log::append(const std::string& bytes) {
+void Log::append(const std::string& bytes) { append(bytes, bytes); }
+
+void Log::append(const std::string& bytes, const std::string& truth) {
   if (!reopening_ && !has_file_) create();
   if (!reopening_ && !writer_) {
     writer_ = Fd(::open(path(options_.file_name).c_str(), O_APPEND | O_WRONLY | O_CLOEXEC));
@@ -97,7 +102,7 @@ void Log::append(const std::string& bytes) {
   assert(fd);
   const ssize_t wrote = ::write(fd.get(), bytes.data(), bytes.size());
   assert(wrote == static_cast<ssize_t>(bytes.size()));
-  to.bytes += bytes;
+  to.bytes += truth;
   files_.changed(fd.get(), timeline_.wall_ns());
   timeline_.trace("{}/{}: {} bytes more, {}", options_.directory, to.file_name, wrote,
                   to.bytes.size());
@@ -116,19 +121,55 @@ std::string Log::make_line() {
   line.reserve(fill + 40);
   while (line.size() < fill) line += number + "abcdefghijklmnopqrstuvwxyz0123456789";
   line += number;
-  return options_.is_json ? json_entry(line) : line + "\n";
+  return line + "\n";
+}
+
+void Log::append_entries(const std::string& text) {
+  std::string entries;
+  for (size_t begin = 0, end; begin < text.size(); begin = end) {
+    end = text.find('\n', begin) + 1;
+    entries += json_entry(text.substr(begin, end - begin), ++entry_time_);
+  }
+  append(entries, text);
+}
+
+// A line that dockerd cuts. Each piece holds a number of its own.
+std::string Log::make_cut_line() {
+  Random& random = timeline_.random();
+  const std::string number = std::to_string(source_.value % 997) + "." + std::to_string(lines_++);
+  std::string line;
+  for (int64_t piece = random.between(1, 5); piece > 0; --piece) {
+    line += "<" + number + "." + std::to_string(piece) + ">";
+    line.append(static_cast<size_t>(random.magnitude(500)), 'x');
+  }
+  return line + "\n";
+}
+
+void Log::append_piece() {
+  size_t cut = unfinished_.size();
+  if (timeline_.random().chance(0.8)) cut = std::min(cut, unfinished_.find('<', 1));
+  const std::string piece = unfinished_.substr(0, cut);
+  unfinished_.erase(0, cut);
+  append(json_entry(piece, entry_time_), piece);
 }
 
 void Log::write() {
   Random& random = timeline_.random();
   if (!unfinished_.empty()) {
-    finish_line();
+    options_.is_json ? append_piece() : finish_line();
     return;
   }
   std::string text;
   for (int64_t lines = random.magnitude(12); lines > 0; --lines) text += make_line();
-  // dockerd writes an entry in one piece.
-  if (!options_.is_json && random.chance(0.15)) {
+  if (options_.is_json) {
+    append_entries(text);
+    if (!random.chance(0.15)) return;
+    unfinished_ = make_cut_line();
+    ++entry_time_;
+    append_piece();
+    return;
+  }
+  if (random.chance(0.15)) {
     const std::string line = make_line();
     const size_t cut = line.rfind('<');
     text += line.substr(0, cut);
@@ -139,7 +180,9 @@ void Log::write() {
 
 void Log::end_line() {
   finish_line();
-  if (reopening_) return;
+  // Half a line of an earlier run of the application ends where something follows it.
+  if (options_.is_json) append_entries(make_line());
+  if (reopening_ || options_.is_json) return;
   if (!has_file_) {
     excuse_half_line();
     return;
@@ -161,7 +204,8 @@ void Log::excuse_half_line() {
 }
 
 void Log::finish_line() {
-  if (!unfinished_.empty()) append(std::exchange(unfinished_, {}));
+  if (!options_.is_json && !unfinished_.empty()) append(std::exchange(unfinished_, {}));
+  while (!unfinished_.empty()) append_piece();
 }
 
 void Log::play(std::vector<Step> steps) {
@@ -225,7 +269,7 @@ void Log::move_away(const std::string& to) {
 
 // The application opens its log anew.
 void Log::switch_over() {
-  finish_line();
+  if (!options_.is_json) finish_line();
   reopening_ = false;
   old_writer_.reset();
   if (!has_file_) create();
@@ -360,6 +404,9 @@ void Log::close() {
   copied_twice_ |= std::exchange(copied_, false);
   writer_.reset();
   old_writer_.reset();
+  if (!unfinished_.empty() && !generations_.empty()) {
+    generations_.back().run_ends.push_back(generations_.back().bytes.size());
+  }
   unfinished_.clear();
 }
 

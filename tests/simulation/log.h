@@ -1,7 +1,8 @@
 // A log as a simulated application writes and rotates it, and what of it must arrive in Kafka.
 //
 // The truth of a log is one stream of bytes a generation, append-only: what a truncation or a power
-// loss took stays in it, marked as excused where no agent could have read it.
+// loss took stays in it, marked as excused where no agent could have read it. Of a json-file it is
+// what the application wrote: dockerd cuts that into entries.
 #pragma once
 
 #include <deque>
@@ -53,7 +54,8 @@ struct Generation {
   bool held_deleted = false;  ///< Deleted, but the agent had it open: excused when it dies.
   bool ever_opened = false;
   std::vector<Excused> excused;
-  std::vector<size_t> cuts;  ///< Where a truncation or a power loss fell: a new segment begins.
+  std::vector<size_t> cuts;      ///< Where a truncation or a power loss fell: a new segment begins.
+  std::vector<size_t> run_ends;  ///< Of a json-file: where an application left half a line.
   void excuse(size_t begin) {
     if (begin < bytes.size()) excused.push_back({begin, bytes.size()});
   }
@@ -108,7 +110,11 @@ class Log {
  private:
   void create();
   void append(const std::string& bytes);
+  void append(const std::string& bytes, const std::string& truth);
+  void append_entries(const std::string& text);
+  void append_piece();
   std::string make_line();
+  std::string make_cut_line();
   void play(std::vector<std::function<void()>> steps);
   void rename(const std::string& from, const std::string& to);
   void unlink(const std::string& name);
@@ -142,8 +148,9 @@ class Log {
   bool busy_ = false;       // A rotation is under way.
   bool copied_ = false;     // And not yet truncated.
   bool destroyed_ = false, lost_power_ = false, copied_twice_ = false;
-  uint64_t script_ = 0;     // A script of an earlier life of the application stops.
-  std::string unfinished_;  // The rest of a line.
+  uint64_t script_ = 0;      // A script of an earlier life of the application stops.
+  std::string unfinished_;   // The rest of a line.
+  uint64_t entry_time_ = 0;  // Of the entries of one line: all have that of the first.
   uint64_t lines_ = 0;
   uint64_t rotations_ = 0;
   size_t numbered_ = 0;                 // How many rotated files have a number.

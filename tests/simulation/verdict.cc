@@ -15,7 +15,8 @@ namespace {
 
 struct Delivered {
   uint64_t start = 0, end = 0;
-  std::string bytes;  // As they stood in the file.
+  std::string bytes;  // As the application wrote them.
+  bool unterminated = false;
 };
 
 // One log's truth as one string, with what is known of its parts.
@@ -25,6 +26,7 @@ struct Truth {
       const size_t begin = bytes.size();
       segments.insert(begin);
       for (const size_t cut : generation.cuts) segments.insert(begin + cut);
+      for (const size_t end : generation.run_ends) run_ends.insert(begin + end);
       for (const auto& excused_range : generation.excused) {
         excused.push_back({begin + excused_range.begin, begin + excused_range.end});
       }
@@ -46,18 +48,14 @@ struct Truth {
   bool goes_on(size_t at) const { return at > 0 && !segments.contains(at); }
 
   std::string bytes;
-  std::set<size_t> segments;
+  std::set<size_t> segments, run_ends;
   std::vector<Generation::Excused> excused;
 };
 
-std::string file_bytes(const shipper::RecordView& record, bool is_json) {
-  std::string text(record.text);
-  if (is_json) {
-    return R"({"log":")" + text + R"(\n","stream":"stdout","time":"2026-11-21T08:00:00Z"})" + "\n";
-  }
+std::string file_bytes(const shipper::RecordView& record) {
   const bool within = record.part.has_value() && !record.last_part;
   const bool open = (record.flags & shipper::kFlagUnterminated) != 0;
-  return within || open ? text : text + "\n";
+  return std::string(record.text) + (within || open ? "" : "\n");
 }
 
 std::string range(uint64_t start, uint64_t end) {
@@ -112,10 +110,11 @@ class SourceCheck {
     if (again && is_doubted(record)) return;
     // Short lines look alike as well: where ranges leave room, what is missing has its length.
     const size_t leap = cursor_ + (record.start - std::min(record.start, end_));
-    const bool leaps = leap > cursor_ && stands_at(leap, record.bytes);
+    const bool leaps = !log_.options().is_json && leap > cursor_ && stands_at(leap, record.bytes);
     if (!leaps && stands_at(cursor_, record.bytes)) {
       meet(record, false);
       cursor_ += record.bytes.size();
+      check_runs(record);
     } else if (const size_t at = leaps ? leap : truth_.bytes.find(record.bytes, cursor_);
                at != std::string::npos) {
       missing(at, record.start);
@@ -172,6 +171,19 @@ class SourceCheck {
       });
       return first != taken_.end() && in_line(*first);
     });
+  }
+
+  // A line that dockerd cut ends with its newline or its run, and nowhere else.
+  void check_runs(const Delivered& record) const {
+    if (!log_.options().is_json || went_back_) return;
+    const size_t begin = cursor_ - record.bytes.size();
+    const auto end = truth_.run_ends.upper_bound(begin);
+    if (end != truth_.run_ends.end() && *end < cursor_) fail("two runs in one record");
+    const bool may_end = truth_.run_ends.contains(cursor_) || cursor_ == truth_.bytes.size() ||
+                         truth_.is_excused(cursor_, cursor_ + 1);
+    if (record.unterminated && !may_end) {
+      fail("a line ends before its end: " + range(record.start, record.end));
+    }
   }
 
   // How far ranges of the ledger reach, one after the other, from `from` on.
@@ -334,8 +346,8 @@ void check_end(World& world) {
       const auto log = logs.find(view->source);
       if (log == logs.end()) throw Violation{"a record of an unknown source " + each.value};
       if (to_string(view->source) != each.key) throw Violation{"another key: " + each.key};
-      into[view->source].push_back(
-          {view->start.bytes, view->end.bytes, file_bytes(*view, log->second->options().is_json)});
+      into[view->source].push_back({view->start.bytes, view->end.bytes, file_bytes(*view),
+                                    (view->flags & shipper::kFlagUnterminated) != 0});
     }
   };
   sort_in(world.broker().committed(), delivered);

@@ -29,7 +29,8 @@ class Listener {
   virtual void on_container(const Container& container) = 0;
   /// It has died, and may be started again. Called straight from the event. Only a container that
   /// the listener does not know yet is inspected first, so that on_container() precedes.
-  virtual void on_died(const std::string& container_id) = 0;
+  /// `died_ns`: when, by the daemon's clock; 0: not known.
+  virtual void on_died(const std::string& container_id, int64_t died_ns) = 0;
   /// It was removed, or is no longer in the full list.
   virtual void on_gone(const std::string& container_id) = 0;
   /// Every container of the full list has been inspected once since the last (re)connection.

@@ -32,6 +32,7 @@ bool Roster::on_event(const Event& event) {
       }
       break;
     case Event::Kind::kDied:
+      entry.died_ns = event.time_nano;
       died(id, entry);
       break;
     case Event::Kind::kRemoved:
@@ -103,7 +104,7 @@ void Roster::removed(const std::string& id, Entry& entry) {
 void Roster::tell_died(const std::string& id, Entry& entry) {
   entry.started = false;
   entry.life = entry.is_told() ? Life::kDied : Life::kUntold;
-  listener_.on_died(id);
+  listener_.on_died(id, std::exchange(entry.died_ns, 0));
 }
 
 void Roster::erase(const std::string& id) {

@@ -79,6 +79,7 @@ class Roster {
     Inspect inspect = Inspect::kNone;
     int64_t queue_key = 0;  // While kQueued.
     int failures = 0;
+    int64_t died_ns = 0;  // Of the newest event about its end.
     std::vector<Step> steps;
 
     bool is_told() const { return life >= Life::kDown; }

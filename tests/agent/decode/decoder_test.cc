@@ -19,7 +19,7 @@ namespace {
 
 struct Record {
   std::string message;
-  uint64_t start = 0, end = 0;
+  uint64_t start = 0, end = 0, offset = 0;
   int64_t part = -1;
   bool last_part = false;
   std::string flags;
@@ -36,6 +36,7 @@ std::vector<Record> records_of(const shipper::Chunk& chunk) {
     record.message = std::string(std::string_view(root["message"]));
     record.start = ours["start"];
     record.end = ours["end"];
+    record.offset = root["log"]["offset"];
     int64_t part = 0;
     if (ours["part"].get(part) == simdjson::SUCCESS) record.part = part;
     record.last_part = ours["last_part"].error() == simdjson::SUCCESS;
@@ -64,11 +65,14 @@ class Feeder {
     const bool at_end = bytes == left;
     const uint64_t before = state_.offset;
     decoder_->decode({.bytes = {chunk.read.data(), bytes},
-                      .base = {0},
+                      .base = {base_},
                       .now_ns = 1,
                       .flags = 0,
                       .full = !at_end && window_bytes >= limits::kReadBytesMax,
-                      .last = last && at_end},
+                      .last = last && at_end,
+                      .goes_on = goes_on_,
+                      .settled = settled_,
+                      .begun_bytes_max = begun_bytes_max_},
                      state_, encoder_, chunk);
     encoder_.finish(chunk);
     for (const Record& record : records_of(chunk)) records.push_back(record);
@@ -89,12 +93,22 @@ class Feeder {
     }
   }
 
+  // The next file begins; positions go on.
+  void next_file() {
+    base_ += state_.offset;
+    state_.offset = 0;
+  }
+
   std::vector<Record> records;
   DecodeState state_;
+  bool goes_on_ = false;
+  uint64_t settled_ = UINT64_MAX;
+  size_t begun_bytes_max_ = SIZE_MAX;
 
  private:
   std::unique_ptr<Decoder> decoder_;
   shipper::RecordEncoder encoder_;
+  uint64_t base_ = 0;
 };
 
 void expect_ranges_meet(const std::vector<Record>& records, uint64_t end) {
@@ -175,9 +189,85 @@ TEST(TextLines, a_line_larger_than_any_record_is_carried_in_parts) {
   }
 }
 
-std::string entry(const std::string& log, const char* stream = "stdout") {
-  return "{\"log\":\"" + log + "\",\"stream\":\"" + stream +
-         "\",\"time\":\"2026-11-21T04:50:00.123456789Z\"}\n";
+TEST(TextLines, a_carriage_return_is_text_unless_a_newline_follows) {
+  const std::string file = "one\r\ntwo\rthree\n\r\nfour\r\r\nfive\r";
+  for (size_t window = 1; window < 30; ++window) {
+    Feeder feeder(Stream::kFile);
+    feeder.show_all(file, window, true);
+    ASSERT_EQ(feeder.records.size(), 5u);
+    EXPECT_EQ(feeder.records[0].message, "one");
+    EXPECT_EQ(feeder.records[1].message, "two\rthree");
+    EXPECT_EQ(feeder.records[2].message, "");
+    EXPECT_EQ(feeder.records[3].message, "four\r");
+    EXPECT_EQ(feeder.records[4].message, "five\r");
+    expect_ranges_meet(feeder.records, file.size());
+  }
+}
+
+TEST(TextLines, a_carriage_return_at_the_end_of_a_full_window_waits_for_the_newline) {
+  const std::string line(limits::kReadBytesMax - 1, 'x');
+  Feeder feeder(Stream::kFile);
+  feeder.show_all(line + "\r\nnext\n", limits::kReadBytesMax, false);
+  std::string joined;
+  for (const Record& record : feeder.records) joined += record.message;
+  EXPECT_EQ(joined, line + "next");
+  expect_ranges_meet(feeder.records, line.size() + 7);
+}
+
+TEST(TextLines, a_byte_order_mark_is_text_only_after_the_beginning_of_the_file) {
+  const std::string bom = "\xEF\xBB\xBF";
+  Feeder feeder(Stream::kFile);
+  feeder.show_all(bom + "one\n" + bom + "two\n", 3, false);
+  ASSERT_EQ(feeder.records.size(), 2u);
+  EXPECT_EQ(feeder.records[0].message, "one");
+  EXPECT_EQ(feeder.records[0].offset, 3u);
+  EXPECT_EQ(feeder.records[1].message, bom + "two");
+  expect_ranges_meet(feeder.records, 14);
+
+  Feeder alone(Stream::kFile);
+  alone.show_all(bom, 1, true);
+  EXPECT_TRUE(alone.records.empty());
+  EXPECT_EQ(alone.state_.offset, 3u);
+  EXPECT_EQ(alone.state_.covered.bytes, 0u);
+
+  Feeder line(Stream::kFile);
+  line.show_all(bom + "\r\nx\n", 1, false);
+  ASSERT_EQ(line.records.size(), 2u);
+  EXPECT_EQ(line.records[0].message, "");
+}
+
+TEST(TextLines, nuls_before_a_line_and_at_the_end_are_no_text_and_others_are) {
+  const std::string nuls(100, '\0');
+  const std::string file = nuls + "a" + '\0' + "b\n" + nuls + "\nc\n" + nuls + "d" + nuls;
+  for (size_t window = 1; window < 600; window += 7) {
+    Feeder feeder(Stream::kFile);
+    feeder.show_all(file, window, true);
+    ASSERT_EQ(feeder.records.size(), 4u) << window;
+    EXPECT_EQ(feeder.records[0].message, std::string("a\0b", 3));
+    EXPECT_EQ(feeder.records[0].offset, 100u);
+    EXPECT_EQ(feeder.records[1].message, "");
+    EXPECT_EQ(feeder.records[2].message, "c");
+    EXPECT_EQ(feeder.records[3].message, "d");
+    EXPECT_EQ(feeder.records[3].flags, "[\"unterminated\"]");
+    expect_ranges_meet(feeder.records, file.size());
+  }
+}
+
+TEST(TextLines, nuls_that_may_still_be_replaced_are_left) {
+  const std::string file = "a\n" + std::string(10, '\0') + "b\n";
+  Feeder feeder(Stream::kFile);
+  feeder.settled_ = 12;  // The text after them begins there.
+  feeder.show_all(file, 1 << 16, false);
+  EXPECT_EQ(feeder.records.size(), 1u);
+  EXPECT_EQ(feeder.state_.offset, 2u);
+  feeder.settled_ = 13;
+  feeder.show_all(file, 1 << 16, false);
+  EXPECT_EQ(feeder.records.size(), 2u);
+}
+
+std::string entry(const std::string& log, const char* stream = "stdout", int time = 123456789) {
+  return "{\"log\":\"" + log + "\",\"stream\":\"" + stream + "\",\"time\":\"2026-11-21T04:50:00." +
+         std::to_string(time) + "Z\"}\n";
 }
 
 TEST(ContainerLog, partial_entries_are_joined_and_the_other_stream_is_passed_over) {
@@ -258,6 +348,124 @@ TEST(ContainerLog, a_line_of_many_entries_is_carried_in_parts_within_bounded_mem
   EXPECT_TRUE(feeder.records.back().last_part);
   EXPECT_GT(feeder.records.size(), 3u);
   expect_ranges_meet(feeder.records, file.size());
+}
+
+TEST(ContainerLog, a_line_that_goes_on_in_another_file_is_one_record) {
+  const std::string first = entry("a\\n") + entry("one-") + entry("err\\n", "stderr");
+  const std::string second = entry("two-"), third = entry("three\\r\\n") + entry("b\\n");
+  for (size_t window = 1; window < 300; window += 11) {
+    Feeder feeder(Stream::kStdout);
+    feeder.goes_on_ = true;
+    feeder.show_all(first, window, true);
+    EXPECT_EQ(feeder.records.size(), 1u);
+    EXPECT_EQ(feeder.state_.offset, first.size());
+    EXPECT_EQ(feeder.state_.begun.text, "one-");
+    feeder.next_file();
+    feeder.show_all(second, window, true);
+    feeder.next_file();
+    feeder.show_all(third, window, true);
+    ASSERT_EQ(feeder.records.size(), 3u);
+    EXPECT_EQ(feeder.records[1].message, "one-two-three");
+    EXPECT_EQ(feeder.records[1].offset, entry("a\\n").size());
+    EXPECT_EQ(feeder.records[1].part, -1);
+    EXPECT_EQ(feeder.records[1].flags, "");
+    EXPECT_EQ(feeder.records[2].message, "b");
+    expect_ranges_meet(feeder.records, first.size() + second.size() + third.size());
+  }
+}
+
+TEST(ContainerLog, what_a_run_left_without_a_newline_ends_where_the_next_run_begins) {
+  const std::string ended = entry("fatal", "stdout", 100000000);
+  const std::string other = entry("err\\n", "stderr", 100000001);
+  for (const std::string& next :
+       {entry("started\\n", "stdout", 200000000),
+        entry("star", "stdout", 200000000) + entry("ted\\n", "stdout", 200000000)}) {
+    const std::string file = ended + other + next;
+    for (size_t window = 1; window < 300; window += 7) {
+      Feeder feeder(Stream::kStdout);
+      feeder.show_all(file, window, false);
+      ASSERT_EQ(feeder.records.size(), 2u);
+      EXPECT_EQ(feeder.records[0].message, "fatal");
+      EXPECT_EQ(feeder.records[0].flags, "[\"unterminated\"]");
+      EXPECT_EQ(feeder.records[0].end, ended.size() + other.size());
+      EXPECT_EQ(feeder.records[1].message, "started");
+      EXPECT_EQ(feeder.records[1].flags, "");
+      expect_ranges_meet(feeder.records, file.size());
+    }
+  }
+  // Also when the next run begins in another file.
+  Feeder feeder(Stream::kStdout);
+  feeder.goes_on_ = true;
+  feeder.show_all(ended, 1 << 16, true);
+  feeder.next_file();
+  feeder.show_all(entry("started\\n", "stdout", 200000000), 1 << 16, false);
+  ASSERT_EQ(feeder.records.size(), 2u);
+  EXPECT_EQ(feeder.records[0].message, "fatal");
+  EXPECT_EQ(feeder.records[0].end, ended.size());
+  EXPECT_EQ(feeder.records[1].message, "started");
+}
+
+TEST(ContainerLog, a_line_waits_for_its_end_over_any_number_of_foreign_entries) {
+  const std::string piece(16'000, 'x');
+  std::string file = entry(piece), foreign = entry(std::string(1000, 'e') + "\\n", "stderr");
+  while (file.size() < 3 * limits::kReadBytesMax) file += foreign;
+  file += entry(piece) + foreign + entry("end\\n");
+  Feeder feeder(Stream::kStdout);
+  feeder.show_all(file, limits::kReadBytesUsual, false);
+  ASSERT_EQ(feeder.records.size(), 1u);
+  EXPECT_EQ(feeder.records[0].message, piece + piece + "end");
+  EXPECT_EQ(feeder.records[0].part, -1);
+  expect_ranges_meet(feeder.records, file.size());
+}
+
+TEST(ContainerLog, what_a_lane_has_no_room_for_is_shipped_in_parts) {
+  Feeder feeder(Stream::kStdout);
+  feeder.goes_on_ = true;
+  feeder.begun_bytes_max_ = 10;
+  const std::string first = entry("0123456789\xC3\xA9"), second = entry("end\\n");
+  feeder.show_all(first, 1 << 16, true);
+  ASSERT_EQ(feeder.records.size(), 1u);
+  EXPECT_EQ(feeder.records[0].part, 0);
+  EXPECT_EQ(feeder.state_.begun.text, "\xC3\xA9");
+  feeder.next_file();
+  feeder.show_all(second, 1 << 16, true);
+  ASSERT_EQ(feeder.records.size(), 2u);
+  EXPECT_EQ(feeder.records[1].message,
+            "\xC3\xA9"
+            "end");
+  EXPECT_EQ(feeder.records[1].part, 1);
+  EXPECT_TRUE(feeder.records[1].last_part);
+  expect_ranges_meet(feeder.records, first.size() + second.size());
+}
+
+TEST(ContainerLog, an_empty_last_window_ends_the_line_that_is_begun) {
+  Feeder feeder(Stream::kStderr);
+  feeder.goes_on_ = true;
+  feeder.show_all(entry("half", "stderr"), 1 << 16, true);
+  EXPECT_TRUE(feeder.records.empty());
+  feeder.goes_on_ = false;
+  feeder.show(entry("half", "stderr"), 1 << 16, true);
+  ASSERT_EQ(feeder.records.size(), 1u);
+  EXPECT_EQ(feeder.records[0].message, "half");
+  EXPECT_EQ(feeder.records[0].flags, "[\"unterminated\"]");
+  EXPECT_TRUE(feeder.state_.begun.empty());
+}
+
+TEST(ContainerLog, nuls_and_a_byte_order_mark_before_an_entry_are_no_text) {
+  const std::string nuls(5000, '\0');
+  for (const char* stream : {"stdout", "stderr"}) {
+    const std::string file =
+        "\xEF\xBB\xBF" + entry("a\\n", stream) + nuls + entry("b\\n", stream) + nuls;
+    for (const size_t window : {1, 100, 4000, 20'000}) {
+      Feeder feeder(stream == std::string("stdout") ? Stream::kStdout : Stream::kStderr);
+      feeder.show_all(file, window, true);
+      ASSERT_EQ(feeder.records.size(), 2u) << stream << window;
+      EXPECT_EQ(feeder.records[0].message, "a");
+      EXPECT_EQ(feeder.records[1].message, "b");
+      expect_ranges_meet(feeder.records, file.size() - nuls.size());
+      EXPECT_EQ(feeder.state_.offset, file.size());
+    }
+  }
 }
 
 }  // namespace

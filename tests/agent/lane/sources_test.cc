@@ -8,6 +8,7 @@
 
 #include <filesystem>
 
+#include "config/limits.h"
 #include "tests/fakes/tail_reader.h"
 
 namespace longshore::agent {
@@ -131,12 +132,62 @@ TEST_F(SourcesTest, files_that_came_and_went_between_two_lives_may_have_been_los
   EXPECT_EQ(events(LedgerEvent::kLost).size(), 1u);
 }
 
+TEST_F(SourcesTest, a_line_ends_with_its_run_also_if_the_next_run_is_faster_than_the_lane) {
+  Sources sources({}, *store_, clock_);
+  append("x", "one\nfatal");
+  const SourceOpened message = opened("x");
+  ASSERT_TRUE(sources.opened(message));
+  sources.ended({.source = {7}, .file = message.file->identity, .size_bytes = 9});
+  ASSERT_TRUE(sources.opened({spec_, nullptr, 0}));
+  append("x", "started\n");
+  EXPECT_EQ(read(sources), (Lines{"one", "fatal", "started"}));
+}
+
+TEST_F(SourcesTest, beginnings_of_lines_share_the_memory_of_their_lane) {
+  Sources sources({}, *store_, clock_);
+  const std::string piece(16'384, 'x');
+  constexpr size_t kPieces = 60;
+  size_t all = 0;
+  for (uint64_t id = 1; id <= 20; ++id) {
+    auto spec = std::make_shared<SourceSpec>(*spec_);
+    Declaration declaration;
+    declaration.stream = Stream::kStdout;
+    spec->declaration = std::make_shared<const Declaration>(declaration);
+    spec->id = {id};
+    const std::string name = "s" + std::to_string(id);
+    for (size_t i = 0; i < kPieces; ++i) {
+      append(name, R"({"log":")" + piece +
+                       R"(","stream":"stdout","time":"2026-11-21T04:50:00.1Z"})" + "\n");
+    }
+    ASSERT_TRUE(sources.opened({spec, open(name), 0}));
+    append(name + ".next", "");
+    ASSERT_TRUE(sources.opened({spec, open(name + ".next"), 0}));
+    all += kPieces * piece.size();
+  }
+  ASSERT_GT(all, limits::kBegunBytesMax);
+  size_t held = 0, shipped = 0;
+  shipper::RecordEncoder encoder({.source = {7}, .name = "n", .path = "/p"});
+  while (LaneSource* const source = sources.next()) {
+    for (auto outcome = FillOutcome::kMoved; outcome != FillOutcome::kDrained;) {
+      shipper::Chunk chunk;
+      sources.limit_begun(*source);
+      outcome = source->tail.fill(chunk, encoder, 1, 1).value();
+      sources.limit_begun(*source);
+      shipped += chunk.messages.size();
+    }
+    held += source->tail.begun_bytes();
+  }
+  EXPECT_LE(held, limits::kBegunBytesMax);
+  EXPECT_GT(held, limits::kBegunBytesMax / 2);
+  EXPECT_GT(shipped, 0u);
+}
+
 TEST_F(SourcesTest, what_ended_and_went_while_nobody_looked_may_have_gone_on_before) {
   append("x", "first\n");
   {
     Sources sources({}, *store_, clock_);
     ASSERT_TRUE(sources.opened(opened("x")));
-    sources.ended({7});
+    sources.ended({.source = {7}});
     EXPECT_EQ(read(sources), Lines{"first"});
     confirm(sources);
     EXPECT_TRUE(stored().state.ended);

@@ -59,6 +59,17 @@ TEST_F(StreamCompareTest, a_line_longer_than_the_buffer_is_equal_in_parts) {
   EXPECT_EQ(compared.finish(), "");
 }
 
+TEST_F(StreamCompareTest, what_is_no_text_is_in_no_record) {
+  const std::string nuls(300'000, '\0');
+  const std::string bom = "\xEF\xBB\xBF";
+  auto compared = compare({file("a", bom + "one\r\n" + nuls + "two\n" + nuls),
+                           file("b", bom + "bad \xff byte\r\n"), file("c", nuls)});
+  compared.add(line("one"));
+  compared.add(line("two"));
+  compared.add(line("bad \ufffd byte", shipper::kFlagReplaced));
+  EXPECT_EQ(compared.finish(), "");
+}
+
 TEST_F(StreamCompareTest, the_first_difference_is_named_with_its_file_and_offset) {
   const std::string second = file("b", "two\nthree\n");
   auto compared = compare({file("a", "one\n"), second});

@@ -27,7 +27,9 @@ class Recorder final : public Listener {
   void on_container(const Container& container) override {
     calls.push_back(std::string(container.running ? "up " : "down ") + container.id[0]);
   }
-  void on_died(const std::string& id) override { calls.push_back(std::string("died ") + id[0]); }
+  void on_died(const std::string& id, int64_t) override {
+    calls.push_back(std::string("died ") + id[0]);
+  }
   void on_gone(const std::string& id) override { calls.push_back(std::string("gone ") + id[0]); }
   void on_reconciled() override { calls.push_back("reconciled"); }
   void on_disconnected(const std::string&) override { calls.push_back("disconnected"); }
