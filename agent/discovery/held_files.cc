@@ -101,6 +101,9 @@ bool HeldFiles::sweep_source(SourceId id, Source& source, Swept& swept) {
     deleted = deleted || stat.st_nlink == 0;
     const auto size = static_cast<uint64_t>(stat.st_size);
     resized = size != std::exchange(file.size_bytes, size) || resized;
+    // A file that was allocated in advance does not grow.
+    const int64_t modified_ns = stat.st_mtim.tv_sec * 1'000'000'000 + stat.st_mtim.tv_nsec;
+    resized = modified_ns != std::exchange(file.modified_ns, modified_ns) || resized;
     const bool newest = &file == &source.files.back();
     if (newest && stat.st_nlink == 0 && !checkpoint::has_writer(open->fd.get())) {
       swept.dead.push_back(id);

@@ -55,6 +55,7 @@ class HeldFiles {
   struct File {
     std::weak_ptr<const OpenFile> open;  // Owned by the lane; expires when the lane lets go.
     uint64_t size_bytes = 0;
+    int64_t modified_ns = 0;     // As of the last sweep; 0: none yet.
     uint64_t deleted_bytes = 0;  // On disk, with no name left.
     bool given_up = false;
   };

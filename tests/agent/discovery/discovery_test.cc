@@ -282,6 +282,46 @@ TEST_F(DiscoveryTest, the_sweep_finds_what_no_event_told) {
   EXPECT_TRUE(std::holds_alternative<SourcesTouched>(messages_[0]));
 }
 
+TEST_F(DiscoveryTest, the_sweep_finds_writes_that_do_not_make_a_file_grow) {
+  write("a.log");
+  declare("*.log");
+  discovery_->sweep();
+  look();
+  const std::vector<ToLane> held = std::exchange(messages_, {});
+  discovery_->sweep();
+  look();
+  EXPECT_TRUE(messages_.empty());
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));  // The clock of files is coarse.
+  std::ofstream(path("a.log"), std::ios::in | std::ios::out) << "LINE";
+  lose_events();
+  discovery_->sweep();
+  look();
+  ASSERT_EQ(messages_.size(), 1u);
+  EXPECT_TRUE(std::holds_alternative<SourcesTouched>(messages_[0]));
+}
+
+TEST_F(DiscoveryTest, a_container_that_died_says_how_long_its_file_was) {
+  const auto died_at = [this] {
+    for (const ToLane& message : messages_) {
+      if (const auto* ended = std::get_if<SourceEnded>(&message)) return ended->size_bytes;
+    }
+    return UINT64_MAX;
+  };
+  write("a.log");
+  declare("*.log", "c");
+  const int64_t before = clock_.wall_ns() - 1'000'000'000;
+  discovery_->ended("c", clock_.wall_ns() + 1'000'000'000);
+  EXPECT_EQ(died_at(), 5u);
+  const std::vector<ToLane> held = messages_;
+  // What was written after it died is the next run's.
+  for (const int64_t died_ns : {before, int64_t{0}}) {
+    messages_.clear();
+    discovery_->revived("c");
+    discovery_->ended("c", died_ns);
+    EXPECT_EQ(died_at(), 0u);
+  }
+}
+
 TEST_F(DiscoveryTest, the_sweep_finds_what_comes_where_no_watch_could_be_had) {
   fs::create_directory(path("one"));
   fs::create_directory(path("two"));
