@@ -57,6 +57,10 @@ class Rotator:
         """All lines, oldest first, as a record's message shows them."""
         return self.lines
 
+    def expected(self, path):
+        """Those of them that an agent with the exact path, or the glob, collects."""
+        return self.written()
+
     def kept(self):
         """The lines that are in its files."""
         return lines_below(self.folder)
