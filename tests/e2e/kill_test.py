@@ -35,8 +35,9 @@ def test(lab, options):
     agent = lab.agent(kafka.brokers, sources=dict(files), flags=["--linger-ms", 5])
     # After a kill the agent needs about a second to take over from itself: some moments lie within.
     delays = [moments.uniform(0.2, 3.0) * harness.SLOW for _ in range(options.kills)]
-    writer = LiveWriter([path for _, path in files], options.lines, sum(delays) * 1.05,
-                        options.seed)
+    # On a busy machine a start takes half a second.
+    writer = LiveWriter([path for _, path in files], options.lines,
+                        sum(delays) * 1.05 + options.kills * 0.5, options.seed)
     writer.start()
     kills = 0
     for delay in delays:
