@@ -115,7 +115,7 @@ inline constexpr char kAliveValue[] = "alive_ns";
 /// The name of a value: the numbers of the two newest boots in which an agent ran, newer one first.
 inline constexpr char kBootsValue[] = "boots";
 
-/// With a lane's number behind it, the name of a value: under which transactional ids it ships.
+/// Followed by a lane's number, the name of a value: under which transactional ids it ships.
 inline constexpr char kTransactionalIdsValue[] = "transactional_ids.";
 
 enum class StoreAccess : uint8_t { kWrite, kRead };

@@ -1,6 +1,5 @@
-# For the scripts beside it, which source it: jars that Maven fetches into a cache, once, and the
-# processes that run them. `here` is
-# this directory.
+# For scripts, which source it: jars that Maven fetches into a cache, once, and the processes that
+# run them. `here` is the directory of NAME-pom.xml.
 
 java_shared=()
 
