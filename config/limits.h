@@ -193,6 +193,10 @@ inline constexpr int64_t kForgetEveryNs = 600'000 * kMs;
 inline constexpr size_t kReadWholeMax = 10'000;  ///< Deleted logs that are remembered.
 inline constexpr size_t kLedgerRecordBytesUsual = 400;
 
+// The program's own log, while nobody reads standard error.
+inline constexpr size_t kLogWaitingBytesMax = 1 << 20;  ///< Then lines are dropped and counted.
+inline constexpr int64_t kLogCloseMs = 300;             ///< At the end, for what still waits.
+
 // Stopping. README promises 5 s. A lane has the grace; the last part of it is for the commit. The
 // process waits a little longer, for a call into librdkafka that outlives its time-out.
 inline constexpr int64_t kStopGraceMs = 3'500;

@@ -1,10 +1,11 @@
 #include "config/log.h"
 
 #include <spdlog/pattern_formatter.h>
-#include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include "config/printable.h"
+#include "config/stderr_sink.h"
 
 namespace longshore {
 namespace {
@@ -30,7 +31,8 @@ std::unique_ptr<spdlog::formatter> log_formatter() {
 }
 
 void start_log() {
-  auto log = spdlog::stderr_color_mt("longshore");
+  auto log =
+      std::make_shared<spdlog::logger>("longshore", std::make_shared<StderrSink>(STDERR_FILENO));
   log->set_formatter(log_formatter());
   log->flush_on(spdlog::level::debug);
   spdlog::set_default_logger(std::move(log));

@@ -12,7 +12,8 @@ namespace longshore {
 /// hold, a message stays on one line and cannot control the terminal.
 std::unique_ptr<spdlog::formatter> log_formatter();
 
-/// Makes this the default log. Call once, before anything is logged.
+/// Makes this the default log. Call once, before anything is logged. Logging never blocks:
+/// config/stderr_sink.h.
 void start_log();
 
 /// `level` is debug, info, warn or error; at first it is info.
