@@ -23,6 +23,7 @@ FileFacts facts_of(const struct statx& stat) {
   }
   facts.size_bytes = stat.stx_size;
   facts.modified_ns = stat.stx_mtime.tv_sec * 1'000'000'000 + stat.stx_mtime.tv_nsec;
+  facts.changed_ns = stat.stx_ctime.tv_sec * 1'000'000'000 + stat.stx_ctime.tv_nsec;
   facts.mode = stat.stx_mode;
   facts.links = stat.stx_nlink;
   facts.owner = stat.stx_uid;

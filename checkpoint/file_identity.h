@@ -25,6 +25,7 @@ struct FileFacts {
   FileIdentity identity;
   uint64_t size_bytes = 0;
   int64_t modified_ns = 0;  ///< When its content last changed, by the host's clock.
+  int64_t changed_ns = 0;   ///< st_ctime: also when it was renamed; nobody can set it back.
   uint32_t mode = 0;        ///< st_mode.
   uint32_t links = 0;       ///< 0: deleted, and only open descriptors keep it.
   uint32_t owner = 0;       ///< st_uid.

@@ -133,6 +133,11 @@ void Marker::add(std::string_view bytes) {
   }
 }
 
+std::optional<Span> Marker::open_span() const {
+  if (open_ == nullptr) return std::nullopt;
+  return Span{list_.end(), end(), open_->hash()};
+}
+
 MarkList Marker::list() const {
   MarkList all = list_;
   if (open_ != nullptr) all.marks.push_back({end(), open_->hash()});
@@ -157,6 +162,20 @@ Result<uint64_t> proven_prefix(int fd, const MarkList& list) {
     proven = mark.end;
   }
   return proven;
+}
+
+bool holds_beginning(int fd, uint64_t size_bytes, const Beginning& read) {
+  const Span* last = nullptr;
+  for (const Span& each : read.recent) {
+    if (each.end <= size_bytes && (last == nullptr || each.end > last->end)) last = &each;
+  }
+  if (last == nullptr || size_bytes - last->end > limits::kMarkSpanBytes) return false;
+  MarkList list = read.marks;
+  while (!list.marks.empty() && list.end() > last->begin) list.marks.pop_back();
+  if (list.end() != last->begin) return false;
+  list.marks.push_back({last->end, last->hash});
+  const auto proven = proven_prefix(fd, list);
+  return proven && *proven == last->end;
 }
 
 }  // namespace longshore::checkpoint

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -37,6 +38,13 @@ struct MarkList {
   static Result<MarkList> decode(std::string_view bytes);
 };
 
+/// A span that ends where a reader stopped for a moment, within the span of a mark.
+struct Span {
+  uint64_t begin = 0;
+  uint64_t end = 0;
+  uint64_t hash = 0;
+};
+
 /// Marks the bytes of one file as they are consumed. The hash state (0.6 KB) exists only while a
 /// span of more than a few bytes is open. Thread: its lane's.
 class Marker {
@@ -54,6 +62,8 @@ class Marker {
   MarkList list() const;
 
   uint64_t end() const;
+  /// The span that is open; empty between spans.
+  std::optional<Span> open_span() const;
 
   Marker(const Marker& other);
   Marker& operator=(const Marker& other);
@@ -70,5 +80,15 @@ class Marker {
 /// The end of the longest prefix of `fd` that still matches its marks: `list.end()` if all spans
 /// match, `list.begin` if not even the first one does. Errors: kRetryable when a read fails.
 Result<uint64_t> proven_prefix(int fd, const MarkList& list);
+
+/// What was read of the beginning of a file that may have been truncated since.
+struct Beginning {
+  MarkList marks;
+  std::vector<Span> recent;  ///< Ends of the last reads.
+};
+
+/// Whether the `size_bytes` of `fd` are the first ones of what was read, as far as the ends of
+/// reads tell: what stands after the last one of them that `fd` holds is not compared.
+bool holds_beginning(int fd, uint64_t size_bytes, const Beginning& read);
 
 }  // namespace longshore::checkpoint

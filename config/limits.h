@@ -20,7 +20,10 @@ inline constexpr int64_t kUnreadableRereadNs = 1'000'000'000;  ///< Between two 
 inline constexpr uint64_t kBlockBytes = 4096;                  ///< The unit of what is skipped.
 inline constexpr int64_t kCopyWaitNs = 2'000'000'000;  ///< A truncated file waits for its copy.
 inline constexpr size_t kRunEndsMax = 64;  ///< Of one source: places where its processes ended.
-inline constexpr int64_t kNulsWaitNs = 1'000'000'000;  ///< NULs before text wait for their writer.
+inline constexpr int64_t kNulsWaitNs = 1'000'000'000;   ///< NULs before text wait for their writer.
+inline constexpr uint64_t kCopyCompareBytes = 1 << 20;  ///< At each end of a possible copy.
+inline constexpr uint64_t kAlikeBytesMax =
+    4096;  ///< A program may begin two logs with these alike.
 inline constexpr int64_t kWriterPollNs = 200'000'000;  ///< Between two looks for a file's writers.
 
 // Searching a file after a power loss: one turn looks at a MiB.
@@ -70,7 +73,22 @@ inline constexpr size_t kWarnedOnceMax = 10'000;   ///< Then repeated messages m
 inline constexpr size_t kProblemsPerLogMax = 100;  ///< Reported for one declared log.
 inline constexpr int64_t kScanPauseFactor = 4;  ///< A log is scanned a fifth of the time at most.
 inline constexpr size_t kDirectoryEntriesMax = 200'000;  ///< Read in one listing of a directory.
-inline constexpr int kListingsMax = 10;     ///< Until two agree on the rotated files of a log.
+inline constexpr int kListingsMax = 10;         ///< Until two agree on the rotated files of a log.
+inline constexpr size_t kNameTokensMax = 24;    ///< Parts of a name that may be a rotated one.
+inline constexpr size_t kRotatedBasesMax = 16;  ///< Names that one may have been rotated from.
+inline constexpr int64_t kSideBySideNs =
+    1'000'000'000;  ///< Overlap of generations, if they are named.
+inline constexpr int64_t kLateWritesNs =
+    10'000'000'000;                                ///< The same, where nobody else reads them.
+inline constexpr int64_t kAbutNs = 1'000'000'000;  ///< From a generation's last write to the next.
+inline constexpr size_t kCopiesMax = 32;  ///< Of a truncated log, opened to find its old content.
+inline constexpr size_t kCopyQuestionsMax = 4096;  ///< Files that were judged, and are remembered.
+inline constexpr int64_t kCopyAnswerNs = 50'000'000;  ///< Between two scans that wait for answers.
+inline constexpr int64_t kGrownCopyNs =
+    5'000'000'000;  ///< A grown copy may still take the log's name.
+inline constexpr int64_t kCopyNsMin = 1'000'000'000;  ///< A copy is written at least this fast,
+inline constexpr int64_t kCopyNsPerByteMax = 100;     ///< or at 10 MB a second;
+inline constexpr uint64_t kCopyBytesMax = uint64_t{1} << 40;  ///< of this many bytes at most.
 inline constexpr int kFindListingsMax = 2;  ///< A file may be missed by one while it is renamed.
 inline constexpr size_t kNamesKnown = 64;   ///< In one directory, before names are checked.
 inline constexpr int64_t kLivelyNs = 10'000'000'000;  ///< A write keeps a file lively this long.
@@ -213,6 +231,8 @@ inline constexpr size_t kStateRowBytesUsual = 6 << 10;  ///< Of a source, with i
 
 // Marks: see checkpoint/marks.h.
 inline constexpr size_t kMarkSpanBytes = 64 << 10;
+inline constexpr size_t kRecentReadsMax =
+    8;                                    ///< Whose ends are known, to find a copy made between.
 inline constexpr size_t kMarksMax = 256;  ///< 16 MiB before the offset.
 inline constexpr size_t kClosedGenerationsMax = 64;
 inline constexpr size_t kGenerationsKnown = kClosedGenerationsMax + 1;  ///< By discovery.

@@ -52,6 +52,7 @@ struct DeclaredLog {
   /// Its container does not run. A source has ended once this is true of all logs that name it.
   bool ended = false;
 
+  bool waits = false;  ///< Of some file it was not certain yet, in the last scan, which log it is.
   bool scanned = false;
   bool dirty = true;         ///< To be scanned.
   int64_t next_scan_ns = 0;  ///< Not before (monotonic).

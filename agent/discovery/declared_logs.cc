@@ -1,5 +1,6 @@
 #include "agent/discovery/declared_logs.h"
 
+#include <algorithm>
 #include <cassert>
 
 namespace longshore::agent {
@@ -28,6 +29,10 @@ std::vector<DeclaredLog*> DeclaredLogs::unwatched() const {
     if (!log->is_watched) logs.push_back(log.get());
   }
   return logs;
+}
+
+bool DeclaredLogs::any_waits() const {
+  return std::ranges::any_of(logs_, [](const auto& each) { return each.second->waits; });
 }
 
 DeclaredLog& DeclaredLogs::add(const Declarer& who, const Declaration& declaration) {

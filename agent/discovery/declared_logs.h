@@ -30,6 +30,9 @@ class DeclaredLogs {
   /// The logs with directories whose changes no event reports.
   std::vector<DeclaredLog*> unwatched() const;
 
+  /// Whether a log has to be scanned again before all of its files are opened.
+  bool any_waits() const;
+
   /// REQUIRES: there is no such log.
   DeclaredLog& add(const Declarer& who, const Declaration& declaration);
   void remove(const DeclaredLog& log);

@@ -35,23 +35,44 @@ std::optional<NamedFile> regular_file(const Fd& directory, const std::string& na
   return NamedFile{name, facts.value()};
 }
 
-void sort_oldest_first(std::vector<NamedFile>& files) {
-  std::sort(files.begin(), files.end(), [](const NamedFile& a, const NamedFile& b) {
-    const int left = rotation_number(a.file_name), right = rotation_number(b.file_name);
-    if (left != right) return left < 0 || (right >= 0 && left > right);
-    const int64_t left_ns = a.facts.identity.born_ns(), right_ns = b.facts.identity.born_ns();
-    return std::tie(left_ns, a.file_name) < std::tie(right_ns, b.file_name);
+// When it was born, or last written to where that is not known.
+int64_t age_key(const NamedFile& file) {
+  const int64_t born_ns = file.facts.identity.born_ns();
+  return born_ns != 0 ? born_ns : file.facts.modified_ns;
+}
+
+bool is_older(const NamedFile& a, const NamedFile& b) {
+  const int64_t left_ns = age_key(a), right_ns = age_key(b);
+  return std::tie(left_ns, a.facts.modified_ns) < std::tie(right_ns, b.facts.modified_ns);
+}
+
+void sort_oldest_first(std::vector<NamedFile>& files, const std::string& base) {
+  std::ranges::sort(files, is_older);
+  // Whether numbers rise with time: log4j2's do, logrotate's fall.
+  int rising = 0;
+  std::optional<int> before;
+  for (size_t i = 0; i < files.size(); ++i) {
+    const auto number = rotation_number(files[i].file_name, base);
+    if (number && before && is_older(files[i - 1], files[i])) rising += *number > *before ? 1 : -1;
+    before = number;
+  }
+  std::ranges::stable_sort(files, [&](const NamedFile& a, const NamedFile& b) {
+    if (is_older(a, b) || is_older(b, a)) return is_older(a, b);
+    const auto left = rotation_number(a.file_name, base);
+    const auto right = rotation_number(b.file_name, base);
+    if (left && right) return rising > 0 ? *left < *right : *left > *right;
+    return std::tuple(left.has_value(), a.file_name) < std::tuple(right.has_value(), b.file_name);
   });
 }
 
 std::vector<NamedFile> list_rotated(const Fd& directory, const std::string& base) {
   std::vector<NamedFile> files;
   for_each_file(directory, [&](const std::string& name) {
-    if (is_compressed(name) || rotated_base(name) != base) return true;
+    if (is_compressed(name) || !is_rotated_from(name, base)) return true;
     if (auto file = regular_file(directory, name)) files.push_back(std::move(*file));
     return true;
   });
-  sort_oldest_first(files);
+  sort_oldest_first(files, base);
   return files;
 }
 
@@ -75,14 +96,17 @@ std::optional<std::vector<NamedFile>> rotated_files(const Fd& directory, const s
   return std::nullopt;
 }
 
-std::set<std::string> rotated_bases(const Fd& directory) {
-  std::set<std::string> bases;
+std::set<std::string> rotated_logs(const Fd& directory,
+                                   const std::function<bool(const std::string&)>& wanted) {
+  std::set<std::string> logs;
   for_each_file(directory, [&](const std::string& name) {
     if (is_compressed(name)) return true;
-    if (auto base = rotated_base(name)) bases.insert(std::move(*base));
-    return true;
+    for (std::string& base : rotated_bases(name)) {
+      if (wanted(base)) logs.insert(std::move(base));
+    }
+    return logs.size() < limits::kFilesPerDeclarationMax;
   });
-  return bases;
+  return logs;
 }
 
 std::optional<NamedFile> find_identity(const Fd& directory,
@@ -113,17 +137,35 @@ Result<std::set<checkpoint::FileIdentity>> identities_in(const Fd& directory) {
   return found;
 }
 
-DirectoryLook::ByBase DirectoryLook::list_all(const Fd& directory) {
-  ByBase all;
+DirectoryLook::Listing DirectoryLook::list_all(const Fd& directory) {
+  Listing listing;
   for_each_file(directory, [&](const std::string& name) {
     if (is_compressed(name)) return true;
-    const auto base = rotated_base(name);
-    if (!base) return true;
-    if (auto file = regular_file(directory, name)) all[*base].push_back(std::move(*file));
+    const std::vector<std::string> bases = rotated_bases(name);
+    if (bases.empty()) return true;
+    auto file = regular_file(directory, name);
+    if (!file) return true;
+    const auto at = static_cast<uint32_t>(listing.files.size());
+    listing.files.push_back(std::move(*file));
+    for (const std::string& base : bases) {
+      listing.by_base.emplace_back(std::hash<std::string>()(base), at);
+    }
     return true;
   });
-  for (auto& [base, files] : all) sort_oldest_first(files);
-  return all;
+  std::ranges::sort(listing.by_base);
+  return listing;
+}
+
+std::vector<NamedFile> DirectoryLook::rotated_in(const Listing& listing, const std::string& base) {
+  std::vector<NamedFile> files;
+  const size_t hash = std::hash<std::string>()(base);
+  for (auto at = std::ranges::lower_bound(listing.by_base, std::pair(hash, uint32_t{0}));
+       at != listing.by_base.end() && at->first == hash; ++at) {
+    const NamedFile& file = listing.files[at->second];
+    if (is_rotated_from(file.file_name, base)) files.push_back(file);
+  }
+  sort_oldest_first(files, base);
+  return files;
 }
 
 std::optional<std::vector<NamedFile>> DirectoryLook::rotated(const Fd& directory,
@@ -131,11 +173,9 @@ std::optional<std::vector<NamedFile>> DirectoryLook::rotated(const Fd& directory
   // A single question is cheaper on its own: only the files of its base are examined.
   if (++rotated_asked_ == 1) return rotated_files(directory, base);
   if (rotated_asked_ == 2) before_ = list_all(directory), after_ = list_all(directory);
-  const auto first = before_.find(base), second = after_.find(base);
-  if (first == before_.end() && second == after_.end()) return std::vector<NamedFile>();
-  const bool settled =
-      first != before_.end() && second != after_.end() && same(first->second, second->second);
-  if (settled) return second->second;
+  const std::vector<NamedFile> first = rotated_in(before_, base);
+  std::vector<NamedFile> second = rotated_in(after_, base);
+  if (same(first, second)) return second;
   return rotated_files(directory, base);
 }
 

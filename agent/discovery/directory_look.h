@@ -2,10 +2,13 @@
 // which files to look at; device, inode and birth time say which one it is.
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "checkpoint/file_identity.h"
@@ -20,13 +23,17 @@ struct NamedFile {
   checkpoint::FileFacts facts;
 };
 
-/// The uncompressed files in `directory` that the log `base` was rotated to, oldest first: those
-/// without a rotation number by birth, then those with one by falling number. Empty: files are
-/// being renamed so fast that no two listings agree, so one may be missing; look again later.
+/// The uncompressed files in `directory` that the log `base` may have been rotated to, by their
+/// names, oldest first: by birth, or by the last write where the file system has no births. Only
+/// files that were born at the same tick of the clock are ordered by their numbers, in the
+/// direction in which the others run. Empty: files are being renamed so fast that no two listings
+/// agree, so one may be missing; look again later.
 std::optional<std::vector<NamedFile>> rotated_files(const Fd& directory, const std::string& base);
 
-/// The names that the uncompressed rotated files in `directory` had before they were rotated.
-std::set<std::string> rotated_bases(const Fd& directory);
+/// The names that the uncompressed files in `directory` may have been rotated from, as far as they
+/// are `wanted`; at most kFilesPerDeclarationMax.
+std::set<std::string> rotated_logs(const Fd& directory,
+                                   const std::function<bool(const std::string&)>& wanted);
 
 /// The regular file in `directory` that is `identity`, whatever its name.
 std::optional<NamedFile> find_identity(const Fd& directory,
@@ -46,12 +53,17 @@ class DirectoryLook {
   std::optional<NamedFile> find(const Fd& directory, const checkpoint::FileIdentity& identity);
 
  private:
-  using ByBase = std::map<std::string, std::vector<NamedFile>, std::less<>>;
-  static ByBase list_all(const Fd& directory);
+  // Every file that may be a rotated one, by the names that it may have been rotated from.
+  struct Listing {
+    std::vector<NamedFile> files;
+    std::vector<std::pair<size_t, uint32_t>> by_base;  // A base's hash, where in `files`; sorted.
+  };
+  static Listing list_all(const Fd& directory);
+  static std::vector<NamedFile> rotated_in(const Listing& listing, const std::string& base);
 
   size_t rotated_asked_ = 0, find_asked_ = 0;
-  int listings_ = 0;       // How many listings files_ was made from.
-  ByBase before_, after_;  // Two listings: where they agree, neither missed a file.
+  int listings_ = 0;        // How many listings files_ was made from.
+  Listing before_, after_;  // Two listings: where they agree, neither missed a file.
   std::map<checkpoint::FileIdentity, NamedFile> files_;
 };
 

@@ -20,9 +20,10 @@ Discovery::Discovery(const DiscoveryOptions& options, const HostMounts& mounts,
       known_(options.host_id, options.lanes),
       held_(options.deleted_bytes_max),
       names_(watcher),
-      rotation_(known_, options.alive_ns),
+      rotation_(known_, options.alive_ns, clock),
       followed_(known_, held_, post_, clock),
-      scanner_({known_, held_, names_, rotation_, followed_}, options.first_start_at_end, clock),
+      scanner_({known_, held_, names_, rotation_, followed_, copies_}, options.first_start_at_end,
+               clock),
       vanished_(options.host_root, mounts, known_, rotation_, clock) {}
 
 void Discovery::remember(const std::vector<checkpoint::StoredSource>& stored) {
@@ -67,6 +68,7 @@ void Discovery::gone(const std::string& container_id) {
 }
 
 void Discovery::remove(DeclaredLog& log) {
+  for (const Undecided& file : copies_.take(log)) scanner_.follow(file);
   names_.unwatch(log);
   followed_.leave(log);
   logs_.remove(log);
@@ -87,15 +89,20 @@ void Discovery::post_vanished(size_t files_max) {
 void Discovery::look_for_copy(SourceId id) {
   const KnownSource* source = known_.find(id);
   if (source == nullptr || !source->is_followed()) return;
-  std::shared_ptr<const OpenFile> copy;
+  CopiesFound copies{id, {}};
   for (const auto& directory : names_.directories_of(source->file_name(), id)) {
-    const auto found = rotation_.copy_of(*source, *directory);
-    if (!found) continue;
-    const auto& identity = found->facts.identity;
-    auto fd = open_found(*directory, found->file_name, identity);
-    if (fd) copy = std::make_shared<OpenFile>(OpenFile{std::move(*fd), identity});
+    for (const NamedFile& found : rotation_.copies_of(*source, *directory)) {
+      const auto& identity = found.facts.identity;
+      auto fd = open_found(*directory, found.file_name, identity);
+      if (!fd) continue;
+      copies.files.push_back(std::make_shared<OpenFile>(OpenFile{std::move(*fd), identity}));
+    }
   }
-  post_(source->lane, CopyFound{id, std::move(copy)});
+  post_(source->lane, std::move(copies));
+}
+
+void Discovery::copy_judged(const CopyJudged& judged) {
+  if (const auto own = copies_.answer(judged, clock_.monotonic_ns())) scanner_.follow(*own);
 }
 
 void Discovery::on_event(const DirectoryEvent& event) {
@@ -107,7 +114,9 @@ void Discovery::on_event(const DirectoryEvent& event) {
       "inotify lost events; all logs are scanned again and nothing is lost. If this repeats, raise "
       "fs.inotify.max_queued_events.");
   logs_.mark_all_dirty();
-  for (const auto& [id, source] : known_.all()) {
+  names_.overflowed();
+  for (auto& [id, source] : known_.all()) {
+    source.is_watched = false;
     if (source.is_followed()) touched_.insert(id);
   }
 }
@@ -135,7 +144,12 @@ void Discovery::sweep() {
   for (const OverBudget& file : held_.over_budget()) {
     post_(file.lane, FileGivenUp{file.source, file.file});
   }
-  for (DeclaredLog* log : names_.changed()) log->dirty = true;
+  for (DeclaredLog* log : names_.changed()) {
+    log->dirty = true;  // Perhaps an event was lost.
+    for (const SourceId id : log->sources) known_.at(id).is_watched = false;
+  }
+  // No event tells of a copy that grows.
+  if (copies_.any() && ++sweeps_ % limits::kSweepTurns == 0) logs_.mark_all_dirty();
   // Events do not report every change of these logs: their scan found no directory yet, or a watch
   // or a descriptor was missing.
   for (DeclaredLog* log : logs_.unwatched()) {

@@ -13,6 +13,7 @@
 //   FollowedSources  opens generations and tells the lanes
 //   NameIndex        watched directories: names -> sources, directories -> declared logs
 //   HeldFiles        open files: sweeps, and the budget of deleted ones
+//   CopyQuestions    files that may be copies of a log beside them
 //   VanishedSearch   remembered sources whose file no longer exists
 //
 // Events are hints and the disk is the truth: an event only causes a declared log to be scanned
@@ -24,6 +25,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/discovery/copy_questions.h"
 #include "agent/discovery/declared_logs.h"
 #include "agent/discovery/followed_sources.h"
 #include "agent/discovery/held_files.h"
@@ -75,6 +77,10 @@ class Discovery {
 
   /// Answers a lane whose file was truncated.
   void look_for_copy(SourceId source);
+  /// A lane's answer about a file that may be a copy.
+  void copy_judged(const CopyJudged& judged);
+  /// Whether it is decided of each file that was found which log it belongs to.
+  bool has_decided() const { return copies_.asked() == 0 && !logs_.any_waits(); }
 
   void on_event(const DirectoryEvent& event);
   /// Scans the logs whose directories changed, and posts the touches gathered since the last call.
@@ -102,9 +108,11 @@ class Discovery {
   NameIndex names_;
   Rotation rotation_;
   FollowedSources followed_;
+  CopyQuestions copies_;
   LogScanner scanner_;
   VanishedSearch vanished_;
   std::set<SourceId> touched_;
+  size_t sweeps_ = 0;
   bool all_declared_ = false;
 };
 

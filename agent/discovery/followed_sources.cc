@@ -21,32 +21,38 @@ void FollowedSources::join(DeclaredLog& log, const FoundFile& file, SourceId id)
                spec.container_id.empty() ? "the host" : "container " + spec.container_name);
 }
 
-bool FollowedSources::open(DeclaredLog& log, const FoundFile& where, const NextGeneration& next,
-                           SourceId id) {
-  const NamedFile& found = next.file;
+std::shared_ptr<const OpenFile> FollowedSources::open_file(DeclaredLog& log, const FoundFile& where,
+                                                           const NamedFile& found) {
   auto fd = open_found(*where.directory, found.file_name, found.facts.identity);
-  if (!fd && fd.error().code == ErrorCode::kFull) {
+  if (fd) {
+    return std::make_shared<OpenFile>(OpenFile{std::move(fd).value(), found.facts.identity});
+  }
+  if (fd.error().code == ErrorCode::kFull) {
     if (log.is_new_problem(fd.error().message)) {
       spdlog::error("{}: cannot open {}: {}", log.title(), where.host_path, fd.error().message);
     }
     log.is_watched = false;  // Each sweep tries again: a descriptor may be free.
-    return false;
-  }
-  if (!fd) {
+  } else {
     // Renamed or replaced since it was found: the directory has changed, so scan it again.
     log.dirty = true;
-    return false;
   }
+  return nullptr;
+}
+
+bool FollowedSources::open(DeclaredLog& log, const FoundFile& where, const NextGeneration& next,
+                           SourceId id) {
+  const NamedFile& found = next.file;
+  auto file = next.open != nullptr ? next.open : open_file(log, where, found);
+  if (file == nullptr) return false;
   KnownSource& source = known_.at(id);
-  auto file = std::make_shared<OpenFile>(OpenFile{std::move(fd).value(), found.facts.identity});
   if (!source.is_followed()) begin(log, where, id);
-  spdlog::debug("{}: opened {} (inode {}) as the next generation of {}, source {}", log.title(),
-                found.file_name, found.facts.identity.inode, where.host_path, to_string(id));
+  spdlog::debug("{}: opened {} (inode {}) as the next generation of {}, source {}: {}", log.title(),
+                found.file_name, found.facts.identity.inode, where.host_path, to_string(id),
+                next.why);
   known_.add_generation(id, found.facts.identity);
   held_.hold(id, source.lane, file, found.facts.size_bytes);
   held_.keep_lively(id, clock_.monotonic_ns() + limits::kLivelyNs);
-  post_(source.lane,
-        SourceOpened{source.spec, std::move(file), next.start_offset, next.gap_before});
+  post_(source.lane, SourceOpened{source.spec, std::move(file), next.start_offset, next.step});
   if (log.ended) end_if_unwritten(id, 0);
   return true;
 }
@@ -70,6 +76,11 @@ void FollowedSources::begin(const DeclaredLog& log, const FoundFile& where, Sour
                to_string(id), source.lane.value);
 }
 
+void FollowedSources::ask_about_copy(SourceId id, const std::shared_ptr<const OpenFile>& file) {
+  const KnownSource& source = known_.at(id);
+  post_(source.lane, JudgeCopy{id, source.stream, file});
+}
+
 void FollowedSources::rename(const DeclaredLog& log) {
   for (const SourceId id : log.sources) {
     KnownSource& source = known_.at(id);
@@ -78,7 +89,7 @@ void FollowedSources::rename(const DeclaredLog& log) {
     spec->container_name = log.who.container_name;
     source.spec = spec;
     source.by = log.by;
-    post_(source.lane, SourceOpened{source.spec, nullptr, 0, false});
+    post_(source.lane, SourceOpened{source.spec, nullptr});
   }
 }
 
@@ -106,7 +117,7 @@ void FollowedSources::revive(const DeclaredLog& log) {
     KnownSource& source = known_.at(id);
     if (!source.is_followed()) continue;
     source.life = after(source.life, SourceEvent::kOpened);
-    post_(source.lane, SourceOpened{source.spec, nullptr, 0, false});
+    post_(source.lane, SourceOpened{source.spec, nullptr});
   }
 }
 
@@ -139,6 +150,7 @@ void FollowedSources::release(SourceId id) {
     source.life = after(source.life, deleted ? SourceEvent::kDeleted : SourceEvent::kReleased);
   }
   source.spec = nullptr;
+  source.is_watched = source.was_scanned = false;
   source.next_look_ns = clock_.monotonic_ns() + limits::kVanishedLookNs;
   if (deleted) known_.forget(id);
 }

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 
 #include "agent/discovery/declared_log.h"
 #include "agent/discovery/held_files.h"
@@ -32,6 +33,9 @@ class FollowedSources {
   /// that name; `log` will be scanned again.
   bool open(DeclaredLog& log, const FoundFile& where, const NextGeneration& next, SourceId id);
 
+  /// Asks the lane of the source `id` whether `file` is a copy of its log.
+  void ask_about_copy(SourceId id, const std::shared_ptr<const OpenFile>& file);
+
   /// The container of `log` was renamed.
   void rename(const DeclaredLog& log);
   /// The container of `log` has ended, and so has each source that no other container writes.
@@ -45,6 +49,8 @@ class FollowedSources {
   void lose(SourceId id);
 
  private:
+  std::shared_ptr<const OpenFile> open_file(DeclaredLog& log, const FoundFile& where,
+                                            const NamedFile& found);
   void begin(const DeclaredLog& log, const FoundFile& where, SourceId id);
   void end_if_unwritten(SourceId id, int64_t died_ns);
   void release(SourceId id);

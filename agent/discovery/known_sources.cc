@@ -21,6 +21,7 @@ void KnownSources::remember(const std::vector<checkpoint::StoredSource>& stored)
     source.by = std::make_shared<const DeclaredBy>(
         DeclaredBy{row.name, row.container_id, row.container_name});
     source.life = checkpoint::life_of(row);
+    source.is_remembered = true;
     source.newest = state.file;
     source.generations = state.closed;
     if (source.has_generation()) source.generations.push_back(state.file);

@@ -29,6 +29,8 @@ struct KnownSource {
   bool is_followed() const { return spec != nullptr; }
   /// A file of it has been read, or is to be.
   bool has_generation() const { return newest != checkpoint::FileIdentity{}; }
+  /// It was there before the present scan.
+  bool was_read() const { return has_generation() && (is_remembered || was_scanned); }
   std::string file_name() const { return std::string(last_component(host_path)); }
 
   LaneId lane;
@@ -39,6 +41,9 @@ struct KnownSource {
   size_t generations_max = 2 * limits::kGenerationsKnown;  ///< Beyond it, forget some.
 
   std::shared_ptr<const SourceSpec> spec;  ///< Null: only remembered.
+  bool is_remembered = false;              ///< The checkpoint knew it.
+  bool was_scanned = false;                ///< A scan has found all that there was of it.
+  bool is_watched = false;                 ///< A scan has found all that came before it.
   std::set<DeclaredLog*> logs;             ///< Those that name it.
   std::shared_ptr<const DeclaredBy> by;    ///< The declaration under which it was last collected.
   checkpoint::SourceLife life = checkpoint::SourceLife::kRemembered;

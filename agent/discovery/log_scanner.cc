@@ -6,7 +6,9 @@
 #include <set>
 #include <utility>
 
+#include "agent/discovery/rotated_name.h"
 #include "config/glob.h"
+#include "config/limits.h"
 #include "config/path.h"
 
 namespace longshore::agent {
@@ -38,14 +40,37 @@ void LogScanner::scan(DeclaredLog& log) {
   const Declaration& declaration = *log.declaration;
   Look look{.log = log, .found = log.fs->scan(declaration.path, declaration.exclude)};
   watch_directories(look);
-  std::unordered_set<std::string_view> paths;
-  for (const FoundFile& file : look.found.files) paths.insert(file.host_path);
-  for (const FoundFile& file : look.found.files) observe(look, file, paths);
+  for (const FoundFile& file : look.found.files) look.paths.insert(file.host_path);
+  for (const FoundFile& file : look.found.files) observe(look, file);
   for (const WatchDir& directory : look.found.directories) resume_renamed(look, directory);
   open_rotated_away(look);
   forget_generations(look);
   report_problems(look);
-  log.note_scan(began_ns, clock_.monotonic_ns());
+  ask(look);
+  const int64_t now_ns = clock_.monotonic_ns();
+  log.note_scan(began_ns, now_ns);
+  log.waits = look.waits;
+  if (!look.waits) {
+    if (!log.dirty) note_seen(look);
+    return;
+  }
+  log.dirty = true;
+  log.next_scan_ns = std::max(log.next_scan_ns, now_ns + limits::kCopyAnswerNs);
+}
+
+// From here on, what follows a generation that has the log's name is seen to follow it.
+void LogScanner::note_seen(const Look& look) {
+  for (const SourceId id : look.log.sources) parts_.known.at(id).was_scanned = true;
+  for (const FoundFile& file : look.found.files) {
+    const auto id = parts_.known.source_of(file.facts.identity, look.log.declaration->stream);
+    const auto watch = look.watches.find(file.directory.get());
+    if (!id || watch == look.watches.end()) continue;
+    KnownSource& source = parts_.known.at(*id);
+    const bool is_last = source.newest == file.facts.identity && source.host_path == file.host_path;
+    if (!source.is_followed() || !is_last) continue;
+    source.is_watched = true;
+    parts_.names.saw(watch->second, file.file_name, *id, source.newest);
+  }
 }
 
 void LogScanner::watch_directories(Look& look) {
@@ -61,36 +86,133 @@ void LogScanner::watch_directories(Look& look) {
 }
 
 // One matching file: a generation that is known, the next one of a known source, or a new source.
-void LogScanner::observe(Look& look, const FoundFile& file,
-                         const std::unordered_set<std::string_view>& paths) {
+void LogScanner::observe(Look& look, const FoundFile& file) {
   const Declaration& declaration = *look.log.declaration;
-  const auto id = parts_.rotation.source_of(file, declaration.stream, paths);
-  if (!id) return;
+  const Belonging belonging = parts_.rotation.source_of(file, declaration.stream, look.paths);
+  const auto& id = belonging.source;
+  look.waits = look.waits || belonging.is_undecided;
+  if (!id || is_of_deleted_log(look, file, *id)) return;
+  if (belonging.copy_of && may_be_copy(look, file, *belonging.copy_of)) return;
   const KnownSource& source = parts_.known.learn(*id, file.host_path, declaration.stream);
   name(look, file, file.file_name, *id);
   parts_.followed.join(look.log, file, *id);
-  if (source.is_followed()) {
-    const bool has_its_name = file.host_path == source.host_path;
-    if (!has_its_name || file.facts.identity == source.newest) return;
-  }
+  const bool is_newest = file.facts.identity == source.newest;
+  const bool has_its_name = file.host_path == source.host_path;
+  if (source.is_followed() ? is_newest || !has_its_name : !is_newest && !has_its_name) return;
   DirectoryLook& directory = look.directories[file.directory.get()];
   if (source.has_generation()) {
-    open_in_order(look, file, *id, parts_.rotation.after_newest(source, file, directory));
+    auto next = parts_.rotation.after_newest(source, declaration, file, directory);
+    doubt_unseen(look, file, *id, next);
+    open_in_order(look, file, *id, next);
     return;
   }
-  const uint64_t offset = first_offset(look.log, file);
-  open_in_order(look, file, *id,
-                parts_.rotation.of_new_source(declaration, file, offset, directory));
+  uint64_t offset = first_offset(look.log, file);
+  if (belonging.copy_of) {
+    const uint64_t shipped = parts_.copies.shipped_bytes(file.facts.identity, declaration.stream);
+    offset = std::max(offset, std::min(shipped, file.facts.size_bytes));
+  }
+  auto next = parts_.rotation.of_new_source(declaration, file, offset, directory);
+  doubt_unseen(look, file, *id, next);
+  open_in_order(look, file, *id, next);
+}
+
+// More files have taken the log's name since the last scan than are there.
+void LogScanner::doubt_unseen(const Look& look, const FoundFile& file, SourceId id,
+                              NextGenerations& next) const {
+  const auto watch = look.watches.find(file.directory.get());
+  const KnownSource& source = parts_.known.at(id);
+  const bool is_timed = source.is_followed() && !source.is_watched;  // See Rotation.
+  if (!next || next->empty() || watch == look.watches.end() || is_timed) return;
+  const uint32_t arrivals = parts_.names.arrivals(watch->second, source.file_name(), id);
+  Step& step = next->back().step;
+  if (arrivals > next->size() && step == Step::kAdjacent) step = Step::kUnproven;
+}
+
+// Whether `file` was rotated from a log that this one named and that is gone: it was read then.
+bool LogScanner::is_of_deleted_log(const Look& look, const FoundFile& file, SourceId own) const {
+  const auto& deleted = look.log.deleted;
+  if (deleted.empty() || parts_.known.contains(own)) return false;
+  return std::ranges::any_of(rotated_bases(file.file_name), [&](const std::string& base) {
+    const std::string path = join_path(parent_path(file.host_path), base);
+    const SourceId id = parts_.known.id_of(path, look.log.declaration->stream);
+    return deleted.contains(id) && !parts_.known.contains(id);
+  });
+}
+
+// Whether `file` is a copy of `log`, or may turn out to be one.
+bool LogScanner::may_be_copy(Look& look, const FoundFile& file, SourceId log) {
+  using State = CopyQuestions::State;
+  const Stream stream = look.log.declaration->stream;
+  switch (parts_.copies.state_of(file, stream, clock_.monotonic_ns())) {
+    case State::kOwnLog:
+      return false;
+    case State::kCopy:
+      return true;
+    case State::kAsked:
+      return true;
+    case State::kGrown:
+      look.waits = true;
+      return true;
+    case State::kNew:
+      break;
+  }
+  if (file.facts.size_bytes == 0) {
+    // A copy is empty when it appears.
+    const bool is_new = clock_.wall_ns() < file.facts.identity.born_ns() + limits::kCopyNsMin;
+    look.waits = look.waits || is_new;
+    return is_new;
+  }
+  auto fd = open_found(*file.directory, file.file_name, file.facts.identity);
+  if (!fd) {
+    look.log.dirty = look.log.dirty || fd.error().code != ErrorCode::kFull;
+    return true;
+  }
+  auto open = std::make_shared<OpenFile>(OpenFile{std::move(*fd), file.facts.identity});
+  look.undecided.push_back({log, {&look.log, file, std::move(open)}});
+  return true;
+}
+
+// After all files were opened: the lane has to know the log before it can judge a copy of it.
+void LogScanner::ask(Look& look) {
+  for (auto& [log, file] : look.undecided) {
+    const KnownSource& source = parts_.known.at(log);
+    if (!source.is_followed() && look.paths.contains(source.host_path)) {
+      look.waits = true;
+      continue;
+    }
+    spdlog::debug("{}: asking whether {} is a copy of source {}", look.log.title(),
+                  file.file.host_path, to_string(log));
+    parts_.followed.ask_about_copy(log, file.open);
+    parts_.copies.ask(std::move(file));
+  }
+}
+
+void LogScanner::follow(const Undecided& file) {
+  DeclaredLog& log = *file.log;
+  const Stream stream = log.declaration->stream;
+  const SourceId id = parts_.known.id_of(file.file.host_path, stream);
+  log.dirty = true;  // To learn its present name.
+  if (parts_.known.source_of(file.open->identity, stream)) return;
+  const KnownSource& source = parts_.known.learn(id, file.file.host_path, stream);
+  if (source.has_generation()) return;
+  parts_.followed.join(log, file.file, id);
+  parts_.followed.open(log, file.file,
+                       {.file = {file.file.file_name, file.file.facts},
+                        .start_offset = std::min(file.file.image_bytes, file.file.facts.size_bytes),
+                        .open = file.open,
+                        .why = "it was written beside a log, and is no copy of it"},
+                       id);
 }
 
 // Finds sources whose log was renamed while nobody looked, and was not created again. The rest is
 // read under the new name, because nobody else would collect it.
 void LogScanner::resume_renamed(Look& look, const WatchDir& directory) {
   if (directory.container_path.empty()) return;
+  const Declaration& declaration = *look.log.declaration;
   for (const SourceId id : parts_.known.in_directory(directory.host_path)) {
     const KnownSource& source = parts_.known.at(id);
-    if (source.is_followed() || !source.has_generation()) continue;
-    if (source.stream != look.log.declaration->stream) continue;
+    if (!source.has_generation() || source.stream != declaration.stream) continue;
+    if (source.is_followed() && look.paths.contains(source.host_path)) continue;
     if (!declares(look.log, directory, source.file_name())) continue;
     DirectoryLook& listed = look.directories[directory.directory.get()];
     const auto renamed = parts_.rotation.renamed_to(source, *directory.directory, listed);
@@ -99,7 +221,8 @@ void LogScanner::resume_renamed(Look& look, const WatchDir& directory) {
     where.file_name = renamed->file_name;
     where.facts = renamed->facts;
     parts_.followed.join(look.log, where, id);
-    open_in_order(look, where, id, parts_.rotation.after_newest(source, where, listed));
+    open_in_order(look, where, id,
+                  parts_.rotation.after_newest(source, declaration, where, listed));
   }
 }
 
@@ -110,8 +233,10 @@ void LogScanner::open_rotated_away(Look& look) {
   std::set<SourceId> still_there;
   for (const WatchDir& directory : look.found.directories) {
     if (directory.container_path.empty()) continue;
-    for (const std::string& base : rotated_bases(*directory.directory)) {
-      if (!declares(look.log, directory, base)) continue;
+    const auto wanted = [&](const std::string& name) {
+      return declares(look.log, directory, name);
+    };
+    for (const std::string& base : rotated_logs(*directory.directory, wanted)) {
       FoundFile file = log_in(directory, base);
       const SourceId id = parts_.known.id_of(file.host_path, stream);
       if (look.log.deleted.contains(id)) {
@@ -122,7 +247,7 @@ void LogScanner::open_rotated_away(Look& look) {
       if (known != nullptr && (known->is_followed() || known->has_generation())) continue;
       const auto rotated = parts_.rotation.unread(*look.log.declaration, file,
                                                   look.directories[file.directory.get()]);
-      if (!rotated) look.log.dirty = true;
+      if (!rotated) look.waits = true;
       if (!rotated || rotated->empty()) continue;
       file.facts = rotated->back().facts;
       if (first_offset(look.log, file) > 0) continue;
@@ -140,7 +265,7 @@ void LogScanner::open_rotated_away(Look& look) {
 void LogScanner::open_in_order(Look& look, const FoundFile& where, SourceId id,
                                const NextGenerations& next) {
   if (!next) {
-    look.log.dirty = true;
+    look.waits = true;
     return;
   }
   for (const NextGeneration& each : *next) {

@@ -10,7 +10,10 @@
 #include <string_view>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
+#include <vector>
 
+#include "agent/discovery/copy_questions.h"
 #include "agent/discovery/declared_log.h"
 #include "agent/discovery/directory_look.h"
 #include "agent/discovery/followed_sources.h"
@@ -29,6 +32,7 @@ struct ScannedParts {
   NameIndex& names;
   const Rotation& rotation;
   FollowedSources& followed;
+  CopyQuestions& copies;
 };
 
 /// Thread: the watch loop.
@@ -40,20 +44,31 @@ class LogScanner {
       : parts_(parts), first_start_at_end_(first_start_at_end), clock_(clock) {}
 
   void scan(DeclaredLog& log);
+  /// Follows a file as a log of its own, which may have lost its name since it was found.
+  void follow(const Undecided& file);
 
  private:
   // One look at the disk.
   struct Look {
     DeclaredLog& log;
     ScanResult found;
+    std::unordered_set<std::string_view> paths = {};  // Of the files in `found`.
     std::unordered_map<const Fd*, int> watches = {};  // Of the directories in `found`.
     std::unordered_map<const Fd*, DirectoryLook> directories = {};
+    std::vector<std::pair<SourceId, Undecided>> undecided =
+        {};              // Perhaps copies of the source's log.
+    bool waits = false;  // For an answer, or for something to be written.
   };
 
   void watch_directories(Look& look);
-  void observe(Look& look, const FoundFile& file,
-               const std::unordered_set<std::string_view>& paths);
+  void note_seen(const Look& look);
+  void doubt_unseen(const Look& look, const FoundFile& file, SourceId id,
+                    NextGenerations& next) const;
+  void observe(Look& look, const FoundFile& file);
   void resume_renamed(Look& look, const WatchDir& directory);
+  bool is_of_deleted_log(const Look& look, const FoundFile& file, SourceId own) const;
+  bool may_be_copy(Look& look, const FoundFile& file, SourceId log);
+  void ask(Look& look);
   void open_rotated_away(Look& look);
   void open_in_order(Look& look, const FoundFile& where, SourceId id, const NextGenerations& next);
   void name(const Look& look, const FoundFile& where, const std::string& file_name, SourceId id);

@@ -34,7 +34,9 @@ WatchOutcome NameIndex::watch(DeclaredLog& log, const std::vector<WatchDir>& dir
     }
     directory.changed_ns = changed_ns(*directory.fd);
     directory.logs.insert(&log);
-    if (directory.names.size() > directory.names_max) forget_names(directory);
+    if (directory.names.size() + directory.log_names.size() > directory.names_max) {
+      forget_names(directory);
+    }
     now.insert(*watch);
     outcome.watches[each.directory.get()] = *watch;
   }
@@ -61,6 +63,41 @@ void NameIndex::leave(DeclaredLog& log, int watch) {
 
 void NameIndex::add(int watch, const std::string& file_name, SourceId source) {
   directories_.at(watch).names[file_name].insert(source);
+}
+
+void NameIndex::saw(int watch, const std::string& file_name, SourceId source,
+                    const checkpoint::FileIdentity& file) {
+  directories_.at(watch).log_names[file_name][source] = {file, 0};
+}
+
+uint32_t NameIndex::arrivals(int watch, const std::string& file_name, SourceId source) const {
+  const auto directory = directories_.find(watch);
+  if (directory == directories_.end()) return 0;
+  const auto named = directory->second.log_names.find(file_name);
+  if (named == directory->second.log_names.end()) return 0;
+  const auto log = named->second.find(source);
+  return log == named->second.end() ? 0 : log->second.arrivals;
+}
+
+// The event of a file that a scan has seen already may come late.
+void NameIndex::count_arrival(Directory& directory, const std::string& name) {
+  const auto named = directory.log_names.find(name);
+  if (named == directory.log_names.end()) return;
+  const auto facts = checkpoint::file_facts_at(directory.fd->get(), name.c_str());
+  for (auto& [source, log] : named->second) {
+    if (!facts || facts->identity != log.file) ++log.arrivals;
+  }
+}
+
+// Any number of files may have come and gone.
+void NameIndex::events_lost(Directory& directory) {
+  for (auto& [name, logs] : directory.log_names) {
+    for (auto& [source, log] : logs) log.arrivals += 2;
+  }
+}
+
+void NameIndex::overflowed() {
+  for (auto& [watch, directory] : directories_) events_lost(directory);
 }
 
 std::vector<std::shared_ptr<Fd>> NameIndex::directories_of(const std::string& file_name,
@@ -96,6 +133,7 @@ std::vector<DeclaredLog*> NameIndex::on_event(const DirectoryEvent& event) {
 // A name appeared, vanished or was renamed.
 void NameIndex::rename_within(Directory& directory, const DirectoryEvent& event) {
   const std::string name(event.name);
+  if (event.arrived) count_arrival(directory, name);
   const auto named = directory.names.find(name);
   if (named != directory.names.end()) touch(named->second);
   if (!event.arrived && event.cookie == 0) {
@@ -119,6 +157,7 @@ std::vector<DeclaredLog*> NameIndex::changed() {
     const int64_t changed = changed_ns(*directory.fd);
     if (changed == std::exchange(directory.changed_ns, changed)) continue;
     logs.insert(directory.logs.begin(), directory.logs.end());
+    events_lost(directory);
   }
   return {logs.begin(), logs.end()};
 }
@@ -126,13 +165,18 @@ std::vector<DeclaredLog*> NameIndex::changed() {
 // A file that is moved to another directory leaves its name here, and so does a deletion whose
 // event was lost.
 void NameIndex::forget_names(Directory& directory) {
+  const auto is_gone = [&](const std::string& name) {
+    const auto facts = checkpoint::file_facts_at(directory.fd->get(), name.c_str());
+    return !facts && facts.error().code == ErrorCode::kNotFound;
+  };
   std::erase_if(directory.names, [&](const auto& named) {
-    const auto facts = checkpoint::file_facts_at(directory.fd->get(), named.first.c_str());
-    if (facts || facts.error().code != ErrorCode::kNotFound) return false;
+    if (!is_gone(named.first)) return false;
     touch(named.second);
     return true;
   });
-  directory.names_max = 2 * std::max(directory.names.size(), limits::kNamesKnown);
+  std::erase_if(directory.log_names, [&](const auto& named) { return is_gone(named.first); });
+  const size_t names = directory.names.size() + directory.log_names.size();
+  directory.names_max = 2 * std::max(names, limits::kNamesKnown);
 }
 
 void NameIndex::touch(const std::set<SourceId>& sources) {

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -15,6 +16,7 @@
 
 #include "agent/files/container_fs.h"
 #include "agent/files/inotify.h"
+#include "checkpoint/file_identity.h"
 #include "config/fd.h"
 #include "config/ids.h"
 #include "config/limits.h"
@@ -51,20 +53,33 @@ class NameIndex {
   std::vector<std::shared_ptr<Fd>> directories_of(const std::string& file_name,
                                                   SourceId source) const;
 
+  /// A scan found `file` under the log's own name.
+  void saw(int watch, const std::string& file_name, SourceId source,
+           const checkpoint::FileIdentity& file);
+  /// How many files may have taken the log's own name since; 0 if saw() was never called.
+  uint32_t arrivals(int watch, const std::string& file_name, SourceId source) const;
+
   /// Returns the logs that have to be scanned. Not for kOverflow, which concerns all.
   std::vector<DeclaredLog*> on_event(const DirectoryEvent& event);
   /// The logs that look at a directory which has changed since the last call, whether or not an
   /// event reported it.
   std::vector<DeclaredLog*> changed();
+  /// Events may be missing.
+  void overflowed();
   /// The sources whose names were written to, renamed or removed since the last call.
   std::set<SourceId> take_touched() { return std::exchange(touched_, {}); }
 
  private:
+  struct LogName {
+    checkpoint::FileIdentity file;  // As of the last scan.
+    uint32_t arrivals = 0;          // Since then.
+  };
   struct Directory {
     std::shared_ptr<Fd> fd;
     int64_t changed_ns = 0;  // Its ctime as of the last look.
     std::set<DeclaredLog*> logs;
     std::unordered_map<std::string, std::set<SourceId>> names;
+    std::unordered_map<std::string, std::map<SourceId, LogName>> log_names;
     size_t names_max = 2 * limits::kNamesKnown;  // Above it, names without a file are forgotten.
     std::string moved_name;                      // The first half of a rename.
     uint32_t moved_cookie = 0;
@@ -72,6 +87,8 @@ class NameIndex {
 
   void leave(DeclaredLog& log, int watch);
   void forget_names(Directory& directory);
+  static void count_arrival(Directory& directory, const std::string& name);
+  static void events_lost(Directory& directory);
   void rename_within(Directory& directory, const DirectoryEvent& event);
   void touch(const std::set<SourceId>& sources);
 

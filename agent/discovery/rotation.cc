@@ -5,65 +5,199 @@
 
 #include "agent/discovery/rotated_name.h"
 #include "config/glob.h"
+#include "config/limits.h"
 #include "config/path.h"
 
 namespace longshore::agent {
 namespace {
 
+using checkpoint::FileFacts;
+
 constexpr int64_t kFileClockNs = 20'000'000;  // The clock that stamps files is this coarse.
+constexpr int kPortMin = 1024;                // A number from here on is more likely a port's.
 
 bool contains(const std::vector<NextGeneration>& next, const checkpoint::FileIdentity& file) {
   return std::any_of(next.begin(), next.end(),
                      [&](const NextGeneration& each) { return each.file.facts.identity == file; });
 }
 
-}  // namespace
-
-std::optional<SourceId> Rotation::source_of(
-    const FoundFile& file, Stream stream,
-    const std::unordered_set<std::string_view>& found_paths) const {
-  if (is_compressed(file.file_name)) return std::nullopt;
-  if (const auto base = rotated_base(file.file_name)) {
-    const std::string base_path = join_path(parent_path(file.host_path), *base);
-    if (sources_.contains(sources_.id_of(base_path, stream)) || found_paths.contains(base_path)) {
-      return std::nullopt;
-    }
-  }
-  const auto renamed = sources_.source_of(file.facts.identity, stream);
-  return renamed ? *renamed : sources_.id_of(file.host_path, stream);
+// Whether `earlier` was written before `later` was born, but for the writes of a process that had
+// not learned of the rotation yet.
+bool came_before(const FileFacts& earlier, const FileFacts& later, int64_t grace_ns) {
+  const int64_t earlier_ns = earlier.identity.born_ns(), later_ns = later.identity.born_ns();
+  if (earlier_ns == 0 || later_ns == 0) return earlier.modified_ns <= later.modified_ns;
+  return earlier_ns <= later_ns && earlier.modified_ns <= later_ns + grace_ns;
 }
 
-NextGenerations Rotation::after_newest(const KnownSource& source, const FoundFile& file,
-                                       DirectoryLook& look) const {
-  const auto listed = look.rotated(*file.directory, source.file_name());
-  if (!listed) return std::nullopt;
-  const std::vector<NamedFile>& rotated = *listed;
+// Whether all of it was written right after its birth, as a copy is.
+bool was_written_at_once(const FileFacts& facts) {
+  if (facts.identity.born_ns() == 0) return true;
+  const auto copying_ns = static_cast<int64_t>(std::min(facts.size_bytes, limits::kCopyBytesMax)) *
+                          limits::kCopyNsPerByteMax;
+  return facts.modified_ns <= facts.identity.born_ns() + limits::kCopyNsMin + copying_ns;
+}
+
+bool is_being_written(const Fd& directory, const NamedFile& file) {
+  const auto fd = open_found(directory, file.file_name, file.facts.identity);
+  return fd && checkpoint::has_writer(fd->get());
+}
+
+// Two logs that are seen for the first time tell little about each other. Then "server.log.8081" is
+// more likely a log of its own than the 8081st rotation of "server.log".
+bool looks_like_port(const std::string& file_name, const std::string& base) {
+  const auto number = rotation_number(file_name, base);
+  return number && *number >= kPortMin;
+}
+
+// Whether nothing can have come and gone between two generations while nobody watched: the later
+// one was born when the earlier one was written to last, or, if it `is_last` and so the earlier one
+// was renamed just once, when that was renamed. Numbers do not tell: a log may be deleted instead
+// of rotated.
+Step step_between(const FileFacts& earlier, const FileFacts& later, bool is_last) {
+  const int64_t born_ns = later.identity.born_ns();
+  const bool is_renamed_then = is_last && earlier.changed_ns >= born_ns - limits::kAbutNs &&
+                               earlier.changed_ns <= born_ns + limits::kAbutNs;
+  const bool abut = earlier.modified_ns >= born_ns - limits::kAbutNs || is_renamed_then;
+  return born_ns != 0 && abut ? Step::kAdjacent : Step::kUnproven;
+}
+
+}  // namespace
+
+Belonging Rotation::source_of(const FoundFile& file, Stream stream,
+                              const std::unordered_set<std::string_view>& found_paths) const {
+  if (is_compressed(file.file_name)) return {};
+  if (const auto known = sources_.source_of(file.facts.identity, stream)) return {known};
+  const SourceId own = sources_.id_of(file.host_path, stream);
+  const KnownSource* const itself = sources_.find(own);
+  // A known log stays one, but what takes its name may be a copy of another.
+  const bool is_log = itself != nullptr && itself->has_generation();
+  Belonging belonging{own};
+  for (const std::string& base : rotated_bases(file.file_name)) {
+    const std::string base_path = join_path(parent_path(file.host_path), base);
+    const SourceId id = sources_.id_of(base_path, stream);
+    const KnownSource* const log = sources_.find(id);
+    if (log == nullptr && !found_paths.contains(base_path)) continue;
+    const auto present = checkpoint::file_facts_at(file.directory->get(), base.c_str());
+    const Lineage lineage =
+        lineage_of(log, base, file, present ? std::optional(*present) : std::nullopt);
+    if (lineage != Lineage::kOther) {
+      if (is_log) continue;
+      return {.is_undecided = lineage == Lineage::kWait};
+    }
+    const bool was_read = log != nullptr && log->was_read();
+    if (was_read && !belonging.copy_of) belonging.copy_of = id;
+  }
+  return belonging;
+}
+
+// `present`: the file that has the log's name now. A log that was found and is not known yet is
+// null.
+Lineage Rotation::lineage_of(const KnownSource* log, const std::string& base, const FoundFile& file,
+                             const std::optional<FileFacts>& present) const {
+  const bool was_read = log != nullptr && log->was_read();
+  // History, or read before by an agent that has forgotten its identity since.
+  if (was_read && file.facts.modified_ns < alive_ns_ - kFileClockNs) return Lineage::kEarlier;
+  const bool is_older = was_read && file.facts.identity.born_ns() < log->newest.born_ns();
+  if (!present) {
+    const bool overlaps =
+        is_older && file.facts.modified_ns > log->newest.born_ns() + limits::kSideBySideNs;
+    return overlaps ? Lineage::kOther : Lineage::kEarlier;
+  }
+  // rotatelogs -L: the log's name is another one of its newest file.
+  if (present->identity == file.facts.identity) return Lineage::kEarlier;
+  const NamedFile named{file.file_name, file.facts};
+  if (!was_read) return lineage_of_new(base, *file.directory, named, *present);
+  if (!came_before(file.facts, *present, limits::kSideBySideNs)) return Lineage::kOther;
+  return unless_written(*file.directory, named, *present);
+}
+
+// Of a file that the declaration names, as its log does, which nobody has read yet. What was
+// written at once while the log was there is taken for a copy of what that held before it was
+// truncated.
+Lineage Rotation::lineage_of_new(const std::string& base, const Fd& directory,
+                                 const NamedFile& file, const FileFacts& present) const {
+  if (looks_like_port(file.file_name, base)) return Lineage::kOther;
+  const bool earlier = came_before(file.facts, present, limits::kSideBySideNs);
+  if (!earlier && !was_written_at_once(file.facts)) return Lineage::kOther;
+  return unless_written(directory, file, present);
+}
+
+// A file that was born before the present one of its log. If the declaration names it, it is
+// collected in any case, so the least sign of another writer makes it a log of its own; if not, it
+// is collected only as a part of this log.
+Lineage Rotation::lineage_of(const Declaration& declaration, const Fd& directory,
+                             const NamedFile& file, const FileFacts& present) const {
+  const bool is_named = glob_match(last_component(declaration.path), file.file_name);
+  const int64_t grace_ns = is_named ? limits::kSideBySideNs : limits::kLateWritesNs;
+  if (!came_before(file.facts, present, grace_ns)) return Lineage::kOther;
+  return is_named ? unless_written(directory, file, present) : Lineage::kEarlier;
+}
+
+Lineage Rotation::unless_written(const Fd& directory, const NamedFile& file,
+                                 const FileFacts& present) const {
+  if (!is_being_written(directory, file)) return Lineage::kEarlier;
+  const int64_t since_ns = clock_.wall_ns() - present.identity.born_ns();
+  return since_ns >= 0 && since_ns < limits::kLateWritesNs ? Lineage::kWait : Lineage::kOther;
+}
+
+NextGenerations Rotation::after_newest(const KnownSource& source, const Declaration& declaration,
+                                       const FoundFile& file, DirectoryLook& look) const {
   const auto& newest = source.newest;
   const bool resuming = !source.is_followed();
+  const bool is_renamed = file.facts.identity == newest;
+  if (is_renamed && file.file_name == source.file_name()) {
+    return std::vector{NextGeneration{.file = {file.file_name, file.facts}, .why = "it is known"}};
+  }
+  const std::string base = source.file_name();
+  const auto listed = look.rotated(*file.directory, base);
+  if (!listed) return std::nullopt;
   const auto is_newest = [&](const NamedFile& each) { return each.facts.identity == newest; };
   const auto is_unknown = [&](const NamedFile& each) {
     return !is_known(each.facts.identity, source.stream);
   };
   std::vector<NextGeneration> next;
-  bool gap = false;
-  auto from = std::find_if(rotated.begin(), rotated.end(), is_newest);
-  if (from == rotated.end() && file.facts.identity != newest) {
-    const auto renamed = look.find(*file.directory, newest);
-    if (renamed && resuming) next.push_back({.file = *renamed});
-    // Rotated out of the directory: others may have come and gone after it.
-    gap = !renamed && !rotated.empty() && std::all_of(rotated.begin(), rotated.end(), is_unknown);
-    from = std::find_if(rotated.begin(), rotated.end(), [&](const NamedFile& each) {
-      return each.facts.identity.born_ns() >= newest.born_ns() && is_unknown(each);
-    });
+  std::optional<FileFacts> before;  // Of the generation before.
+  bool is_gap = false;
+  auto from = std::ranges::find_if(*listed, is_newest);
+  if (from != listed->end()) {
+    before = from->facts;
+    if (resuming) next.push_back({.file = *from, .why = "it is known"});
+    ++from;
+  } else if (const auto renamed = look.find(*file.directory, newest)) {
+    before = renamed->facts;
+    if (resuming) next.push_back({.file = *renamed, .why = "it is known"});
+    from = listed->begin();
+  } else {
+    // It left the directory: others may have come and gone after it.
+    from = listed->begin();
+    is_gap = from != listed->end() && std::ranges::all_of(*listed, is_unknown);
   }
-  for (; from != rotated.end(); ++from) {
-    const bool wanted = is_unknown(*from) || (resuming && is_newest(*from));
-    if (!wanted || contains(next, from->facts.identity)) continue;
-    next.push_back({.file = *from, .gap_before = std::exchange(gap, false)});
+  const auto step_to = [&](const FileFacts& facts) {
+    if (std::exchange(is_gap, false)) return Step::kGap;
+    // While we watch, whatever is deleted is older than what was newest a moment ago.
+    const auto earlier = std::exchange(before, facts);
+    if (source.is_watched) return Step::kAdjacent;
+    if (!earlier) return Step::kUnproven;
+    return step_between(*earlier, facts, facts.identity == file.facts.identity);
+  };
+  // A copy of the log is younger than the log's file, and so are the copies after it.
+  const bool is_bounded = !is_renamed && file.facts.identity.born_ns() >= newest.born_ns();
+  for (; from != listed->end(); ++from) {
+    if (!is_unknown(*from) || contains(next, from->facts.identity)) continue;
+    if (from->facts.identity.born_ns() < newest.born_ns()) continue;
+    const bool is_last = from->facts.identity == file.facts.identity;
+    const Lineage lineage = is_last || !is_bounded
+                                ? Lineage::kEarlier
+                                : lineage_of(declaration, *file.directory, *from, file.facts);
+    if (lineage == Lineage::kWait) return std::nullopt;
+    if (lineage == Lineage::kOther) continue;
+    next.push_back({.file = *from,
+                    .step = step_to(from->facts),
+                    .why = "its name is made of the log's, and it was written after the "
+                           "generation before it and before the next one was born"});
   }
-  if (!contains(next, file.facts.identity)) {
-    next.push_back({.file = {file.file_name, file.facts}, .gap_before = gap});
-  }
+  if (contains(next, file.facts.identity)) return next;
+  next.push_back({.file = {file.file_name, file.facts}, .step = step_to(file.facts)});
   return next;
 }
 
@@ -75,13 +209,26 @@ std::optional<std::vector<NamedFile>> Rotation::unread(const Declaration& declar
                                                        DirectoryLook& look) const {
   const int64_t since_ns = alive_ns_ - kFileClockNs;
   const std::string_view pattern = last_component(declaration.path);
-  auto rotated = look.rotated(*file.directory, std::string(last_component(file.host_path)));
+  const bool log_is_there = file.facts.identity != checkpoint::FileIdentity{};
+  const std::string base(last_component(file.host_path));
+  auto rotated = look.rotated(*file.directory, base);
   if (!rotated) return std::nullopt;
+  bool waits = false;
   std::erase_if(*rotated, [&](const NamedFile& each) {
-    const bool named = glob_match(pattern, each.file_name);
-    return (!named && each.facts.modified_ns < since_ns) ||
-           is_known(each.facts.identity, declaration.stream);
+    if (is_known(each.facts.identity, declaration.stream)) return true;
+    const bool is_named = glob_match(pattern, each.file_name);
+    if (!is_named && each.facts.modified_ns < since_ns) return true;
+    if (!log_is_there || each.facts.identity == file.facts.identity) return false;
+    if (!is_named) {
+      // Perhaps a copy, made before the log was truncated.
+      return !came_before(each.facts, file.facts, limits::kLateWritesNs) &&
+             !was_written_at_once(each.facts);
+    }
+    const Lineage lineage = lineage_of_new(base, *file.directory, each, file.facts);
+    waits = waits || lineage == Lineage::kWait;
+    return lineage == Lineage::kOther;
   });
+  if (waits) return std::nullopt;
   return rotated;
 }
 
@@ -91,17 +238,27 @@ NextGenerations Rotation::of_new_source(const Declaration& declaration, const Fo
   if (offset == 0) {
     auto rotated = unread(declaration, file, look);
     if (!rotated) return std::nullopt;
-    for (NamedFile& each : *rotated) next.push_back({.file = std::move(each)});
+    for (NamedFile& each : *rotated) {
+      next.push_back({.file = std::move(each),
+                      .why = "its name is made of the log's, and it was written before the log's "
+                             "present file was born"});
+    }
   }
   if (!contains(next, file.facts.identity)) {
     next.push_back({.file = {file.file_name, file.facts}, .start_offset = offset});
+  }
+  for (size_t i = 1; i < next.size(); ++i) {
+    const FileFacts& before = next[i - 1].file.facts;
+    if (before.modified_ns < alive_ns_) continue;  // Of history nothing is promised.
+    next[i].step = step_between(before, next[i].file.facts, i + 1 == next.size());
   }
   return next;
 }
 
 std::optional<NamedFile> Rotation::renamed_to(const KnownSource& source, const Fd& directory,
                                               DirectoryLook& look) const {
-  auto renamed = look.find(directory, source.newest);
+  // The newest generation of a source that is followed is open: only what came after it matters.
+  auto renamed = source.is_followed() ? std::nullopt : look.find(directory, source.newest);
   if (!renamed && !is_file_gone(source.life)) {
     const auto rotated = look.rotated(directory, source.file_name());
     const NamedFile* since = rotated ? successor(source, *rotated) : nullptr;
@@ -119,15 +276,15 @@ const NamedFile* Rotation::successor(const KnownSource& source,
   return is_later && !is_known(identity, source.stream) ? &rotated.back() : nullptr;
 }
 
-std::optional<NamedFile> Rotation::copy_of(const KnownSource& source, const Fd& directory) const {
+std::vector<NamedFile> Rotation::copies_of(const KnownSource& source, const Fd& directory) const {
   auto rotated = rotated_files(directory, source.file_name());
-  if (!rotated) return std::nullopt;
+  if (!rotated) return {};
   std::erase_if(*rotated, [&](const NamedFile& each) {
-    return is_known(each.facts.identity, source.stream);
+    return is_known(each.facts.identity, source.stream) || !was_written_at_once(each.facts);
   });
-  const auto modified_ns = [](const NamedFile& each) { return each.facts.modified_ns; };
-  const auto youngest = std::ranges::max_element(*rotated, {}, modified_ns);
-  return youngest == rotated->end() ? std::nullopt : std::optional(*youngest);
+  const size_t surplus = rotated->size() - std::min(rotated->size(), limits::kCopiesMax);
+  rotated->erase(rotated->begin(), rotated->begin() + static_cast<std::ptrdiff_t>(surplus));
+  return std::move(*rotated);
 }
 
 }  // namespace longshore::agent

@@ -39,6 +39,11 @@ void Inbox::apply() {
   setup_.progress.bytes_total = sources_.bytes_seen();
 }
 
+void Inbox::judge_copies() {
+  for (const JudgeCopy& question : questions_) setup_.outbox.post(sources_.judge(question));
+  questions_.clear();
+}
+
 Status Inbox::apply(const ToLane& message) {
   if (const auto* opened = std::get_if<SourceOpened>(&message)) {
     const Status confirmed = confirm_for(opened->spec->id);
@@ -56,8 +61,10 @@ Status Inbox::apply(const ToLane& message) {
     sources_.released(released->source, released->deleted);
   } else if (const auto* given_up = std::get_if<FileGivenUp>(&message)) {
     sources_.given_up(*given_up);
-  } else if (const auto* copy = std::get_if<CopyFound>(&message)) {
-    sources_.copy_found(*copy);
+  } else if (const auto* copy = std::get_if<CopiesFound>(&message)) {
+    sources_.copies_found(*copy);
+  } else if (const auto* question = std::get_if<JudgeCopy>(&message)) {
+    questions_.push_back(*question);
   } else if (std::holds_alternative<StartScanned>(message)) {
     start_scanned_ = true;
   } else {

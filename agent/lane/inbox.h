@@ -19,6 +19,9 @@ class Inbox {
   /// Applies every message that has come. Those that need the store while it fails wait, in order,
   /// for the next call.
   void apply();
+  /// Answers which files are copies. REQUIRES: a session. Without one nobody knows what was read: a
+  /// transaction that is in doubt may turn out to have been delivered.
+  void judge_copies();
   bool all_applied() const { return unapplied_.empty(); }
 
   /// Everything that was there at the start has been announced.
@@ -37,6 +40,7 @@ class Inbox {
   Sources& sources_;
   LastDelivered& delivered_;
   std::vector<ToLane> unapplied_;
+  std::vector<JudgeCopy> questions_;
   bool start_scanned_ = false;
   bool stopping_ = false;
   int64_t stop_by_ns_ = 0;

@@ -89,6 +89,7 @@ Status Lane::ship() {
     const OpenTransaction::State& open = transaction_.state();
     if (!open.is_open || setup_.clock.monotonic_ns() >= open.next_look_ns) {
       inbox_.apply();
+      inbox_.judge_copies();
       transaction_.note_look();
     }
     scheduler.wake_due(setup_.clock.monotonic_ns());

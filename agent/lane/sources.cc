@@ -82,7 +82,7 @@ Status Sources::opened(const SourceOpened& message) {
       const uint64_t done = resumed ? source.confirmed.offset : message.start_offset;
       bytes_seen_ += facts.value().size_bytes - std::min(done, facts.value().size_bytes);
     }
-    source.tail.add(message.file, message.start_offset, message.gap_before);
+    source.tail.add(message.file, message.start_offset, message.step);
     begin(source);
   }
   scheduler_.make_ready(source);
@@ -124,11 +124,19 @@ void Sources::given_up(const FileGivenUp& message) {
   scheduler_.make_ready(*source);
 }
 
-void Sources::copy_found(const CopyFound& message) {
+void Sources::copies_found(const CopiesFound& message) {
   LaneSource* const source = find(message.source);
   if (source == nullptr) return;
-  source->tail.add_copy(message.file);
+  source->tail.add_copies(message.files);
   scheduler_.make_ready(*source);
+}
+
+CopyJudged Sources::judge(const JudgeCopy& message) {
+  CopyJudged judged{.file = message.file->identity, .stream = message.stream};
+  LaneSource* const source = find(message.source);
+  if (source == nullptr) return judged;
+  if (source->tail.judge(*message.file, judged)) moved_.drift(*source);
+  return judged;
 }
 
 void Sources::touched(const SourcesTouched& message) {

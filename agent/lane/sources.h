@@ -40,7 +40,8 @@ class Sources {
   /// The checkpoint knows it, but its file is gone. Errors as in opened().
   Status vanished(const SourceVanished& message);
   void given_up(const FileGivenUp& message);
-  void copy_found(const CopyFound& message);
+  void copies_found(const CopiesFound& message);
+  CopyJudged judge(const JudgeCopy& message);
   /// Every source that still reads a deleted file becomes ready, whatever was told about it.
   void ready_deleted();
 

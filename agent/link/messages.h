@@ -33,13 +33,20 @@ struct SourceSpec {
 // SourceOpened, SourceEnded, SourceReleased and SourceVanished are events in the life of a source:
 // see checkpoint/source_life.h.
 
+/// How well it is known that no other generation came and went between one and its predecessor.
+enum class Step : uint8_t {
+  kAdjacent,  ///< Seen happening, or shown by the names of those that are left.
+  kUnproven,  ///< Nothing shows that others were there, and nothing shows that none were.
+  kGap,       ///< Others were there and are gone.
+};
+
 /// A generation of a source: its first, a successor, or one that was known before a restart.
 /// Generations come in the order of the stream.
 struct SourceOpened {
   std::shared_ptr<const SourceSpec> spec;
   std::shared_ptr<const OpenFile> file;  ///< Null: only the spec is new (its container runs again).
   uint64_t start_offset = 0;             ///< Where to begin if the source was never seen before.
-  bool gap_before = false;               ///< Generations before it came and went unseen.
+  Step step = Step::kAdjacent;           ///< From its predecessor.
 };
 
 /// These sources may have grown, or their files were renamed or truncated.
@@ -73,10 +80,18 @@ struct FileGivenUp {
   checkpoint::FileIdentity identity;
 };
 
-/// The answer to LookForCopy: a file that may be a copy of the source's file, made before that was
-/// truncated (logrotate's copytruncate). Null: there is none.
-struct CopyFound {
+/// The answer to LookForCopy: files that may be copies of the source's file, made before that was
+/// truncated (logrotate's copytruncate), oldest first.
+struct CopiesFound {
   SourceId source;
+  std::vector<std::shared_ptr<const OpenFile>> files;
+};
+
+/// A file appeared beside the log of `source` and holds something: is it a copy? Answered by
+/// CopyJudged.
+struct JudgeCopy {
+  SourceId source;
+  Stream stream = Stream::kFile;
   std::shared_ptr<const OpenFile> file;
 };
 
@@ -85,8 +100,9 @@ struct StartScanned {};
 
 struct StopLane {};
 
-using ToLane = std::variant<SourceOpened, SourcesTouched, SourceEnded, SourceReleased,
-                            SourceVanished, FileGivenUp, CopyFound, StartScanned, StopLane>;
+using ToLane =
+    std::variant<SourceOpened, SourcesTouched, SourceEnded, SourceReleased, SourceVanished,
+                 FileGivenUp, CopiesFound, JudgeCopy, StartScanned, StopLane>;
 
 /// A lane ended. With an exit status other than 0 the process prints the sentence and exits with
 /// it.
@@ -97,11 +113,26 @@ struct LaneStopped {
   bool restart = false;  ///< The database handle is dead: rebuild the checkpoint and start again.
 };
 
-/// The source's file was truncated. Is there a copy of its old content? Answered by CopyFound.
+/// The source's file was truncated. Is there a copy of its old content? Answered by CopiesFound.
 struct LookForCopy {
   SourceId source;
 };
 
-using ToWatch = std::variant<LaneStopped, LookForCopy>;
+enum class CopyVerdict : uint8_t {
+  kCopy,       ///< All of it stands in the log, or did before that was truncated.
+  kGrownCopy,  ///< It begins with all of the log, and goes on.
+  kOther,
+};
+
+/// The answer to JudgeCopy, as of a file of `size_bytes`.
+struct CopyJudged {
+  checkpoint::FileIdentity file;
+  Stream stream = Stream::kFile;
+  uint64_t size_bytes = 0;
+  CopyVerdict verdict = CopyVerdict::kOther;
+  uint64_t shipped_bytes = 0;  ///< What was read of the log, if it is a copy that has grown.
+};
+
+using ToWatch = std::variant<LaneStopped, LookForCopy, CopyJudged>;
 
 }  // namespace longshore::agent

@@ -155,6 +155,7 @@ void WatchLoop::refresh_mounts() {
 void WatchLoop::settle() {
   refresh_mounts();
   const int64_t next = discovery_.settle();
+  tell_start_scanned();
   if (next == 0) return;
   const int64_t now = SystemClock().monotonic_ns();
   const uint64_t wait_ms = next <= now ? 1 : static_cast<uint64_t>((next - now) / 1'000'000 + 1);
@@ -166,6 +167,11 @@ void WatchLoop::on_lane_messages() {
   for (ToWatch& message : from_lanes_.take()) {
     if (const auto* wish = std::get_if<LookForCopy>(&message)) {
       discovery_.look_for_copy(wish->source);
+      continue;
+    }
+    if (const auto* judged = std::get_if<CopyJudged>(&message)) {
+      discovery_.copy_judged(*judged);
+      settle();
       continue;
     }
     auto& stopped = std::get<LaneStopped>(message);
@@ -275,6 +281,14 @@ void WatchLoop::on_reconciled() {
   if (docker_ != nullptr) spdlog::info("following Docker at {}", options_.docker_socket);
   settle();
   discovery_.look_for_vanished();
+  may_start_ = true;
+  tell_start_scanned();
+}
+
+// With --once, lanes finish when they have read what was opened by then.
+void WatchLoop::tell_start_scanned() {
+  if (!may_start_ || !discovery_.has_decided()) return;
+  may_start_ = false;
   for (uint32_t lane = 0; lane < lanes_; ++lane) post_(LaneId{lane}, StartScanned{});
 }
 

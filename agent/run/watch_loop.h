@@ -65,6 +65,7 @@ class WatchLoop final : private docker::Listener {
   void refresh_mounts();
   void settle();
   void on_lane_messages();
+  void tell_start_scanned();
   void warn_once(const std::string& key, const std::string& sentence);
 
   const WatchOptions options_;
@@ -85,6 +86,7 @@ class WatchLoop final : private docker::Listener {
   std::unique_ptr<docker::Client> docker_;
   bool reconciled_ = false;
   int64_t docker_away_since_ns_ = 0;  // 0: it answers.
+  bool may_start_ = false;            // StartScanned is to be told.
   std::unordered_set<std::string> warned_;
   WatchResult result_;
 };

@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+#include <iterator>
 #include <string>
 
 #include "checkpoint/file_identity.h"
@@ -20,14 +22,61 @@ bool holds_what_was_read(const OpenFile& file, const Cursor& cursor) {
   return proven && proven.value() == marks.end();
 }
 
+namespace {
+
+// Whether `a` and `b` have the same bytes in [begin, end), as far as a look at both ends tells.
+bool are_alike(int a, int b, uint64_t begin, uint64_t end) {
+  const uint64_t bytes = std::min(end - begin, limits::kCopyCompareBytes);
+  for (const uint64_t at : {begin, end - bytes}) {
+    const auto left = read_at(a, at, bytes), right = read_at(b, at, bytes);
+    if (!left || !right || left.value().size() < bytes || left.value() != right.value()) {
+      return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
+bool was_copied(const OpenFile& file, uint64_t size_bytes, const checkpoint::Beginning& read) {
+  const int fd = file.fd.get();
+  if (read.marks.marks.empty()) return false;
+  if (size_bytes < read.marks.end()) return checkpoint::holds_beginning(fd, size_bytes, read);
+  const auto proven = checkpoint::proven_prefix(fd, read.marks);
+  return proven && *proven == read.marks.end();
+}
+
+CopyVerdict judge_copy(const OpenFile& copy, uint64_t size_bytes, const OpenFile& log,
+                       const Cursor& cursor) {
+  const auto facts = checkpoint::file_facts(log.fd.get());
+  const uint64_t log_bytes = facts ? facts->size_bytes : 0;
+  const uint64_t common = std::min(size_bytes, log_bytes);
+  const bool stands_there = common > 0 && are_alike(copy.fd.get(), log.fd.get(), 0, common);
+  if (stands_there && size_bytes <= log_bytes) return CopyVerdict::kCopy;
+  if (log.identity != cursor.file()) return CopyVerdict::kOther;
+  const bool is_truncated = log_bytes < cursor.offset();
+  const bool holds_all = size_bytes >= cursor.offset() && holds_what_was_read(copy, cursor);
+  const bool is_part = is_truncated && size_bytes < cursor.offset();
+  if (cursor.marks().marks.empty() || (!holds_all && !is_part)) return CopyVerdict::kOther;
+  if (is_part && !was_copied(copy, size_bytes, cursor.beginning())) return CopyVerdict::kOther;
+  // Was the log truncated since, or is this the greater one of the two?
+  return stands_there && log_bytes >= cursor.offset() ? CopyVerdict::kGrownCopy
+                                                      : CopyVerdict::kCopy;
+}
+
+bool is_grown_copy(const Generation& next, const Cursor& cursor) {
+  return cursor.offset() > 0 && !cursor.marks().marks.empty() && !next.truncated &&
+         holds_what_was_read(*next.file, cursor);
+}
+
 bool is_original(const Generation& next, const Cursor& cursor) {
   return cursor.offset() > 0 && !next.truncated &&
          next.file->identity.born_ns() <= cursor.file().born_ns() &&
          holds_what_was_read(*next.file, cursor);
 }
 
-void Copytruncate::answer(std::shared_ptr<const OpenFile> copy) {
-  copy_ = std::move(copy);
+void Copytruncate::answer(std::vector<std::shared_ptr<const OpenFile>> copies) {
+  copies_ = std::move(copies);
   answered_ = true;
 }
 
@@ -36,15 +85,22 @@ bool Copytruncate::decided(int64_t now_ns) {
     deadline_ns_ = now_ns + limits::kCopyWaitNs;
     wished_ = true;
     answered_ = false;
-    copy_ = nullptr;
+    copies_.clear();
   }
   return answered_ || now_ns >= deadline_ns_;
 }
 
-std::shared_ptr<const OpenFile> Copytruncate::take_copy() {
+// A rotator that died between copying and truncating leaves two copies with the same beginning: the
+// younger one has more of the log.
+std::vector<std::shared_ptr<const OpenFile>> Copytruncate::take_copies() {
   deadline_ns_ = 0;
-  auto copy = std::exchange(copy_, nullptr);
-  return copy != nullptr && holds_what_was_read(*copy, cursor_) ? copy : nullptr;
+  auto copies = std::exchange(copies_, {});
+  const auto proven = std::find_if(copies.rbegin(), copies.rend(), [&](const auto& copy) {
+    return holds_what_was_read(*copy, cursor_);
+  });
+  if (proven == copies.rend()) return {};
+  copies.erase(copies.begin(), std::prev(proven.base()));
+  return copies;
 }
 
 void Copytruncate::forget() {

@@ -37,6 +37,10 @@ void Cursor::advance(std::string_view read, DecodeState to) {
   const size_t overlap = state_.tail.size();
   assert(to.offset >= state_.offset && read.size() == overlap + (to.offset - state_.offset));
   marker_.add(read.substr(overlap));
+  if (const auto span = marker_.open_span()) {
+    if (recent_.size() == limits::kRecentReadsMax) recent_.erase(recent_.begin());
+    recent_.push_back(*span);
+  }
   state_.tail.assign(read.substr(read.size() - std::min(read.size(), limits::kOverlapBytes)));
   state_.offset = to.offset;
   state_.covered = to.covered;
@@ -99,7 +103,7 @@ void Cursor::resume_at(uint64_t offset, Proof proof) {
 }
 
 void Cursor::next_generation(const checkpoint::FileIdentity& file) {
-  close_file();
+  close(state_.file);
   begin_generation(0);
   state_.file = file;
 }
@@ -116,6 +120,7 @@ void Cursor::begin_generation(uint64_t offset) {
   if (!has_begun()) state_.part = 0;
   state_.tail.clear();
   marker_.reset(offset);
+  recent_.clear();
   state_.seen_bytes = 0;
   moved();
 }
@@ -126,20 +131,22 @@ void Cursor::move_to_copy(const checkpoint::FileIdentity& copy) {
 }
 
 void Cursor::move_to_original(const checkpoint::FileIdentity& original) {
-  close_file();
+  close(state_.file);
   state_.file = original;
   state_.seen_bytes = 0;
 }
 
-void Cursor::close_file() {
+void Cursor::close(const checkpoint::FileIdentity& file) {
   auto& closed = state_.closed;
-  closed.push_back(state_.file);
+  std::erase(closed, file);
+  closed.push_back(file);
   if (closed.size() > limits::kClosedGenerationsMax) closed.erase(closed.begin());
 }
 
 void Cursor::rewind(const checkpoint::SourceState& state) {
   state_ = state;
   state_.marks = {};
+  recent_.clear();
   // A database that was tampered with may hold anything. Marks that do not end at the offset
   // prove nothing.
   const bool proven = state.marks.end() == state.offset && state.tail.size() <= state.offset;

@@ -57,6 +57,8 @@ class Cursor {
   void give_back(checkpoint::BegunLine begun) { state_.begun = std::move(begun); }
   const std::string& overlap() const { return state_.tail; }
   checkpoint::MarkList marks() const { return marker_.list(); }
+  /// What was read of the file, as the marks and the last reads tell.
+  checkpoint::Beginning beginning() const { return {marks(), recent_}; }
   bool gap_pending() const { return state_.gap_pending; }
   bool ended() const { return state_.ended; }
   uint64_t boot() const { return state_.boot; }
@@ -107,6 +109,9 @@ class Cursor {
   /// from the same offset.
   void move_to_original(const checkpoint::FileIdentity& original);
 
+  /// `copy` holds nothing that was not read: it counts as closed.
+  void close_copy(const checkpoint::FileIdentity& copy) { close(copy); }
+
   /// Undoes everything since `state`.
   void rewind(const checkpoint::SourceState& state);
 
@@ -117,11 +122,12 @@ class Cursor {
 
  private:
   void begin_generation(uint64_t offset);
-  void close_file();
+  void close(const checkpoint::FileIdentity& file);
   void moved() const;
 
   checkpoint::SourceState state_;  // Without marks, which marker_ holds.
   checkpoint::Marker marker_;
+  std::vector<checkpoint::Span> recent_;  // Where the last reads of the file ended.
 };
 
 }  // namespace longshore::agent

@@ -14,27 +14,30 @@ std::vector<Generation>::iterator Generations::where(const checkpoint::FileIdent
                       [&](const Generation& known) { return known.file->identity == identity; });
 }
 
-void Generations::add(std::shared_ptr<const OpenFile> file, uint64_t start_offset,
-                      bool gap_before) {
+void Generations::add(std::shared_ptr<const OpenFile> file, uint64_t start_offset, Step step) {
   const checkpoint::FileIdentity& identity = file->identity;
   const auto& closed = cursor_.closed();
-  if (std::ranges::find(closed, identity) != closed.end()) return;
+  // A copy of the log may have been closed as such before it was read on in.
+  if (identity != cursor_.file() && std::ranges::find(closed, identity) != closed.end()) return;
   // Older than every file that is remembered as closed: it was closed too, and forgotten.
   const bool all_known = closed.size() < limits::kClosedGenerationsMax;
   if (!all_known && identity.born_ns() < closed.front().born_ns()) return;
   if (const auto known = where(identity); known != files_.end()) {
     known->file = std::move(file);
   } else {
-    files_.push_back({std::move(file), start_offset, gap_before, false, false});
+    files_.push_back({std::move(file), start_offset, step, false, false});
   }
 }
 
-void Generations::insert_copy(std::shared_ptr<const OpenFile> copy) {
-  const auto original = where(cursor_.file());
-  assert(original != files_.end());
-  original->truncated = true;
-  if (where(copy->identity) != files_.end()) return;
-  files_.insert(original, {std::move(copy), 0, false, false, false});
+void Generations::insert_copies(std::vector<std::shared_ptr<const OpenFile>> copies) {
+  const checkpoint::FileIdentity file = cursor_.file();
+  for (std::shared_ptr<const OpenFile>& copy : copies) {
+    const auto original = where(file);
+    assert(original != files_.end());
+    original->truncated = true;
+    if (where(copy->identity) != files_.end()) continue;
+    files_.insert(original, {std::move(copy), 0, Step::kAdjacent, false, false});
+  }
 }
 
 void Generations::give_up(const checkpoint::FileIdentity& identity) {

@@ -7,16 +7,17 @@
 #include <vector>
 
 #include "agent/files/log_file.h"
+#include "agent/link/messages.h"
 #include "agent/tail/cursor.h"
 
 namespace longshore::agent {
 
 struct Generation {
   std::shared_ptr<const OpenFile> file;
-  uint64_t start_offset = 0;  ///< Where to begin, for the first generation of a source.
-  bool gap_before = false;    ///< Others came and went unseen between its predecessor and it.
-  bool given_up = false;      ///< Deleted, and over the budget of deleted files: not read on.
-  bool truncated = false;     ///< What it held before is in its predecessor, a copy of it.
+  uint64_t start_offset = 0;    ///< Where to begin, for the first generation of a source.
+  Step step = Step::kAdjacent;  ///< From its predecessor.
+  bool given_up = false;        ///< Deleted, and over the budget of deleted files: not read on.
+  bool truncated = false;       ///< What it held before is in its predecessor, a copy of it.
 };
 
 /// Thread: its lane's.
@@ -25,11 +26,12 @@ class Generations {
   explicit Generations(const Cursor& cursor) : cursor_(cursor) {}
 
   /// A file that was closed already is not added. One that is known takes the new descriptor.
-  void add(std::shared_ptr<const OpenFile> file, uint64_t start_offset, bool gap_before);
-  /// Puts the copy of the current file, which was truncated, before it.
-  void insert_copy(std::shared_ptr<const OpenFile> copy);
+  void add(std::shared_ptr<const OpenFile> file, uint64_t start_offset, Step step);
+  /// Puts copies of the current file, which was truncated, before it.
+  void insert_copies(std::vector<std::shared_ptr<const OpenFile>> copies);
   void give_up(const checkpoint::FileIdentity& identity);
 
+  const std::vector<Generation>& files() const { return files_; }
   bool empty() const { return files_.empty(); }
   const Generation& first() const { return files_.front(); }
   const Generation& last() const { return files_.back(); }

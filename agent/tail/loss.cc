@@ -7,18 +7,22 @@
 
 namespace longshore::agent {
 
-void Loss::current_file_gone() {
-  const std::string seen = std::to_string(cursor_.known_size());
-  notes_.lost(cursor_.lose_unread(), "generation unseen",
-              "the file being read is gone; it had " + seen +
-                  " bytes when it was last seen, and anything written to it later is lost");
-}
+void Loss::current_file_gone() { lose_rest("generation unseen", "the file being read is gone"); }
 
 void Loss::deleted_unseen() {
+  lose_rest("deleted", "the file was deleted while no agent had it open");
+}
+
+// Bytes that were seen are a range. How many were written after them is not known.
+void Loss::lose_rest(const char* reason, const std::string& what) {
   const std::string seen = std::to_string(cursor_.known_size());
-  notes_.lost(cursor_.lose_unread(), "deleted",
-              "the file was deleted while no agent had it open; it had " + seen +
+  const Range range = cursor_.lose_unread();
+  notes_.lost(range, reason,
+              what + "; it had " + seen +
                   " bytes when it was last seen, and anything written to it later is lost");
+  if (range.start == range.end) return;
+  notes_.note(LedgerEvent::kDoubt, {range.end, range.end}, kUnseenDoubt,
+              what + "; anything written to it after it was last seen is missing here");
 }
 
 void Loss::over_budget(uint64_t size_bytes) {
@@ -27,7 +31,14 @@ void Loss::over_budget(uint64_t size_bytes) {
               "--deleted-bytes allows; its unread rest is given up");
 }
 
-void Loss::generations_unseen() {
+void Loss::generations_unseen(Step step) {
+  if (step == Step::kUnproven) {
+    const Range at{cursor_.position(), cursor_.position()};
+    notes_.note(LedgerEvent::kDoubt, at, kUnseenDoubt,
+                "the log was rotated while no agent ran, and nothing was written to it for a while "
+                "before the next file: one that was written in between may be gone");
+    return;
+  }
   notes_.lost(cursor_.lose_unknown(), "generation unseen",
               "the log was rotated more than once before the agent looked; the files in between "
               "were gone before they could be opened");

@@ -3,7 +3,9 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
+#include "agent/link/messages.h"
 #include "agent/tail/cursor.h"
 #include "agent/tail/ledger_notes.h"
 #include "config/result.h"
@@ -22,8 +24,9 @@ class Loss {
   void deleted_unseen();
   /// The file is deleted and over the budget: its bytes up to `size_bytes` are given up.
   void over_budget(uint64_t size_bytes);
-  /// Generations between this one and its predecessor were never seen.
-  void generations_unseen();
+  /// Generations between this one and its predecessor were never seen, or perhaps.
+  /// REQUIRES: `step` is not kAdjacent.
+  void generations_unseen(Step step);
 
   /// Reading at `at_offset` failed. Returns when to read again (monotonic ns); after a minute of
   /// failures it passes over the rest of the unreadable block and gives 0.
@@ -31,6 +34,8 @@ class Loss {
   void read_succeeded() { failing_since_ns_ = 0; }
 
  private:
+  void lose_rest(const char* reason, const std::string& what);
+
   Cursor& cursor_;
   LedgerNotes& notes_;
   int64_t failing_since_ns_ = 0;  // When reading at the present offset failed first; 0: it works.

@@ -17,8 +17,8 @@ Tail::Tail(Stream stream, checkpoint::SourceState state, int64_t rotate_wait_ns,
       ending_(rotate_wait_ns),
       power_loss_(boots, cursor_, notes_) {}
 
-void Tail::add(std::shared_ptr<const OpenFile> file, uint64_t start_offset, bool gap_before) {
-  generations_.add(std::move(file), start_offset, gap_before);
+void Tail::add(std::shared_ptr<const OpenFile> file, uint64_t start_offset, Step step) {
+  generations_.add(std::move(file), start_offset, step);
   apply(checkpoint::SourceEvent::kOpened);
 }
 
@@ -61,14 +61,16 @@ void Tail::confirmed(const checkpoint::SourceState& state) {
   }
 }
 
-void Tail::start_next() {
+// `is_noted`: that something is missing, or may be, before it.
+void Tail::start_next(bool is_noted) {
   const Generation& next = generations_.next();
   const bool after_copy = generations_.next_is_truncated();
   cursor_.next_generation(next.file->identity);
   closing_.restart();
   nuls_.forget();
   if (after_copy) copytruncate_.copy_finished();
-  if (next.gap_before) loss_.generations_unseen();
+  const Step step = next.step == Step::kUnproven && is_noted ? Step::kAdjacent : next.step;
+  if (step != Step::kAdjacent) loss_.generations_unseen(step);
   window_ = {};
 }
 
@@ -88,8 +90,9 @@ Result<FillOutcome> Tail::fill(shipper::Chunk& chunk, shipper::RecordEncoder& en
   if (generation == nullptr) {
     if (cursor_.has_begun()) return end_begun(turn);
     const bool whole = cursor_.ended() && cursor_.file() == read_whole_;
+    if (!whole && goes_on_in_copy(generations_.next())) return FillOutcome::kMoved;
     if (!whole) loss_.current_file_gone();
-    start_next();
+    start_next(!whole);
     return FillOutcome::kMoved;
   }
   if (generation->given_up) return give_up_rest(*generation, turn);
@@ -208,8 +211,68 @@ FillOutcome Tail::end_generation(const Generation& generation, int64_t now_ns, b
     cursor_.move_to_original(next.file->identity);
     nuls_.forget();
     closing_.restart();
+    return FillOutcome::kMoved;
   }
+  const auto facts = checkpoint::file_facts(generation.file->fd.get());
+  if (facts && facts->links == 0) goes_on_in_copy(next);
   return FillOutcome::kMoved;
+}
+
+void Tail::add_copies(std::vector<std::shared_ptr<const OpenFile>> copies) {
+  std::erase_if(copies, [&](const auto& copy) {
+    return std::ranges::find(no_copies_, copy->identity) != no_copies_.end();
+  });
+  copytruncate_.answer(std::move(copies));
+}
+
+bool Tail::judge(const OpenFile& file, CopyJudged& judged) {
+  const auto facts = checkpoint::file_facts(file.fd.get());
+  judged.size_bytes = facts ? facts->size_bytes : 0;
+  const auto& closed = cursor_.closed();
+  const auto is_it = [&](const Generation& each) { return each.file->identity == file.identity; };
+  if (file.identity == cursor_.file() || std::ranges::any_of(generations_.files(), is_it) ||
+      std::ranges::find(closed, file.identity) != closed.end()) {
+    judged.verdict = CopyVerdict::kCopy;
+    return false;
+  }
+  // A copy that was made while the log was written to and read on is shorter than what was read.
+  if (truncated_ != nullptr && was_copied(file, judged.size_bytes, *truncated_)) {
+    judged.verdict = CopyVerdict::kCopy;
+    cursor_.close_copy(file.identity);
+    return true;
+  }
+  for (const Generation& each : generations_.files()) {
+    judged.verdict = judge_copy(file, judged.size_bytes, *each.file, cursor_);
+    if (judged.verdict == CopyVerdict::kOther) continue;
+    const bool is_of_current = each.file->identity == cursor_.file();
+    if (judged.verdict == CopyVerdict::kGrownCopy) judged.shipped_bytes = cursor_.offset();
+    if (judged.verdict == CopyVerdict::kGrownCopy || !is_of_current) return false;
+    if (judged.size_bytes > cursor_.offset()) return false;
+    cursor_.close_copy(file.identity);
+    return true;
+  }
+  if (no_copies_.size() == limits::kCopiesMax) no_copies_.erase(no_copies_.begin());
+  no_copies_.push_back(file.identity);
+  return false;
+}
+
+// Goes on in `next` at the same offset if it is a grown copy of the present file, which is gone.
+bool Tail::goes_on_in_copy(const Generation& next) {
+  if (!is_grown_copy(next, cursor_)) return false;
+  const auto facts = checkpoint::file_facts(next.file->fd.get());
+  // A short beginning, or nothing more, may as well have been written anew by the same program.
+  if (!facts || cursor_.offset() < limits::kAlikeBytesMax ||
+      facts->size_bytes == cursor_.offset()) {
+    notes_.note(LedgerEvent::kDoubt, {cursor_.position(), cursor_.position()}, kCopyDoubt,
+                "the file was replaced by one that begins with the same " +
+                    std::to_string(cursor_.offset()) +
+                    " bytes, and was taken for a copy of it: if they were written anew, those "
+                    "lines are missing here");
+  }
+  cursor_.move_to_original(next.file->identity);
+  nuls_.forget();
+  closing_.restart();
+  return true;
 }
 
 FillOutcome Tail::give_up_rest(const Generation& generation, const Turn& turn) {
@@ -238,12 +301,13 @@ Result<FillOutcome> Tail::changed(int fd, const Turn& turn) {
       recheck_at_ns_ = copytruncate_.deadline_ns();
       return FillOutcome::kDrained;
     }
-    if (auto copy = copytruncate_.take_copy()) {
-      const checkpoint::FileIdentity identity = copy->identity;
-      generations_.insert_copy(std::move(copy));
-      cursor_.move_to_copy(identity);
+    if (auto copies = copytruncate_.take_copies(); !copies.empty()) {
+      const checkpoint::FileIdentity first = copies.front()->identity;
+      generations_.insert_copies(std::move(copies));
+      cursor_.move_to_copy(first);
     } else {
       if (cursor_.has_begun()) return end_begun(turn);
+      truncated_ = std::make_unique<const checkpoint::Beginning>(cursor_.beginning());
       copytruncate_.restart_file(fd);
       power_loss_.forget_ahead();
       run_ends_.forget(cursor_.file());

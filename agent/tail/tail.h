@@ -56,9 +56,9 @@ class Tail {
   Tail& operator=(const Tail&) = delete;
 
   /// Adds a generation, in the order of the stream; one that is known already is ignored.
-  /// `start_offset` counts only for a source that was never read. `gap_before`: generations between
-  /// its predecessor and this one were never seen.
-  void add(std::shared_ptr<const OpenFile> file, uint64_t start_offset, bool gap_before = false);
+  /// `start_offset` counts only for a source that was never read.
+  void add(std::shared_ptr<const OpenFile> file, uint64_t start_offset,
+           Step step = Step::kAdjacent);
 
   /// Fixes where a source that was never read begins, so that it can be stored.
   void begin();
@@ -85,8 +85,14 @@ class Tail {
 
   /// Whether its file was truncated and a copy of it is wanted; true once for each truncation.
   bool take_copy_wish() { return copytruncate_.take_wish(); }
-  /// The copy, or null. Without an answer the tail goes on by itself after a while.
-  void add_copy(std::shared_ptr<const OpenFile> copy) { copytruncate_.answer(std::move(copy)); }
+  /// Files that may be copies, oldest first. Without an answer the tail goes on by itself after a
+  /// while.
+  void add_copies(std::vector<std::shared_ptr<const OpenFile>> copies);
+
+  /// Whether `file`, which stands beside the log, is a copy of what was read or is to be read.
+  /// Completes `judged`. Returns whether the state moved: it remembers copies that hold nothing
+  /// unread.
+  bool judge(const OpenFile& file, CopyJudged& judged);
 
   /// Reads on, at most one chunk. `chunk` is empty. Errors: kRetryable: the read failed; nothing
   /// moved. A place that cannot be read for a minute is passed over, with an entry in the ledger.
@@ -128,7 +134,8 @@ class Tail {
   FillOutcome end();
   FillOutcome drained(const Generation& generation, int64_t now_ns, bool rest);
   FillOutcome end_generation(const Generation& generation, int64_t now_ns, bool rest);
-  void start_next();
+  void start_next(bool is_noted = false);
+  bool goes_on_in_copy(const Generation& next);
   FillOutcome give_up_rest(const Generation& generation, const Turn& turn);
   Result<FillOutcome> changed(int fd, const Turn& turn);
   Result<FillOutcome> pass_zeros(int fd);
@@ -160,6 +167,8 @@ class Tail {
   checkpoint::SourceLife life_ = checkpoint::SourceLife::kRemembered;
   checkpoint::FileIdentity read_whole_;
   size_t begun_bytes_max_ = SIZE_MAX;
+  std::vector<checkpoint::FileIdentity> no_copies_;         // Judged so lately: they are collected.
+  std::unique_ptr<const checkpoint::Beginning> truncated_;  // Read before the last truncation.
   size_t read_last_bytes_ = 0;
   int64_t recheck_at_ns_ = 0;
 };

@@ -33,9 +33,9 @@ bool Tail::file_ends(uint64_t size_bytes, int64_t now_ns) {
   return recheck_at_ns_ == 0;
 }
 
-// Whether the next file begins where this one ends.
+// Whether the next file may begin where this one ends. Entries of one line tell by their time too.
 bool Tail::next_goes_on() const {
-  return generations_.has_next() && !generations_.next().gap_before &&
+  return generations_.has_next() && generations_.next().step != Step::kGap &&
          !generations_.next_is_truncated();
 }
 

@@ -58,6 +58,7 @@ void SourceLedger::add(const shipper::LedgerView& entry) {
         losses_.push_back({entry.start, entry.end, std::string(entry.reason)});
       return;
     case LedgerEvent::kDoubt:
+      is_unproven_ |= entry.reason == kUnseenDoubt || entry.reason == kCopyDoubt;
       list(doubts_, {entry.start, entry.end, std::string(entry.reason)});
       return;
   }
@@ -133,7 +134,9 @@ LedgerFindings SourceLedger::judge(const Delivered& delivered) const {
   if (findings.verdict == Verdict::kOpen || !ended) {
     findings.verdict = Verdict::kOpen;
   } else {
-    findings.verdict = findings.whole() ? Verdict::kComplete : Verdict::kIncomplete;
+    findings.verdict = !findings.whole() ? Verdict::kIncomplete
+                       : is_unproven_    ? Verdict::kUnknown
+                                         : Verdict::kComplete;
   }
   return findings;
 }

@@ -19,7 +19,8 @@
 namespace longshore::audit {
 
 enum class Verdict : uint8_t {
-  kUnknown,     ///< It is not in the ledger, or its records carry no ranges.
+  kUnknown,     ///< It is not in the ledger, its records carry no ranges, or lines may be missing
+                ///< where a file of it may have come and gone unseen.
   kOpen,        ///< It has not ended.
   kComplete,    ///< It has ended, and no byte from its beginning to its end is missing.
   kIncomplete,  ///< It has ended, and bytes are missing.
@@ -75,6 +76,7 @@ class SourceLedger {
   uint64_t claimed_start_ = std::numeric_limits<uint64_t>::max();  // The ledger mentions bytes
   uint64_t claimed_end_ = 0;                                       // between these.
   std::vector<NamedRange> losses_, doubts_;
+  bool is_unproven_ = false;  // A doubt says that lines may be missing.
 };
 
 }  // namespace longshore::audit

@@ -83,7 +83,15 @@ class DiscoveryTest : public testing::Test {
                          .first_start_at_end = false,
                          .deleted_bytes_max = deleted_bytes_max_},
         mounts_, watcher_,
-        [this](LaneId, ToLane message) { messages_.push_back(std::move(message)); }, clock_);
+        [this](LaneId, ToLane message) {
+          if (const auto* question = std::get_if<JudgeCopy>(&message)) {
+            questions_.push_back(*question);
+          } else {
+            messages_.push_back(std::move(message));
+          }
+        },
+        clock_);
+    questions_.clear();
     discovery_->remember(stored);
   }
 
@@ -117,8 +125,20 @@ class DiscoveryTest : public testing::Test {
     const auto tell = [this](const DirectoryEvent& event) { discovery_->on_event(event); };
     inotify_.read_changes(tell);
     inotify_.read_writes(tell);
-    for (int64_t next = discovery_->settle(); next != 0; next = discovery_->settle()) {
-      std::this_thread::sleep_for(std::chrono::microseconds(200));
+    for (int64_t next = 1; next != 0 || !questions_.empty();) {
+      next = discovery_->settle();
+      if (next != 0) std::this_thread::sleep_for(std::chrono::microseconds(200));
+      answer_questions();
+    }
+  }
+  // As a lane would whose log is not like any other file, or as `verdict_` says.
+  void answer_questions() {
+    for (const JudgeCopy& question : std::exchange(questions_, {})) {
+      const auto facts = checkpoint::file_facts(question.file->fd.get());
+      discovery_->copy_judged({.file = question.file->identity,
+                               .stream = question.stream,
+                               .size_bytes = facts->size_bytes,
+                               .verdict = verdict_});
     }
   }
 
@@ -187,6 +207,8 @@ class DiscoveryTest : public testing::Test {
   FewWatches watcher_{inotify_};
   std::unique_ptr<Discovery> discovery_;
   std::vector<ToLane> messages_;
+  std::vector<JudgeCopy> questions_;  // Not answered yet.
+  CopyVerdict verdict_ = CopyVerdict::kOther;
   uint64_t deleted_bytes_max_ = UINT64_MAX;
   int64_t alive_ns_ = clock_.wall_ns();
 };

@@ -63,7 +63,7 @@ class TailReader {
       const auto filled = tail.fill(chunk, encoder_, now_ns_, now_ns_);
       take_events(tail);
       if (no_copies_ && tail.take_copy_wish()) {
-        tail.add_copy(nullptr);
+        tail.add_copies({});
         continue;
       }
       if (filled && tail.recheck_at_ns() != 0 && tail.recheck_at_ns() <= now_ns_) continue;

@@ -69,7 +69,8 @@ void AgentLife::post(agent::ToLane message) {
   if (const auto* opened = std::get_if<agent::SourceOpened>(&message)) {
     if (opened->file != nullptr && opened_.insert(opened->file->identity.inode).second) {
       timeline_.trace("watch: opens inode {} of {}{}", opened->file->identity.inode,
-                      opened->spec->host_path, opened->gap_before ? ", gap before" : "");
+                      opened->spec->host_path,
+                      opened->step == agent::Step::kAdjacent ? "" : ", gap before");
       on_opened_(opened->file->identity.inode);
     }
   }
@@ -132,6 +133,13 @@ void AgentLife::take_outbox() {
   for (agent::ToWatch& message : outbox_.take()) {
     if (auto* stopped = std::get_if<agent::LaneStopped>(&message)) {
       stopped_ = std::move(*stopped);
+      continue;
+    }
+    if (const auto* judged = std::get_if<agent::CopyJudged>(&message)) {
+      in_watch_loop(timeline_.now() + timeline_.random().magnitude(kMs), [this, judged = *judged] {
+        discovery_.copy_judged(judged);
+        settle();
+      });
       continue;
     }
     const SourceId source = std::get<agent::LookForCopy>(message).source;

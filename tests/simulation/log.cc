@@ -68,6 +68,7 @@ void Log::create() {
   born_ns_ = timeline_.wall_ns();
   Generation& generation = generations_.emplace_back();
   generation.file_name = name;
+  if (name != options_.file_name) note_name(name);
   generation.inode = files_.made(path(name), timeline_.wall_ns());
   directory_changed();
   timeline_.trace("{}/{}: created, inode {}", options_.directory, name, generation.inode);
@@ -220,9 +221,16 @@ void Log::play(std::vector<Step> steps) {
   }
 }
 
+void Log::note_name(const std::string& name) {
+  rotated_sources_.insert(
+      make_source_id(kHostId, options_.directory + "/" + name, options_.is_json ? "stdout" : ""));
+}
+
 void Log::rename(const std::string& from, const std::string& to) {
   if (::rename(path(from).c_str(), path(to).c_str()) != 0) return;
   if (Generation* moved = named(from)) moved->file_name = to;
+  note_name(to);
+  files_.renamed(path(to), timeline_.wall_ns());
   directory_changed();
   const auto cookie = static_cast<uint32_t>(1 + timeline_.random().below(1 << 30));
   timeline_.trace("{}: {} is renamed to {}", options_.directory, from, to);
@@ -299,6 +307,7 @@ void Log::copy_to(const std::string& name) {
   const Generation& from = generations_.back();
   std::ofstream(path(name)) << from.bytes.substr(from.file_begin);
   files_.made(path(name), timeline_.wall_ns());
+  note_name(name);
   directory_changed();
   copied_ = true;
   timeline_.trace("{}: {} is copied to {}", options_.directory, options_.file_name, name);
@@ -393,6 +402,9 @@ void Log::remove() {
   // Where its log is gone, a copy cannot be told from a generation.
   if (busy_ || !has_file_ || options_.rotation == Rotation::kCopyTruncate) return;
   if (options_.rotation == Rotation::kLinked) return;
+  if (is_beside_) return;
+  // What lives for less than that may pass for a pause between two files.
+  if (timeline_.wall_ns() < born_ns_ + 2 * kSecond) return;
   close();
   unlink(options_.file_name);
   has_file_ = false;

@@ -78,6 +78,8 @@ class Log {
   Log(LogOptions options, Timeline& timeline, VirtualFiles& files, DirectoryObserver& observer);
 
   SourceId source() const { return source_; }
+  /// Of each name that a file of it got by rotation, as if that were a log.
+  const std::set<SourceId>& rotated_sources() const { return rotated_sources_; }
   const LogOptions& options() const { return options_; }
   const std::deque<Generation>& generations() const { return generations_; }
   bool destroyed() const { return destroyed_; }
@@ -85,6 +87,11 @@ class Log {
   /// Whether a rotator died between copying and truncating: two copies have the same lines.
   bool copied_twice() const { return copied_twice_; }
   bool has_file() const { return has_file_; }
+  /// Its application may still write to a file that was renamed.
+  bool is_rotating() const { return busy_ || reopening_; }
+
+  /// Another log's name is made of its own, or the other way: it stays.
+  void set_beside() { is_beside_ = true; }
 
   /// Files that were rotated before anybody looked: nobody shall collect them.
   void make_history();
@@ -121,6 +128,7 @@ class Log {
   void begin_shift(std::vector<std::function<void()>>& steps);
   void move_away(const std::string& to);
   void switch_over();
+  void note_name(const std::string& name);
   void copy_to(const std::string& name);
   void truncate();
   void rewrite();
@@ -139,14 +147,16 @@ class Log {
   VirtualFiles& files_;
   DirectoryObserver& observer_;
   const SourceId source_;
+  std::set<SourceId> rotated_sources_;
   std::deque<Generation> generations_;
   Fd writer_, old_writer_;  // Of the present generation, and of the renamed one before it.
   size_t old_generation_ = 0;
   int64_t born_ns_ = 0;  // When the present generation was made.
   bool has_file_ = false;
   bool reopening_ = false;  // Writes still go to the renamed file.
-  bool busy_ = false;       // A rotation is under way.
-  bool copied_ = false;     // And not yet truncated.
+  bool is_beside_ = false;
+  bool busy_ = false;    // A rotation is under way.
+  bool copied_ = false;  // And not yet truncated.
   bool destroyed_ = false, lost_power_ = false, copied_twice_ = false;
   uint64_t script_ = 0;      // A script of an earlier life of the application stops.
   std::string unfinished_;   // The rest of a line.

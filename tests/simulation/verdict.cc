@@ -92,6 +92,23 @@ class SourceCheck {
     }
   }
 
+  // A record of a rotated file that was seen before its log, or without it: that is a log of its
+  // own.
+  void take_elsewhere(const Delivered& record) {
+    const size_t at = truth_.bytes.find(record.bytes);
+    if (at == std::string::npos) fail("nobody wrote " + record.bytes);
+    const Generation::Excused range{at, at + record.bytes.size()};
+    if (is_elsewhere(range)) fail("sent twice, as two logs: " + record.bytes.substr(0, 60));
+    truth_.excused.push_back(range);
+    elsewhere_.push_back(range);
+    // Half a line at the file's end waits for its rest.
+    const auto next = truth_.segments.upper_bound(at);
+    const size_t end = next == truth_.segments.end() ? truth_.bytes.size() : *next;
+    if (truth_.bytes.find('\n', range.end) < end) return;
+    truth_.excused.push_back({range.end, end});
+    elsewhere_.push_back({range.end, end});
+  }
+
   void take(Delivered record) {
     // Zeros that a power loss left are in the file, if nobody wrote them.
     const size_t zeros = record.bytes.find_first_not_of('\0');
@@ -113,6 +130,9 @@ class SourceCheck {
     const bool leaps = !log_.options().is_json && leap > cursor_ && stands_at(leap, record.bytes);
     if (!leaps && stands_at(cursor_, record.bytes)) {
       meet(record, false);
+      if (is_elsewhere({cursor_, cursor_ + record.bytes.size()})) {
+        fail("sent twice, as two logs: " + record.bytes.substr(0, 60));
+      }
       cursor_ += record.bytes.size();
       check_runs(record);
     } else if (const size_t at = leaps ? leap : truth_.bytes.find(record.bytes, cursor_);
@@ -181,7 +201,10 @@ class SourceCheck {
     if (end != truth_.run_ends.end() && *end < cursor_) fail("two runs in one record");
     const bool may_end = truth_.run_ends.contains(cursor_) || cursor_ == truth_.bytes.size() ||
                          truth_.is_excused(cursor_, cursor_ + 1);
-    if (record.unterminated && !may_end) {
+    const bool is_doubted = std::ranges::any_of(ledger_, [&](const LedgerLine& line) {
+      return line.source == log_.source() && line.event == "doubt" && line.start == record.end;
+    });
+    if (record.unterminated && !may_end && !is_doubted) {
       fail("a line ends before its end: " + range(record.start, record.end));
     }
   }
@@ -201,10 +224,11 @@ class SourceCheck {
   }
 
   void missing(size_t until, uint64_t next_start) {
-    if (!truth_.is_excused(cursor_, until)) {
+    if (!truth_.is_excused(cursor_, until) && !lost_begun_line(until)) {
       fail("lost: bytes " + range(cursor_, until) + " of what was written, behind position " +
            std::to_string(end_) + ": " + truth_.bytes.substr(cursor_, 60));
     }
+    if (missing_bytes(until) == 0) return;
     // What a power loss took of what nobody had read yet, nobody knows of.
     if (std::exchange(zeros_, false) || log_.lost_power()) return;
     const bool was_there =
@@ -214,6 +238,8 @@ class SourceCheck {
     // Nobody knows how long a generation was that came and went unseen: a doubt will do.
     const bool is_unseen = !truth_.goes_on(cursor_) && !was_there;
     if (is_unseen && !strict_) return;
+    // Nor of a file that was made and deleted between two looks, if no other came after it.
+    if (is_unseen && next_start == UINT64_MAX) return;
     if (was_there && unnoticed_) return;
     // What an ended source got while no agent could store that it goes on, and what took it away as
     // well, nobody knows.
@@ -228,6 +254,32 @@ class SourceCheck {
       fail("lost in silence: bytes " + range(cursor_, until) + " behind position " +
            std::to_string(end_));
     }
+  }
+
+  // The pieces of a line whose rest was in a file that is gone: nobody knows any more where they
+  // were to be shipped to.
+  bool lost_begun_line(size_t until) const {
+    const size_t rest = std::min(until, truth_.bytes.find('\n', cursor_));
+    return log_.options().is_json && truth_.is_excused(rest, until) &&
+           std::ranges::any_of(ledger_, [&](const LedgerLine& line) {
+             return line.source == log_.source() && line.reason == "deleted" &&
+                    line.start == end_ && line.end > end_;
+           });
+  }
+
+  bool is_elsewhere(Generation::Excused range) const {
+    return std::ranges::any_of(elsewhere_, [&](const Generation::Excused& each) {
+      return each.begin < range.end && each.end > range.begin;
+    });
+  }
+
+  // What is missing before `until` but for what came as another log.
+  size_t missing_bytes(size_t until) const {
+    size_t bytes = until - cursor_;
+    for (const Generation::Excused& each : elsewhere_) {
+      if (each.begin >= cursor_ && each.end <= until) bytes -= each.end - each.begin;
+    }
+    return bytes;
   }
 
   void meet(const Delivered& record, bool gap) const {
@@ -253,6 +305,7 @@ class SourceCheck {
   const std::optional<uint64_t> ended_;  // Where the checkpoint says that it ended.
   const std::string name_;
   std::vector<Generation::Excused> taken_back_;
+  std::vector<Generation::Excused> elsewhere_;  // What came as another log.
   std::vector<Delivered> taken_;
   size_t cursor_ = 0;
   uint64_t end_ = 0;
@@ -343,8 +396,6 @@ void check_end(World& world) {
       if (each.where.topic != kTopic) continue;
       const auto view = parser.parse(each.value);
       if (!view) throw Violation{"no record: " + each.value.substr(0, 80)};
-      const auto log = logs.find(view->source);
-      if (log == logs.end()) throw Violation{"a record of an unknown source " + each.value};
       if (to_string(view->source) != each.key) throw Violation{"another key: " + each.key};
       into[view->source].push_back({view->start.bytes, view->end.bytes, file_bytes(*view),
                                     (view->flags & shipper::kFlagUnterminated) != 0});
@@ -352,7 +403,9 @@ void check_end(World& world) {
   };
   sort_in(world.broker().committed(), delivered);
   sort_in(world.broker().lost(), taken_back);
+  std::set<SourceId> accounted;
   for (const auto& [source, log] : logs) {
+    accounted.insert(source);
     const auto stored = world.store().source(source);
     if (!stored) throw Violation{"the checkpoint cannot be read"};
     const auto state = stored.value() ? stored.value()->state : checkpoint::SourceState{};
@@ -360,8 +413,16 @@ void check_end(World& world) {
                       world.habits().strict,
                       state.ended ? std::optional(state.covered.bytes) : std::nullopt);
     for (const Delivered& record : taken_back[source]) check.excuse(record);
+    for (const SourceId rotated : log->rotated_sources()) {
+      if (logs.contains(rotated)) continue;
+      for (const Delivered& record : delivered[rotated]) check.take_elsewhere(record);
+      accounted.insert(rotated);
+    }
     for (const Delivered& record : delivered[source]) check.take(record);
     check.finish(state.covered.bytes);
+  }
+  for (const auto& [source, records] : delivered) {
+    if (!accounted.contains(source)) throw Violation{"an unknown source " + to_string(source)};
   }
   if (went_back || world.plan().agent.lane.ledger_topic.empty()) return;
   check_shipped_once(world);

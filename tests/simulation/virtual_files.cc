@@ -42,15 +42,21 @@ VirtualFiles::Key VirtualFiles::key_of(int fd) { return ask_kernel(fd, ""); }
 
 void VirtualFiles::touch(const Key& key, int64_t now_ns) {
   const auto found = facts_.find(key);
-  if (found != facts_.end()) found->second.modified_ns = now_ns;
+  if (found != facts_.end()) found->second.modified_ns = found->second.changed_ns = now_ns;
 }
 
 uint64_t VirtualFiles::made(const std::string& path, int64_t now_ns) {
-  facts_[key_of(path)] = {.inode = ++inodes_, .birth_ns = now_ns, .modified_ns = now_ns};
+  facts_[key_of(path)] = {
+      .inode = ++inodes_, .birth_ns = now_ns, .modified_ns = now_ns, .changed_ns = now_ns};
   return inodes_;
 }
 
 void VirtualFiles::changed(const std::string& path, int64_t now_ns) { touch(key_of(path), now_ns); }
+
+void VirtualFiles::renamed(const std::string& to, int64_t now_ns) {
+  const auto found = facts_.find(key_of(to));
+  if (found != facts_.end()) found->second.changed_ns = now_ns;
+}
 
 void VirtualFiles::changed(int fd, int64_t now_ns) { touch(key_of(fd), now_ns); }
 
@@ -86,7 +92,7 @@ extern "C" int statx(int fd, const char* path, int flags, unsigned mask,
   stat->stx_mask |= STATX_BTIME;
   set_time(stat->stx_btime, facts->birth_ns);
   set_time(stat->stx_mtime, facts->modified_ns);
-  set_time(stat->stx_ctime, facts->modified_ns);
+  set_time(stat->stx_ctime, facts->changed_ns);
   return 0;
 }
 
@@ -96,6 +102,6 @@ extern "C" int fstat(int fd, struct stat* stat) noexcept {
   const auto* facts = present()->find({stat->st_dev, stat->st_ino});
   if (facts == nullptr) return 0;
   set_time(stat->st_mtim, facts->modified_ns);
-  set_time(stat->st_ctim, facts->modified_ns);
+  set_time(stat->st_ctim, facts->changed_ns);
   return 0;
 }

@@ -23,7 +23,7 @@ class VirtualFiles {
 
   struct Facts {
     uint64_t inode = 0;
-    int64_t birth_ns = 0, modified_ns = 0;
+    int64_t birth_ns = 0, modified_ns = 0, changed_ns = 0;
   };
   using Key = std::pair<dev_t, ino_t>;
 
@@ -32,6 +32,7 @@ class VirtualFiles {
   uint64_t made(const std::string& path, int64_t now_ns);
   void changed(const std::string& path, int64_t now_ns);
   void changed(int fd, int64_t now_ns);
+  void renamed(const std::string& to, int64_t now_ns);
   const Facts* find(const Key& key) const;
   /// Of the kernel.
   static Key key_of(const std::string& path);

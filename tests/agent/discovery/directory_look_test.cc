@@ -13,18 +13,41 @@ namespace {
 
 using DirectoryLookTest = DiscoveryTest;
 
-TEST_F(DirectoryLookTest, dated_names_come_before_numbered_ones_whatever_their_birth) {
-  for (const char* name : {"x.log.2", "x.log-20261121", "x.log.1", "x.log-20261122", "x.log.3"}) {
+std::vector<std::string> names_of(const std::optional<std::vector<NamedFile>>& files) {
+  std::vector<std::string> names;
+  for (const NamedFile& each : files.value()) names.push_back(each.file_name);
+  return names;
+}
+
+TEST_F(DirectoryLookTest, rotated_files_are_ordered_by_birth_whatever_their_names) {
+  const std::vector<std::string> written{"x.log.1",       "x.3.log",   "x.log-20261122",
+                                         "x.log.2",       "x_old.log", "x-2026-11-21.log",
+                                         "x.log.bak",     "x1.log",    "x.2026-11-29.1.log",
+                                         "20261101-x.log"};
+  for (const std::string& name : written) {
     write(name);
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
+  for (const char* other : {"y.log.1", "x.log", "xx.log", "x.txt.1", "x.logs.1"}) write(other);
   Fd directory(::open(directory_.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  std::vector<std::string> names;
-  const auto files = rotated_files(directory, "x.log");
-  ASSERT_TRUE(files);
-  for (const NamedFile& each : *files) names.push_back(each.file_name);
-  EXPECT_EQ(names, (std::vector<std::string>{"x.log-20261121", "x.log-20261122", "x.log.3",
-                                             "x.log.2", "x.log.1"}));
+  EXPECT_EQ(names_of(rotated_files(directory, "x.log")), written);
+}
+
+TEST_F(DirectoryLookTest, births_at_one_tick_are_ordered_in_the_direction_of_the_numbers) {
+  Fd directory(::open(directory_.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  for (const bool rising : {false, true}) {
+    const std::string base = rising ? "up.log" : "down.log";
+    const auto numbered = [&](int age) {
+      return base + "." + std::to_string(rising ? age : 9 - age);
+    };
+    std::vector<std::string> expected;
+    for (int age = 1; age < 9; ++age) {
+      expected.push_back(numbered(age));
+      write(expected.back());
+      if (age % 3 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    EXPECT_EQ(names_of(rotated_files(directory, base)), expected);
+  }
 }
 
 // The first question is answered on its own, the later ones from one listing of the directory.

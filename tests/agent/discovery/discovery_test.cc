@@ -45,24 +45,27 @@ TEST_F(DiscoveryTest, files_are_found_when_they_are_there_and_when_they_come) {
   EXPECT_EQ(discovery_->sources(), 2u);
 }
 
-TEST_F(DiscoveryTest, the_copy_of_a_truncated_file_is_the_youngest_that_is_nobodys) {
+TEST_F(DiscoveryTest, what_may_be_copies_of_a_truncated_file_is_nobodys_oldest_first) {
   write("a.log");
-  declare("*.log");
+  declare("a.log");
   const SourceId id = make_source_id("host", path("a.log"), "");
-  const auto copy = [&] {
+  const auto copies = [&] {
     messages_.clear();
     discovery_->look_for_copy(id);
     EXPECT_EQ(messages_.size(), 1u);
-    const auto file = std::get<CopyFound>(messages_.at(0)).file;
-    return file == nullptr ? 0 : file->identity.inode;
+    Inodes inodes;
+    for (const auto& file : std::get<CopiesFound>(messages_.at(0)).files) {
+      inodes.push_back(file->identity.inode);
+    }
+    return inodes;
   };
-  EXPECT_EQ(copy(), 0u);
-  write("a.log.2");
+  EXPECT_EQ(copies(), Inodes{});
+  Inodes expected{write("a.log.2")};
   std::this_thread::sleep_for(std::chrono::milliseconds(20));
-  const uint64_t youngest = write("a.log.1");
-  EXPECT_EQ(copy(), youngest);
+  expected.push_back(write("a.1.log"));
+  EXPECT_EQ(copies(), expected);
   write("b.log.1");
-  EXPECT_EQ(copy(), youngest);
+  EXPECT_EQ(copies(), expected);
   messages_.clear();
   discovery_->look_for_copy(SourceId{1});
   EXPECT_TRUE(messages_.empty());

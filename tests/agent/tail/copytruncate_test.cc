@@ -132,7 +132,7 @@ TEST_F(CopytruncateTest, the_unread_rest_of_a_truncated_file_is_read_from_its_co
   tail.add(open("x"), 0);
   EXPECT_EQ(drain(tail), Lines{});
   ASSERT_TRUE(tail.take_copy_wish());
-  tail.add_copy(open("x.1"));
+  tail.add_copies({open("x.1")});
   EXPECT_EQ(drain(tail), (Lines{"unread", "rest", "new"}));
   const auto lost = events(LedgerEvent::kLost);
   ASSERT_EQ(lost.size(), 1u);
@@ -144,7 +144,7 @@ TEST_F(CopytruncateTest, the_unread_rest_of_a_truncated_file_is_read_from_its_co
     at_ = state.covered.bytes;
     EXPECT_EQ(drain(tail), Lines{});
     ASSERT_TRUE(tail.take_copy_wish());
-    tail.add_copy(open("x.1"));
+    tail.add_copies({open("x.1")});
     EXPECT_EQ(drain(tail), (Lines{"unread", "rest", "new"}));
     EXPECT_EQ(tail.state(), end);
   }
@@ -163,8 +163,153 @@ TEST_F(CopytruncateTest, a_file_that_is_no_copy_is_not_read_as_one) {
   Tail tail(Stream::kFile, state, kWaitNs, {1, 0});
   tail.add(open("x"), 0);
   EXPECT_EQ(drain(tail), Lines{});
-  tail.add_copy(open("x.1"));
+  tail.add_copies({open("x.1")});
   EXPECT_EQ(drain(tail), Lines{"new"});
+}
+
+TEST_F(CopytruncateTest, several_copies_that_nobody_has_read_are_read_one_after_the_other) {
+  no_copies_ = false;
+  append("x", "first\n");
+  const auto state = read_all("x");
+  const char* const names[] = {"x.3", "x.2", "x.1"};
+  append("x", "unread\n");
+  for (const char* name : names) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    fs::copy_file(path("x"), path(name));
+    fs::resize_file(path("x"), 0);
+    append("x", std::string("after ") + name + "\n");
+  }
+  append("older", "nothing of it\n");
+  Tail tail(Stream::kFile, state, kWaitNs, {1, 0});
+  tail.add(open("x"), 0);
+  EXPECT_EQ(drain(tail), Lines{});
+  ASSERT_TRUE(tail.take_copy_wish());
+  tail.add_copies({open("older"), open("x.3"), open("x.2"), open("x.1")});
+  EXPECT_EQ(drain(tail), (Lines{"unread", "after x.3", "after x.2", "after x.1"}));
+  EXPECT_EQ(events(LedgerEvent::kLost).size(), 3u);
+  // A restart in the middle goes on there.
+  EXPECT_EQ(tail.state().closed.size(), 3u);
+}
+
+TEST_F(CopytruncateTest, a_mirrored_log_that_is_replaced_by_grown_copies_is_one_file) {
+  std::string content;
+  const auto grow = [&](int line) { content += "line " + std::to_string(line) + "\n"; };
+  for (int line = 0; line < 1000; ++line) grow(line);
+  append("x", content);
+  Tail tail(Stream::kFile, {}, kWaitNs);
+  tail.add(open("x"), 0);
+  EXPECT_EQ(drain(tail).size(), 1000u);
+  auto state = tail.state();
+  for (int turn = 0; turn < 3; ++turn) {
+    grow(1000 + turn);
+    append("x.tmp", content);
+    fs::rename(path("x.tmp"), path("x"));
+    tail.add(open("x"), 0);
+    EXPECT_EQ(drain(tail), Lines{"line " + std::to_string(1000 + turn)});
+  }
+  EXPECT_TRUE(events(LedgerEvent::kLost).empty());
+  EXPECT_TRUE(events(LedgerEvent::kDoubt).empty());
+  // The same while no agent runs.
+  at_ = state.covered.bytes;
+  EXPECT_EQ(resume(state, "x", 1), (Lines{"line 1000", "line 1001", "line 1002"}));
+  EXPECT_TRUE(events(LedgerEvent::kLost).empty());
+}
+
+TEST_F(CopytruncateTest, a_few_lines_that_begin_two_files_alike_leave_a_doubt) {
+  append("x", "same\n");
+  const auto state = read_all("x");
+  fs::remove(path("x"));
+  append("y", "same\nand more\n");
+  EXPECT_EQ(resume(state, "y", 1), Lines{"and more"});
+  ASSERT_EQ(events(LedgerEvent::kDoubt).size(), 1u);
+  EXPECT_EQ(events(LedgerEvent::kDoubt)[0].reason, kCopyDoubt);
+  EXPECT_TRUE(events(LedgerEvent::kLost).empty());
+}
+
+TEST_F(CopytruncateTest, a_rotated_file_is_no_copy_though_its_successor_begins_as_it_does) {
+  append("x", "same\n");
+  Tail tail(Stream::kFile, {}, kWaitNs);
+  tail.add(open("x"), 0);
+  EXPECT_EQ(drain(tail).size(), 1u);
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  fs::rename(path("x"), path("x.1"));
+  append("x", "same\nand more\n");
+  tail.add(open("x"), 0);
+  EXPECT_EQ(drain(tail), (Lines{"same", "and more"}));
+}
+
+TEST_F(CopytruncateTest, a_file_beside_the_log_is_judged_by_its_content) {
+  append("x", "first\nsecond\n");
+  Tail tail(Stream::kFile, {}, kWaitNs);
+  tail.add(open("x"), 0);
+  EXPECT_EQ(drain(tail).size(), 2u);
+  const auto verdict = [&](const std::string& content) {
+    append("beside", content);
+    CopyJudged judged;
+    tail.judge(*open("beside"), judged);
+    EXPECT_EQ(judged.size_bytes, content.size());
+    fs::remove(path("beside"));
+    return judged.verdict;
+  };
+  EXPECT_EQ(verdict("first\nsecond\n"), CopyVerdict::kCopy);
+  EXPECT_EQ(verdict("first\nsec"), CopyVerdict::kCopy);  // It is being made.
+  EXPECT_EQ(verdict("first\nsecond\nthird\n"), CopyVerdict::kGrownCopy);
+  EXPECT_EQ(verdict("first\nother\n"), CopyVerdict::kOther);
+  EXPECT_EQ(verdict("other\n"), CopyVerdict::kOther);
+  fs::resize_file(path("x"), 0);
+  EXPECT_EQ(verdict("first\nsecond\n"), CopyVerdict::kCopy);
+  EXPECT_EQ(verdict("first\nsecond\nunread\n"), CopyVerdict::kCopy);
+  EXPECT_EQ(verdict("other\n"), CopyVerdict::kOther);
+}
+
+TEST_F(CopytruncateTest, a_copy_that_is_shorter_than_what_was_read_is_one_all_the_same) {
+  for (const bool noticed : {false, true}) {
+    const std::string log = noticed ? "y" : "x", copy = log + ".1";
+    Tail tail(Stream::kFile, {}, kWaitNs);
+    append(log, "first\n");
+    tail.add(open(log), 0);
+    at_ = 0;
+    std::string lines;
+    for (int line = 0; line < 20'000; ++line) lines += "line " + std::to_string(line) + "\n";
+    append(log, lines);
+    EXPECT_EQ(drain(tail).size(), 20'001u);
+    append(log, "second\n");
+    EXPECT_EQ(drain(tail).size(), 1u);
+    append(log, "copied, but not yet read");
+    fs::copy_file(path(log), path(copy));
+    append(log, " to its end\nthird\n");
+    EXPECT_EQ(drain(tail).size(), 2u);
+    fs::resize_file(path(log), 0);
+    if (noticed) {
+      append(log, "new\n");
+      EXPECT_EQ(drain(tail), Lines{"new"});
+    }
+    CopyJudged judged;
+    tail.judge(*open(copy), judged);
+    EXPECT_EQ(judged.verdict, CopyVerdict::kCopy);
+    append(copy + "o", "first\nof another log\n");
+    judged = {};
+    tail.judge(*open(copy + "o"), judged);
+    EXPECT_EQ(judged.verdict, CopyVerdict::kOther);
+  }
+}
+
+TEST_F(CopytruncateTest, a_copy_without_anything_unread_is_remembered) {
+  append("x", "first\n");
+  Tail tail(Stream::kFile, {}, kWaitNs);
+  tail.add(open("x"), 0);
+  EXPECT_EQ(drain(tail).size(), 1u);
+  fs::copy_file(path("x"), path("x.1"));
+  CopyJudged judged;
+  EXPECT_TRUE(tail.judge(*open("x.1"), judged));
+  EXPECT_EQ(tail.state().closed, std::vector{open("x.1")->identity});
+  // After a restart too, though the log has been truncated meanwhile.
+  fs::resize_file(path("x"), 0);
+  append("x", "new\n");
+  EXPECT_EQ(drain(tail), Lines{"new"});
+  Tail later(Stream::kFile, tail.state(), kWaitNs);
+  EXPECT_FALSE(later.judge(*open("x.1"), judged));
+  EXPECT_EQ(judged.verdict, CopyVerdict::kCopy);
 }
 
 TEST_F(CopytruncateTest, a_truncated_file_whose_copy_nobody_looks_for_is_read_all_the_same) {
