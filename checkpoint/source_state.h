@@ -49,7 +49,8 @@ struct SourceState {
   bool ended = false;        ///< The ledger has an entry that it ended here.
   uint64_t seen_bytes = 0;   ///< The file's size when this was stored; 0: not known.
   uint64_t boot = 0;         ///< Hash of the boot in which the file was last verified.
-  std::string topic;         ///< Topic of `partition`. Empty: nothing was shipped yet.
+  std::string file_path;  ///< The log's where `file` stood, if not SourceRow::host_path; or empty.
+  std::string topic;      ///< Topic of `partition`. Empty: nothing was shipped yet.
   int32_t partition = -1;
   std::string tail;  ///< The last bytes of the file before `offset`, at most kOverlapBytes.
   MarkList marks;    ///< Proof of the file's content up to `offset`.

@@ -28,13 +28,14 @@ constexpr char kSchema[] = R"(
     offset INTEGER, covered INTEGER, part INTEGER, gap_pending INTEGER, topic TEXT,
     partition INTEGER, tail BLOB, marks BLOB, closed BLOB, ended INTEGER DEFAULT 0,
     seen_bytes INTEGER DEFAULT 0, boot INTEGER DEFAULT 0, begun BLOB,
+    file_path TEXT DEFAULT '',
     PRIMARY KEY(source, number)) WITHOUT ROWID;
   CREATE INDEX state_by_number ON state(lane, number);
   CREATE TABLE ledger(id INTEGER PRIMARY KEY, time_ns INTEGER, source INTEGER, lane INTEGER,
     start_bytes INTEGER, end_bytes INTEGER, reason TEXT, detail TEXT, event INTEGER DEFAULT 3,
     generation INTEGER DEFAULT 0, born INTEGER DEFAULT 0, shipped INTEGER DEFAULT 0);
   CREATE INDEX ledger_by_shipped ON ledger(lane, shipped);
-  PRAGMA user_version = 1002;
+  PRAGMA user_version = 1003;
 )";
 // Version 1.1 added a state's end, size and boot, and the shipping of the ledger.
 constexpr char kSchemaFrom0[] = R"(
@@ -50,8 +51,14 @@ constexpr char kSchemaFrom0[] = R"(
 // Version 1.2 added the beginning of a line.
 constexpr char kSchemaFrom1[] = R"(
   ALTER TABLE state ADD COLUMN begun BLOB;
-  PRAGMA user_version = 1002;
 )";
+// Version 1.3 added where the target of a symlink stood.
+constexpr char kSchemaFrom2[] = R"(
+  ALTER TABLE state ADD COLUMN file_path TEXT DEFAULT '';
+  PRAGMA user_version = 1003;
+)";
+// By the minor version that they upgrade.
+constexpr const char* kUpgrades[kSchemaMinor] = {kSchemaFrom0, kSchemaFrom1, kSchemaFrom2};
 
 #define LONGSHORE_CONFIRMED_STATE                                                   \
   " LEFT JOIN state ON state.source = source.id AND state.number = "                \
@@ -118,12 +125,10 @@ Status SqliteStore::upgrade() {
   WriteTransaction transaction(*database_);
   if (Status begun = transaction.begin(); !begun) return begun;
   // Another lane's connection may have upgraded it meanwhile.
-  const auto version = database_->pragma("PRAGMA user_version");
-  if (version == kSchemaMajor * 1000 + kSchemaMinor) return ok();
-  if (version == kSchemaMajor * 1000) {
-    if (Status made = database_->run(kSchemaFrom0); !made) return made;
+  const int64_t from = database_->pragma("PRAGMA user_version").value_or(0) % 1000;
+  for (int64_t minor = from; minor < kSchemaMinor; ++minor) {
+    if (Status made = database_->run(kUpgrades[minor]); !made) return made;
   }
-  if (Status made = database_->run(kSchemaFrom1); !made) return made;
   return transaction.commit();
 }
 

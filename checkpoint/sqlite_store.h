@@ -23,7 +23,7 @@ namespace longshore::checkpoint {
 /// `PRAGMA user_version` is major * 1000 + minor. A newer major version is refused; a newer minor
 /// version only adds columns.
 inline constexpr int64_t kSchemaMajor = 1;
-inline constexpr int64_t kSchemaMinor = 2;
+inline constexpr int64_t kSchemaMinor = 3;
 
 class SqliteStore final : public Store {
  public:

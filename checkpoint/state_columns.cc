@@ -71,7 +71,8 @@ void bind_state(Statement& statement, const SourceState& state) {
       .bind(int64_t{state.ended})
       .bind(state.seen_bytes)
       .bind(state.boot)
-      .bind_blob(encode_begun(state.begun));
+      .bind_blob(encode_begun(state.begun))
+      .bind_text(state.file_path);
 }
 
 Result<SourceState> read_state(const Statement& statement, int column) {
@@ -99,6 +100,7 @@ Result<SourceState> read_state(const Statement& statement, int column) {
   auto begun = decode_begun(statement.bytes(column + 17));
   if (!begun) return begun.error();
   state.begun = std::move(begun).value();
+  state.file_path = statement.bytes(column + 18);
   return state;
 }
 

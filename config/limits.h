@@ -68,14 +68,26 @@ inline constexpr int64_t kVanishedLookNs = 3'600'000'000'000;  ///< Between two 
 inline constexpr size_t kVanishedLooksMax = 256;               ///< In one sweep.
 inline constexpr size_t kVanishedDirectoriesOpenMax = 64;      ///< At a time.
 
+// Files of a log that stand elsewhere: former targets of a symlink, renamed directories.
+inline constexpr size_t kFormerStepsMax = 4'096;  ///< Names opened in one scan, and listings:
+inline constexpr size_t kFormerNamesPerStep = 32;
+inline constexpr size_t kFormerDepthMax = 3;              ///< Directories below, and above.
+inline constexpr size_t kFormerDirectoriesOpenMax = 256;  ///< At a time.
+inline constexpr size_t kFormerFilesMax = 1'000;          ///< Of one log.
+inline constexpr size_t kPathChecksMax = 1'000;           ///< Watched directories, in one sweep.
+
 // Discovery: declared logs, directories and open files.
 inline constexpr size_t kWarnedOnceMax = 10'000;   ///< Then repeated messages may appear again.
 inline constexpr size_t kProblemsPerLogMax = 100;  ///< Reported for one declared log.
 inline constexpr int64_t kScanPauseFactor = 4;  ///< A log is scanned a fifth of the time at most.
+inline constexpr int64_t kOpenRetryNsMin = 1'000'000'000;  ///< A file that cannot be opened.
+inline constexpr int64_t kOpenRetryNsMax = 60'000'000'000;
+inline constexpr int64_t kMissingNs = 2'000'000'000;     ///< Directories of a container: then told.
 inline constexpr size_t kDirectoryEntriesMax = 200'000;  ///< Read in one listing of a directory.
 inline constexpr int kListingsMax = 10;         ///< Until two agree on the rotated files of a log.
 inline constexpr size_t kNameTokensMax = 24;    ///< Parts of a name that may be a rotated one.
 inline constexpr size_t kRotatedBasesMax = 16;  ///< Names that one may have been rotated from.
+inline constexpr int64_t kFileClockNs = 20'000'000;  ///< The clock that stamps files is so coarse.
 inline constexpr int64_t kSideBySideNs =
     1'000'000'000;  ///< Overlap of generations, if they are named.
 inline constexpr int64_t kLateWritesNs =

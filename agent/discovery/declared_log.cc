@@ -1,6 +1,10 @@
 #include "agent/discovery/declared_log.h"
 
+#include <algorithm>
+
+#include "config/glob.h"
 #include "config/limits.h"
+#include "config/path.h"
 
 namespace longshore::agent {
 
@@ -14,9 +18,27 @@ bool DeclaredLog::is_new_problem(const std::string& problem) {
   return problems_.insert(problem).second;
 }
 
+bool DeclaredLog::declares(const WatchDir& directory, const std::string& file_name) const {
+  if (!glob_match(last_component(declaration->path), file_name)) return false;
+  return declaration->exclude.empty() ||
+         !path_matches(declaration->exclude, join_path(directory.container_path, file_name));
+}
+
 void DeclaredLog::note_scan(int64_t began_ns, int64_t now_ns) {
   scanned = true;
+  if (open_at_ns_ < began_ns) open_at_ns_ = open_pause_ns_ = 0;
   next_scan_ns = now_ns + (now_ns - began_ns) * limits::kScanPauseFactor;
+}
+
+int64_t DeclaredLog::due_ns() const {
+  if (dirty) return std::max<int64_t>(next_scan_ns, 1);
+  return open_at_ns_ == 0 ? 0 : std::max(open_at_ns_, next_scan_ns);
+}
+
+void DeclaredLog::retry_open(int64_t now_ns) {
+  if (open_at_ns_ > now_ns) return;  // One pause for all files of a scan.
+  open_pause_ns_ = std::clamp(2 * open_pause_ns_, limits::kOpenRetryNsMin, limits::kOpenRetryNsMax);
+  open_at_ns_ = now_ns + open_pause_ns_;
 }
 
 }  // namespace longshore::agent

@@ -55,12 +55,13 @@ void DeclaredLogs::mark_all_dirty() {
 int64_t DeclaredLogs::scan_due(const std::function<void(DeclaredLog&)>& scan) {
   int64_t next = 0;
   for (auto& [key, log] : logs_) {
-    if (!log->dirty) continue;
-    if (log->next_scan_ns <= clock_.monotonic_ns()) {
+    int64_t due = log->due_ns();
+    if (due == 0) continue;
+    if (due <= clock_.monotonic_ns()) {
       scan(*log);
-    } else if (next == 0 || log->next_scan_ns < next) {
-      next = log->next_scan_ns;
+      due = log->due_ns();  // The scan may want another one: a directory was not watched yet.
     }
+    if (due != 0 && (next == 0 || due < next)) next = due;
   }
   return next;
 }

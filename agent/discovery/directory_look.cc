@@ -35,14 +35,8 @@ std::optional<NamedFile> regular_file(const Fd& directory, const std::string& na
   return NamedFile{name, facts.value()};
 }
 
-// When it was born, or last written to where that is not known.
-int64_t age_key(const NamedFile& file) {
-  const int64_t born_ns = file.facts.identity.born_ns();
-  return born_ns != 0 ? born_ns : file.facts.modified_ns;
-}
-
 bool is_older(const NamedFile& a, const NamedFile& b) {
-  const int64_t left_ns = age_key(a), right_ns = age_key(b);
+  const int64_t left_ns = age_ns(a.facts), right_ns = age_ns(b.facts);
   return std::tie(left_ns, a.facts.modified_ns) < std::tie(right_ns, b.facts.modified_ns);
 }
 
@@ -84,6 +78,11 @@ bool same(const std::vector<NamedFile>& left, const std::vector<NamedFile>& righ
 }
 
 }  // namespace
+
+int64_t age_ns(const checkpoint::FileFacts& facts) {
+  const int64_t born_ns = facts.identity.born_ns();
+  return born_ns != 0 ? born_ns : facts.modified_ns;
+}
 
 std::optional<std::vector<NamedFile>> rotated_files(const Fd& directory, const std::string& base) {
   // readdir(3) may miss a file that is renamed meanwhile; two equal listings have missed none.

@@ -23,6 +23,9 @@ struct NamedFile {
   checkpoint::FileFacts facts;
 };
 
+/// When a file was born, or last written to where the file system has no births.
+int64_t age_ns(const checkpoint::FileFacts& facts);
+
 /// The uncompressed files in `directory` that the log `base` may have been rotated to, by their
 /// names, oldest first: by birth, or by the last write where the file system has no births. Only
 /// files that were born at the same tick of the clock are ordered by their numbers, in the

@@ -22,8 +22,8 @@ Discovery::Discovery(const DiscoveryOptions& options, const HostMounts& mounts,
       names_(watcher),
       rotation_(known_, options.alive_ns, clock),
       followed_(known_, held_, post_, clock),
-      scanner_({known_, held_, names_, rotation_, followed_, copies_}, options.first_start_at_end,
-               clock),
+      scanner_({known_, held_, names_, rotation_, followed_, copies_}, host_root_, mounts,
+               options.first_start_at_end, options.alive_ns, clock),
       vanished_(options.host_root, mounts, known_, rotation_, clock) {}
 
 void Discovery::remember(const std::vector<checkpoint::StoredSource>& stored) {
@@ -144,10 +144,16 @@ void Discovery::sweep() {
   for (const OverBudget& file : held_.over_budget()) {
     post_(file.lane, FileGivenUp{file.source, file.file});
   }
-  for (DeclaredLog* log : names_.changed()) {
-    log->dirty = true;  // Perhaps an event was lost.
-    for (const SourceId id : log->sources) known_.at(id).is_watched = false;
-  }
+  // Perhaps an event was lost, or could not come.
+  PathCheck check(host_root_, mounts_);
+  const auto look_again = [this](const std::vector<DeclaredLog*>& logs) {
+    for (DeclaredLog* log : logs) {
+      log->dirty = true;
+      for (const SourceId id : log->sources) known_.at(id).is_watched = false;
+    }
+  };
+  look_again(names_.changed());
+  look_again(names_.displaced(check));
   // No event tells of a copy that grows.
   if (copies_.any() && ++sweeps_ % limits::kSweepTurns == 0) logs_.mark_all_dirty();
   // Events do not report every change of these logs: their scan found no directory yet, or a watch

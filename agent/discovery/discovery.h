@@ -8,6 +8,7 @@
 //
 //   DeclaredLogs     who declares what, and when each declared log is scanned
 //   LogScanner       scans one declared log and opens what is new
+//   FormerFiles      finds files of a log that stand elsewhere: former targets of its symlink
 //   Rotation         decides which file is which generation of which source
 //   KnownSources     identity -> source -> generations, followed or remembered
 //   FollowedSources  opens generations and tells the lanes

@@ -5,15 +5,26 @@
 #include <algorithm>
 
 #include "config/limits.h"
+#include "config/path.h"
+#include "config/printable.h"
 
 namespace longshore::agent {
 
 using checkpoint::SourceEvent;
 
+namespace {
+
+// What users call the file.
+const std::string& users_path(const FoundFile& file) {
+  return file.log ? file.log.container_path : file.container_path;
+}
+
+}  // namespace
+
 void FollowedSources::join(DeclaredLog& log, const FoundFile& file, SourceId id) {
   KnownSource& source = known_.at(id);
   log.sources.insert(id);
-  const bool joins = source.logs.insert(&log).second;
+  const bool joins = source.logs.emplace(&log, users_path(file)).second;
   if (!joins || source.logs.size() == 1 || !source.is_followed()) return;
   const SourceSpec& spec = *source.spec;
   spdlog::info("{}: {} is already collected as log {} of {}; one copy is shipped, under that name",
@@ -22,27 +33,43 @@ void FollowedSources::join(DeclaredLog& log, const FoundFile& file, SourceId id)
 }
 
 std::shared_ptr<const OpenFile> FollowedSources::open_file(DeclaredLog& log, const FoundFile& where,
-                                                           const NamedFile& found) {
+                                                           const NamedFile& found, SourceId id) {
   auto fd = open_found(*where.directory, found.file_name, found.facts.identity);
   if (fd) {
-    return std::make_shared<OpenFile>(OpenFile{std::move(fd).value(), found.facts.identity});
+    const std::string& known = known_.at(id).host_path;
+    const bool elsewhere = where.log || parent_path(where.host_path) != parent_path(known);
+    return std::make_shared<OpenFile>(OpenFile{std::move(fd).value(), found.facts.identity,
+                                               elsewhere ? where.host_path : std::string()});
   }
   if (fd.error().code == ErrorCode::kFull) {
     if (log.is_new_problem(fd.error().message)) {
       spdlog::error("{}: cannot open {}: {}", log.title(), where.host_path, fd.error().message);
     }
     log.is_watched = false;  // Each sweep tries again: a descriptor may be free.
-  } else {
+  } else if (fd.error().code == ErrorCode::kNotFound) {
     // Renamed or replaced since it was found: the directory has changed, so scan it again.
     log.dirty = true;
+  } else {
+    cannot_open(log, where, fd.error(), id);
   }
   return nullptr;
+}
+
+// Its lines wait, and so do those of the files that follow it.
+void FollowedSources::cannot_open(DeclaredLog& log, const FoundFile& where, const Error& error,
+                                  SourceId id) {
+  log.retry_open(clock_.monotonic_ns());
+  if (!log.is_new_problem(to_string(id) + error.message)) return;
+  spdlog::error(
+      "{}: cannot open {}: {}. Nothing of it is collected until it can be opened; trying "
+      "again, at least once a minute.",
+      log.title(), printable(where.host_path), error.message);
 }
 
 bool FollowedSources::open(DeclaredLog& log, const FoundFile& where, const NextGeneration& next,
                            SourceId id) {
   const NamedFile& found = next.file;
-  auto file = next.open != nullptr ? next.open : open_file(log, where, found);
+  auto file = next.open != nullptr ? next.open : open_file(log, where, found, id);
   if (file == nullptr) return false;
   KnownSource& source = known_.at(id);
   if (!source.is_followed()) begin(log, where, id);
@@ -65,7 +92,7 @@ void FollowedSources::begin(const DeclaredLog& log, const FoundFile& where, Sour
   spec->declaration = log.declaration;
   spec->host_path = source.host_path;
   spec->container_path =
-      source.stream == Stream::kFile ? where.container_path : stream_name(source.stream);
+      source.stream == Stream::kFile ? users_path(where) : stream_name(source.stream);
   spec->container_id = log.who.container_id;
   spec->container_name = log.who.container_name;
   spec->image = log.who.image;
@@ -94,12 +121,40 @@ void FollowedSources::rename(const DeclaredLog& log) {
 }
 
 void FollowedSources::end(const DeclaredLog& log, int64_t died_ns) {
-  for (const SourceId id : log.sources) end_if_unwritten(id, died_ns);
+  for (const SourceId id : log.sources) {
+    hand_over(id, log);
+    end_if_unwritten(id, died_ns);
+  }
+}
+
+// `from` has ended, or nobody declares it any more: whoever else names its source is the one that
+// writes it. One whose container runs comes first.
+void FollowedSources::hand_over(SourceId id, const DeclaredLog& from) {
+  KnownSource& source = known_.at(id);
+  if (!source.is_followed() || source.spec->container_id != from.who.container_id ||
+      source.spec->declaration->name != from.declaration->name) {
+    return;
+  }
+  const auto heir = std::ranges::find_if(
+      source.logs, [&](const auto& each) { return each.first != &from && !each.first->ended; });
+  if (heir == source.logs.end()) return;
+  const auto& [log, path] = *heir;
+  auto spec = std::make_shared<SourceSpec>(*source.spec);
+  spec->declaration = log->declaration;
+  if (source.stream == Stream::kFile) spec->container_path = path;
+  spec->container_id = log->who.container_id;
+  spec->container_name = log->who.container_name;
+  spec->image = log->who.image;
+  source.spec = std::move(spec);
+  source.by = log->by;
+  post_(source.lane, SourceOpened{source.spec, nullptr});
+  spdlog::info("{} is collected as {} from now on, and no longer as {}", source.host_path,
+               log->title(), from.title());
 }
 
 void FollowedSources::end_if_unwritten(SourceId id, int64_t died_ns) {
   KnownSource& source = known_.at(id);
-  const auto ended = [](const DeclaredLog* log) { return log->ended; };
+  const auto ended = [](const auto& log) { return log.first->ended; };
   if (!std::ranges::all_of(source.logs, ended)) return;
   if (source.is_followed()) source.life = after(source.life, SourceEvent::kEnded);
   SourceEnded message{.source = id};
@@ -124,6 +179,7 @@ void FollowedSources::revive(const DeclaredLog& log) {
 void FollowedSources::leave(DeclaredLog& log) {
   for (const SourceId id : log.sources) {
     KnownSource& source = known_.at(id);
+    hand_over(id, log);
     source.logs.erase(&log);
     if (source.logs.empty()) release(id);
   }
@@ -132,7 +188,7 @@ void FollowedSources::leave(DeclaredLog& log) {
 
 void FollowedSources::lose(SourceId id) {
   KnownSource& source = known_.at(id);
-  for (DeclaredLog* log : source.logs) {
+  for (const auto& [log, path] : source.logs) {
     log->sources.erase(id);
     log->deleted.insert(id);
   }

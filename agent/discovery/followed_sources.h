@@ -38,20 +38,23 @@ class FollowedSources {
 
   /// The container of `log` was renamed.
   void rename(const DeclaredLog& log);
-  /// The container of `log` has ended, and so has each source that no other container writes.
-  /// `died_ns`: as in Discovery::ended().
+  /// The container of `log` has ended, and so has each source that no other container writes. A
+  /// source that another one writes goes on under that one's name. `died_ns`: as in
+  /// Discovery::ended().
   void end(const DeclaredLog& log, int64_t died_ns);
   /// The container of `log` runs again.
   void revive(const DeclaredLog& log);
-  /// Nobody declares `log` any more.
+  /// Nobody declares `log` any more. What another log names goes on as that one's.
   void leave(DeclaredLog& log);
   /// The newest file of `id` is deleted, and no process writes to it any more.
   void lose(SourceId id);
 
  private:
   std::shared_ptr<const OpenFile> open_file(DeclaredLog& log, const FoundFile& where,
-                                            const NamedFile& found);
+                                            const NamedFile& found, SourceId id);
+  void cannot_open(DeclaredLog& log, const FoundFile& where, const Error& error, SourceId id);
   void begin(const DeclaredLog& log, const FoundFile& where, SourceId id);
+  void hand_over(SourceId id, const DeclaredLog& from);
   void end_if_unwritten(SourceId id, int64_t died_ns);
   void release(SourceId id);
 

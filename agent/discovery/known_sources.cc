@@ -27,6 +27,8 @@ void KnownSources::remember(const std::vector<checkpoint::StoredSource>& stored)
     if (source.has_generation()) source.generations.push_back(state.file);
     for (const auto& file : source.generations) by_identity_[{file, source.stream}] = row.id;
     by_directory_[std::string(parent_path(row.host_path))].insert(row.id);
+    source.file_path = row.host_path;
+    if (!state.file_path.empty()) place(row.id, state.file_path);
   }
 }
 
@@ -48,7 +50,7 @@ KnownSource& KnownSources::learn(SourceId id, const std::string& host_path, Stre
   const auto [at, is_new] = sources_.try_emplace(id);
   KnownSource& source = at->second;
   if (!is_new) return source;
-  source.host_path = host_path;
+  source.host_path = source.file_path = host_path;
   source.stream = stream;
   source.lane = LaneId{static_cast<uint32_t>(id.value % lanes_)};
   by_directory_[std::string(parent_path(host_path))].insert(id);
@@ -65,7 +67,23 @@ void KnownSources::forget(SourceId id) {
     in->second.erase(id);
     if (in->second.empty()) by_directory_.erase(in);
   }
+  place(id, source.host_path);
   sources_.erase(found);
+}
+
+void KnownSources::place(SourceId id, const std::string& file_path) {
+  KnownSource& source = sources_.at(id);
+  if (source.file_path == file_path) return;
+  const auto before = behind_links_.find({source.file_path, source.stream});
+  if (before != behind_links_.end() && before->second == id) behind_links_.erase(before);
+  source.file_path = file_path;
+  if (source.is_linked()) behind_links_[{file_path, source.stream}] = id;
+}
+
+std::optional<SourceId> KnownSources::behind_link(const std::string& file_path,
+                                                  Stream stream) const {
+  const auto found = behind_links_.find({file_path, stream});
+  return found == behind_links_.end() ? std::nullopt : std::optional(found->second);
 }
 
 std::optional<SourceId> KnownSources::source_of(const checkpoint::FileIdentity& file,

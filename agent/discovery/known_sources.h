@@ -31,10 +31,14 @@ struct KnownSource {
   bool has_generation() const { return newest != checkpoint::FileIdentity{}; }
   /// It was there before the present scan.
   bool was_read() const { return has_generation() && (is_remembered || was_scanned); }
-  std::string file_name() const { return std::string(last_component(host_path)); }
+  /// The name that its newest file has, or had.
+  std::string file_name() const { return std::string(last_component(file_path)); }
+  /// A symlink led to its newest file.
+  bool is_linked() const { return file_path != host_path; }
 
   LaneId lane;
-  std::string host_path;
+  std::string host_path;  ///< Its log's: that of a symlink, where one names it.
+  std::string file_path;  ///< Where its newest file stood; the symlink's target.
   Stream stream = Stream::kFile;
   checkpoint::FileIdentity newest;
   std::vector<checkpoint::FileIdentity> generations;       ///< Oldest first.
@@ -44,8 +48,9 @@ struct KnownSource {
   bool is_remembered = false;              ///< The checkpoint knew it.
   bool was_scanned = false;                ///< A scan has found all that there was of it.
   bool is_watched = false;                 ///< A scan has found all that came before it.
-  std::set<DeclaredLog*> logs;             ///< Those that name it.
-  std::shared_ptr<const DeclaredBy> by;    ///< The declaration under which it was last collected.
+  /// Those that name it, and what their users call it.
+  std::map<DeclaredLog*, std::string> logs;
+  std::shared_ptr<const DeclaredBy> by;  ///< The declaration under which it was last collected.
   checkpoint::SourceLife life = checkpoint::SourceLife::kRemembered;
   int64_t next_look_ns = 0;  ///< When to look for its file while nobody follows it (monotonic).
 };
@@ -64,7 +69,11 @@ class KnownSources {
   KnownSource* find(SourceId id);
   const KnownSource* find(SourceId id) const;
   KnownSource& at(SourceId id) { return sources_.at(id); }
-  /// The source at `host_path`; knows it from now on.
+  /// The source whose newest file stood at `file_path`, if a symlink led there.
+  std::optional<SourceId> behind_link(const std::string& file_path, Stream stream) const;
+  /// The log of `id` is at `file_path` now.
+  void place(SourceId id, const std::string& file_path);
+  /// The source of the log `host_path`; knows it from now on.
   KnownSource& learn(SourceId id, const std::string& host_path, Stream stream);
   void forget(SourceId id);
   std::unordered_map<SourceId, KnownSource>& all() { return sources_; }
@@ -89,6 +98,7 @@ class KnownSources {
   std::unordered_map<SourceId, KnownSource> sources_;
   std::map<std::pair<checkpoint::FileIdentity, Stream>, SourceId> by_identity_;
   std::unordered_map<std::string, std::set<SourceId>> by_directory_;  // Its path on the host.
+  std::map<std::pair<std::string, Stream>, SourceId> behind_links_;   // By the file's path.
 };
 
 }  // namespace longshore::agent

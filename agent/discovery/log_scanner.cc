@@ -7,19 +7,20 @@
 #include <utility>
 
 #include "agent/discovery/rotated_name.h"
-#include "config/glob.h"
 #include "config/limits.h"
 #include "config/path.h"
 
 namespace longshore::agent {
 namespace {
 
-// Whether `log` declares the file `file_name` of a directory where its files stand.
-bool declares(const DeclaredLog& log, const WatchDir& directory, const std::string& file_name) {
-  const Declaration& declaration = *log.declaration;
-  if (!glob_match(last_component(declaration.path), file_name)) return false;
-  return declaration.exclude.empty() ||
-         !path_matches(declaration.exclude, join_path(directory.container_path, file_name));
+bool has_name_of(const FoundFile& file, const KnownSource& source) {
+  return file.log_path() == source.host_path || file.host_path == source.file_path;
+}
+
+LogName log_below(const LogName& directory, const std::string& file_name) {
+  if (!directory) return {};
+  return {.host_path = join_path(directory.host_path, file_name),
+          .container_path = join_path(directory.container_path, file_name)};
 }
 
 // The log `file_name` of `directory`, of which only files with other names may be left.
@@ -29,7 +30,8 @@ FoundFile log_in(const WatchDir& directory, const std::string& file_name) {
           .directory = directory.directory,
           .file_name = file_name,
           .facts = {},
-          .image_bytes = 0};
+          .image_bytes = 0,
+          .log = log_below(directory.log, file_name)};
 }
 
 }  // namespace
@@ -38,11 +40,14 @@ void LogScanner::scan(DeclaredLog& log) {
   const int64_t began_ns = clock_.monotonic_ns();
   log.dirty = false;
   const Declaration& declaration = *log.declaration;
-  Look look{.log = log, .found = log.fs->scan(declaration.path, declaration.exclude)};
+  Look look{.log = log,
+            .found = log.fs->scan(declaration.path, declaration.exclude),
+            .former = FormerFiles(host_root_, mounts_)};
   watch_directories(look);
-  for (const FoundFile& file : look.found.files) look.paths.insert(file.host_path);
+  for (const FoundFile& file : look.found.files) look.paths.insert(file.log_path());
   for (const FoundFile& file : look.found.files) observe(look, file);
   for (const WatchDir& directory : look.found.directories) resume_renamed(look, directory);
+  resume_linked(look);
   open_rotated_away(look);
   forget_generations(look);
   report_problems(look);
@@ -63,13 +68,14 @@ void LogScanner::note_seen(const Look& look) {
   for (const SourceId id : look.log.sources) parts_.known.at(id).was_scanned = true;
   for (const FoundFile& file : look.found.files) {
     const auto id = parts_.known.source_of(file.facts.identity, look.log.declaration->stream);
-    const auto watch = look.watches.find(file.directory.get());
-    if (!id || watch == look.watches.end()) continue;
+    if (!id || !look.watches.contains(file.directory.get())) continue;
     KnownSource& source = parts_.known.at(*id);
-    const bool is_last = source.newest == file.facts.identity && source.host_path == file.host_path;
+    const bool is_last = source.newest == file.facts.identity && has_name_of(file, source);
     if (!source.is_followed() || !is_last) continue;
     source.is_watched = true;
-    parts_.names.saw(watch->second, file.file_name, *id, source.newest);
+    for (const auto& [directory, name] : own_names(look, file)) {
+      parts_.names.saw(directory, name, *id, source.newest);
+    }
   }
 }
 
@@ -77,7 +83,8 @@ void LogScanner::watch_directories(Look& look) {
   DeclaredLog& log = look.log;
   WatchOutcome outcome = parts_.names.watch(log, look.found.directories);
   look.watches = std::move(outcome.watches);
-  log.is_watched = !look.found.directories.empty() && outcome.refused.empty();
+  log.is_watched =
+      !look.found.directories.empty() && outcome.refused.empty() && !look.found.is_passing;
   log.dirty = log.dirty || outcome.any_new;
   for (const auto& [host_path, error] : outcome.refused) {
     if (!log.is_new_problem(error.message)) continue;
@@ -93,16 +100,22 @@ void LogScanner::observe(Look& look, const FoundFile& file) {
   look.waits = look.waits || belonging.is_undecided;
   if (!id || is_of_deleted_log(look, file, *id)) return;
   if (belonging.copy_of && may_be_copy(look, file, *belonging.copy_of)) return;
-  const KnownSource& source = parts_.known.learn(*id, file.host_path, declaration.stream);
+  const KnownSource& source = parts_.known.learn(*id, file.log_path(), declaration.stream);
   name(look, file, file.file_name, *id);
   parts_.followed.join(look.log, file, *id);
   const bool is_newest = file.facts.identity == source.newest;
-  const bool has_its_name = file.host_path == source.host_path;
+  const bool has_its_name = has_name_of(file, source);
+  if (source.is_followed() && is_newest && has_its_name && file.log) {
+    parts_.known.place(*id, file.host_path);
+  }
   if (source.is_followed() ? is_newest || !has_its_name : !is_newest && !has_its_name) return;
   DirectoryLook& directory = look.directories[file.directory.get()];
   if (source.has_generation()) {
-    auto next = parts_.rotation.after_newest(source, declaration, file, directory);
-    doubt_unseen(look, file, *id, next);
+    const auto between = open_former(look, file, *id);
+    if (!between) return;
+    auto next =
+        parts_.rotation.after_newest(source, declaration, file, parts_.held.newest(*id), directory);
+    doubt_unseen(look, file, *id, *between, next);
     open_in_order(look, file, *id, next);
     return;
   }
@@ -111,21 +124,45 @@ void LogScanner::observe(Look& look, const FoundFile& file) {
     const uint64_t shipped = parts_.copies.shipped_bytes(file.facts.identity, declaration.stream);
     offset = std::max(offset, std::min(shipped, file.facts.size_bytes));
   }
+  if (file.log && offset == 0 && !open_before(look, file, *id)) return;
+  if (file.log) parts_.known.place(*id, file.host_path);
   auto next = parts_.rotation.of_new_source(declaration, file, offset, directory);
-  doubt_unseen(look, file, *id, next);
+  if (next && source.is_followed()) {  // By open_before().
+    NextGeneration& first = next->front();
+    first.step = step_between(source, parts_.held.newest(*id), first.file.facts, false);
+  }
+  doubt_unseen(look, file, *id, 0, next);
   open_in_order(look, file, *id, next);
 }
 
-// More files have taken the log's name since the last scan than are there.
-void LogScanner::doubt_unseen(const Look& look, const FoundFile& file, SourceId id,
+// The names under which the next file of the log would come: its own, and that of its symlink.
+LogScanner::OwnNames LogScanner::own_names(const Look& look, const FoundFile& file) const {
+  OwnNames names;
+  const auto add = [&](const Fd* directory, std::string_view name) {
+    const auto watch = look.watches.find(directory);
+    if (watch != look.watches.end()) names.emplace_back(watch->second, name);
+  };
+  add(file.directory.get(), file.file_name);
+  if (!file.log) return names;
+  for (const WatchDir& each : look.found.directories) {
+    if (each.host_path != parent_path(file.log.host_path)) continue;
+    add(each.directory.get(), last_component(file.log.host_path));
+  }
+  return names;
+}
+
+// More files have taken the log's name since the last scan than are there: `opened` and `next`.
+void LogScanner::doubt_unseen(const Look& look, const FoundFile& file, SourceId id, size_t opened,
                               NextGenerations& next) const {
-  const auto watch = look.watches.find(file.directory.get());
   const KnownSource& source = parts_.known.at(id);
   const bool is_timed = source.is_followed() && !source.is_watched;  // See Rotation.
-  if (!next || next->empty() || watch == look.watches.end() || is_timed) return;
-  const uint32_t arrivals = parts_.names.arrivals(watch->second, source.file_name(), id);
+  if (!next || next->empty() || is_timed) return;
+  size_t arrivals = 0;
+  for (const auto& [watch, name] : own_names(look, file)) {
+    arrivals += parts_.names.arrivals(watch, name, id);
+  }
   Step& step = next->back().step;
-  if (arrivals > next->size() && step == Step::kAdjacent) step = Step::kUnproven;
+  if (arrivals > opened + next->size() && step == Step::kAdjacent) step = Step::kUnproven;
 }
 
 // Whether `file` was rotated from a log that this one named and that is gone: it was read then.
@@ -133,7 +170,7 @@ bool LogScanner::is_of_deleted_log(const Look& look, const FoundFile& file, Sour
   const auto& deleted = look.log.deleted;
   if (deleted.empty() || parts_.known.contains(own)) return false;
   return std::ranges::any_of(rotated_bases(file.file_name), [&](const std::string& base) {
-    const std::string path = join_path(parent_path(file.host_path), base);
+    const std::string path = join_path(parent_path(file.log_path()), base);
     const SourceId id = parts_.known.id_of(path, look.log.declaration->stream);
     return deleted.contains(id) && !parts_.known.contains(id);
   });
@@ -190,10 +227,10 @@ void LogScanner::ask(Look& look) {
 void LogScanner::follow(const Undecided& file) {
   DeclaredLog& log = *file.log;
   const Stream stream = log.declaration->stream;
-  const SourceId id = parts_.known.id_of(file.file.host_path, stream);
+  const SourceId id = parts_.known.id_of(file.file.log_path(), stream);
   log.dirty = true;  // To learn its present name.
   if (parts_.known.source_of(file.open->identity, stream)) return;
-  const KnownSource& source = parts_.known.learn(id, file.file.host_path, stream);
+  const KnownSource& source = parts_.known.learn(id, file.file.log_path(), stream);
   if (source.has_generation()) return;
   parts_.followed.join(log, file.file, id);
   parts_.followed.open(log, file.file,
@@ -209,11 +246,13 @@ void LogScanner::follow(const Undecided& file) {
 void LogScanner::resume_renamed(Look& look, const WatchDir& directory) {
   if (directory.container_path.empty()) return;
   const Declaration& declaration = *look.log.declaration;
-  for (const SourceId id : parts_.known.in_directory(directory.host_path)) {
+  std::set<SourceId> all = parts_.known.in_directory(directory.host_path);
+  if (directory.log) all.merge(parts_.known.in_directory(directory.log.host_path));
+  for (const SourceId id : all) {
     const KnownSource& source = parts_.known.at(id);
     if (!source.has_generation() || source.stream != declaration.stream) continue;
     if (source.is_followed() && look.paths.contains(source.host_path)) continue;
-    if (!declares(look.log, directory, source.file_name())) continue;
+    if (!look.log.declares(directory, source.file_name())) continue;
     DirectoryLook& listed = look.directories[directory.directory.get()];
     const auto renamed = parts_.rotation.renamed_to(source, *directory.directory, listed);
     if (!renamed) continue;
@@ -221,8 +260,9 @@ void LogScanner::resume_renamed(Look& look, const WatchDir& directory) {
     where.file_name = renamed->file_name;
     where.facts = renamed->facts;
     parts_.followed.join(look.log, where, id);
-    open_in_order(look, where, id,
-                  parts_.rotation.after_newest(source, declaration, where, listed));
+    open_in_order(
+        look, where, id,
+        parts_.rotation.after_newest(source, declaration, where, parts_.held.newest(id), listed));
   }
 }
 
@@ -233,12 +273,10 @@ void LogScanner::open_rotated_away(Look& look) {
   std::set<SourceId> still_there;
   for (const WatchDir& directory : look.found.directories) {
     if (directory.container_path.empty()) continue;
-    const auto wanted = [&](const std::string& name) {
-      return declares(look.log, directory, name);
-    };
+    const auto wanted = [&](const std::string& name) { return look.log.declares(directory, name); };
     for (const std::string& base : rotated_logs(*directory.directory, wanted)) {
       FoundFile file = log_in(directory, base);
-      const SourceId id = parts_.known.id_of(file.host_path, stream);
+      const SourceId id = parts_.known.id_of(file.log_path(), stream);
       if (look.log.deleted.contains(id)) {
         still_there.insert(id);
         continue;
@@ -251,7 +289,7 @@ void LogScanner::open_rotated_away(Look& look) {
       if (!rotated || rotated->empty()) continue;
       file.facts = rotated->back().facts;
       if (first_offset(look.log, file) > 0) continue;
-      parts_.known.learn(id, file.host_path, stream);
+      parts_.known.learn(id, file.log_path(), stream);
       parts_.followed.join(look.log, file, id);
       std::vector<NextGeneration> next;
       for (const NamedFile& each : *rotated) next.push_back({.file = each});
@@ -302,6 +340,7 @@ void LogScanner::forget_generations(const Look& look) {
 }
 
 void LogScanner::report_problems(const Look& look) {
+  report_missing(look);
   for (const std::string& problem : look.found.problems) {
     if (!look.log.is_new_problem(problem)) continue;
     spdlog::warn("{}: {}", look.log.title(), problem);
@@ -311,13 +350,31 @@ void LogScanner::report_problems(const Look& look) {
                look.log.title());
 }
 
+// While a container is removed its directories go before its logs do.
+void LogScanner::report_missing(const Look& look) {
+  DeclaredLog& log = look.log;
+  const int64_t now_ns = clock_.monotonic_ns();
+  if (look.found.missing.empty() || log.ended) {
+    log.missing_since_ns = 0;
+    return;
+  }
+  log.is_watched = false;  // Each sweep looks again.
+  if (log.missing_since_ns == 0) log.missing_since_ns = now_ns;
+  if (now_ns - log.missing_since_ns < limits::kMissingNs) return;
+  for (const std::string& sentence : look.found.missing) {
+    if (log.is_new_problem(sentence)) spdlog::warn("{}: {}", log.title(), sentence);
+  }
+}
+
 // The offset at which a source begins that was never read.
 uint64_t LogScanner::first_offset(const DeclaredLog& log, const FoundFile& file) const {
   const Declaration& declaration = *log.declaration;
   const bool at_end =
       declaration.start_given ? declaration.start == StartAt::kEnd : first_start_at_end_;
-  // A file that appears after its declaration was first scanned is new from its first byte on.
-  const bool predates = !log.scanned && !log.declared_before;
+  // A file that appears after its declaration was first scanned is new from its first byte on, and
+  // so is one that was born while no agent ran: an agent would have seen it appear.
+  const bool born_unseen = file.facts.identity.born_ns() > alive_ns_;
+  const bool predates = !log.scanned && !log.declared_before && !born_unseen;
   if (at_end && predates) return file.facts.size_bytes;
   return std::min(file.image_bytes, file.facts.size_bytes);
 }

@@ -17,6 +17,7 @@
 #include "agent/discovery/declared_log.h"
 #include "agent/discovery/directory_look.h"
 #include "agent/discovery/followed_sources.h"
+#include "agent/discovery/former_files.h"
 #include "agent/discovery/held_files.h"
 #include "agent/discovery/known_sources.h"
 #include "agent/discovery/name_index.h"
@@ -39,9 +40,15 @@ struct ScannedParts {
 class LogScanner {
  public:
   /// `first_start_at_end`: sources that were there before the agent's first start begin at their
-  /// end, unless their declaration says otherwise.
-  LogScanner(const ScannedParts& parts, bool first_start_at_end, const Clock& clock)
-      : parts_(parts), first_start_at_end_(first_start_at_end), clock_(clock) {}
+  /// end, unless their declaration says otherwise. `alive_ns`: when an agent was last known to run.
+  LogScanner(const ScannedParts& parts, const std::string& host_root, const HostMounts& mounts,
+             bool first_start_at_end, int64_t alive_ns, const Clock& clock)
+      : parts_(parts),
+        host_root_(host_root),
+        mounts_(mounts),
+        first_start_at_end_(first_start_at_end),
+        alive_ns_(alive_ns),
+        clock_(clock) {}
 
   void scan(DeclaredLog& log);
   /// Follows a file as a log of its own, which may have lost its name since it was found.
@@ -58,26 +65,39 @@ class LogScanner {
     std::vector<std::pair<SourceId, Undecided>> undecided =
         {};              // Perhaps copies of the source's log.
     bool waits = false;  // For an answer, or for something to be written.
+    FormerFiles former;
   };
 
   void watch_directories(Look& look);
   void note_seen(const Look& look);
-  void doubt_unseen(const Look& look, const FoundFile& file, SourceId id,
+  using OwnNames = std::vector<std::pair<int, std::string>>;  // By watch.
+  OwnNames own_names(const Look& look, const FoundFile& file) const;
+  void doubt_unseen(const Look& look, const FoundFile& file, SourceId id, size_t opened,
                     NextGenerations& next) const;
   void observe(Look& look, const FoundFile& file);
-  void resume_renamed(Look& look, const WatchDir& directory);
   bool is_of_deleted_log(const Look& look, const FoundFile& file, SourceId own) const;
   bool may_be_copy(Look& look, const FoundFile& file, SourceId log);
   void ask(Look& look);
+  std::optional<size_t> open_former(Look& look, const FoundFile& file, SourceId id);
+  bool open_before(Look& look, const FoundFile& file, SourceId id);
+  FormerFiles::IsKnown knows_file(Stream stream) const;
+  bool open_one(Look& look, const FoundFile& where, const FormerFile& former, Step step,
+                SourceId id);
+  void resume_renamed(Look& look, const WatchDir& directory);
+  void resume_linked(Look& look);
   void open_rotated_away(Look& look);
   void open_in_order(Look& look, const FoundFile& where, SourceId id, const NextGenerations& next);
   void name(const Look& look, const FoundFile& where, const std::string& file_name, SourceId id);
   void forget_generations(const Look& look);
   void report_problems(const Look& look);
+  void report_missing(const Look& look);
   uint64_t first_offset(const DeclaredLog& log, const FoundFile& file) const;
 
   const ScannedParts parts_;
+  const std::string& host_root_;
+  const HostMounts& mounts_;
   const bool first_start_at_end_;
+  const int64_t alive_ns_;
   const Clock& clock_;
 };
 

@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <string_view>
 #include <utility>
 
 #include "checkpoint/file_identity.h"
@@ -30,8 +31,10 @@ WatchOutcome NameIndex::watch(DeclaredLog& log, const std::vector<WatchDir>& dir
     Directory& directory = directories_[*watch];
     if (directory.fd == nullptr) {
       directory.fd = each.directory;
+      directory.identity = each.identity;
       outcome.any_new = true;
     }
+    directory.host_path = each.host_path;
     directory.changed_ns = changed_ns(*directory.fd);
     directory.logs.insert(&log);
     if (directory.names.size() + directory.log_names.size() > directory.names_max) {
@@ -158,6 +161,28 @@ std::vector<DeclaredLog*> NameIndex::changed() {
     if (changed == std::exchange(directory.changed_ns, changed)) continue;
     logs.insert(directory.logs.begin(), directory.logs.end());
     events_lost(directory);
+  }
+  return {logs.begin(), logs.end()};
+}
+
+std::vector<DeclaredLog*> NameIndex::displaced(PathCheck& check) {
+  const size_t turns = directories_.size() / limits::kPathChecksMax + 1;
+  const size_t turn = check_turn_++ % turns;
+  const size_t buckets = directories_.bucket_count();
+  std::vector<const Directory*> due;
+  for (size_t bucket = buckets * turn / turns; bucket < buckets * (turn + 1) / turns; ++bucket) {
+    for (auto at = directories_.begin(bucket); at != directories_.end(bucket); ++at) {
+      // One that is reached through a live process stays with it.
+      if (is_plain_path(at->second.host_path)) due.push_back(&at->second);
+    }
+  }
+  std::ranges::sort(due, {},
+                    [](const Directory* each) { return std::string_view(each->host_path); });
+  std::set<DeclaredLog*> logs;
+  for (const Directory* each : due) {
+    if (!check.leads_to(each->host_path, each->identity)) {
+      logs.insert(each->logs.begin(), each->logs.end());
+    }
   }
   return {logs.begin(), logs.end()};
 }

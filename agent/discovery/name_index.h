@@ -16,6 +16,7 @@
 
 #include "agent/files/container_fs.h"
 #include "agent/files/inotify.h"
+#include "agent/files/path_check.h"
 #include "checkpoint/file_identity.h"
 #include "config/fd.h"
 #include "config/ids.h"
@@ -66,6 +67,9 @@ class NameIndex {
   std::vector<DeclaredLog*> changed();
   /// Events may be missing.
   void overflowed();
+  /// The logs that look at a directory to which its path does not lead any more. Each call checks
+  /// at most kPathChecksMax paths.
+  std::vector<DeclaredLog*> displaced(PathCheck& check);
   /// The sources whose names were written to, renamed or removed since the last call.
   std::set<SourceId> take_touched() { return std::exchange(touched_, {}); }
 
@@ -76,6 +80,8 @@ class NameIndex {
   };
   struct Directory {
     std::shared_ptr<Fd> fd;
+    std::string host_path;
+    checkpoint::FileIdentity identity;
     int64_t changed_ns = 0;  // Its ctime as of the last look.
     std::set<DeclaredLog*> logs;
     std::unordered_map<std::string, std::set<SourceId>> names;
@@ -96,6 +102,7 @@ class NameIndex {
   std::unordered_map<int, Directory> directories_;  // By watch.
   std::unordered_map<const DeclaredLog*, std::set<int>> watches_;
   std::set<SourceId> touched_;
+  size_t check_turn_ = 0;
 };
 
 }  // namespace longshore::agent

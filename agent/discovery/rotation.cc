@@ -13,8 +13,7 @@ namespace {
 
 using checkpoint::FileFacts;
 
-constexpr int64_t kFileClockNs = 20'000'000;  // The clock that stamps files is this coarse.
-constexpr int kPortMin = 1024;                // A number from here on is more likely a port's.
+constexpr int kPortMin = 1024;  // A number from here on is more likely a port's.
 
 bool contains(const std::vector<NextGeneration>& next, const checkpoint::FileIdentity& file) {
   return std::any_of(next.begin(), next.end(),
@@ -53,7 +52,7 @@ bool looks_like_port(const std::string& file_name, const std::string& base) {
 // one was born when the earlier one was written to last, or, if it `is_last` and so the earlier one
 // was renamed just once, when that was renamed. Numbers do not tell: a log may be deleted instead
 // of rotated.
-Step step_between(const FileFacts& earlier, const FileFacts& later, bool is_last) {
+Step step_unseen(const FileFacts& earlier, const FileFacts& later, bool is_last) {
   const int64_t born_ns = later.identity.born_ns();
   const bool is_renamed_then = is_last && earlier.changed_ns >= born_ns - limits::kAbutNs &&
                                earlier.changed_ns <= born_ns + limits::kAbutNs;
@@ -63,17 +62,36 @@ Step step_between(const FileFacts& earlier, const FileFacts& later, bool is_last
 
 }  // namespace
 
+// While we watch, whatever is deleted is older than what was newest a moment ago.
+Step step_between(const KnownSource& source, const std::optional<FileFacts>& earlier,
+                  const FileFacts& later, bool is_last) {
+  if (source.is_watched) return Step::kAdjacent;
+  return earlier ? step_unseen(*earlier, later, is_last) : Step::kUnproven;
+}
+
+// What the log that `file` was found as is known by.
+SourceId Rotation::id_of(const FoundFile& file, Stream stream) const {
+  const SourceId id = sources_.id_of(file.log_path(), stream);
+  if (sources_.contains(id)) return id;
+  // It may be known under another name: that of another container's symlink, or the file's.
+  if (const auto linked = sources_.behind_link(file.host_path, stream)) return *linked;
+  const SourceId own = sources_.id_of(file.host_path, stream);
+  return sources_.contains(own) ? own : id;
+}
+
 Belonging Rotation::source_of(const FoundFile& file, Stream stream,
                               const std::unordered_set<std::string_view>& found_paths) const {
   if (is_compressed(file.file_name)) return {};
   if (const auto known = sources_.source_of(file.facts.identity, stream)) return {known};
-  const SourceId own = sources_.id_of(file.host_path, stream);
+  const SourceId own = id_of(file, stream);
   const KnownSource* const itself = sources_.find(own);
   // A known log stays one, but what takes its name may be a copy of another.
   const bool is_log = itself != nullptr && itself->has_generation();
   Belonging belonging{own};
+  // A file that has another name than its symlink is the log's newest, however it is called.
+  if (last_component(file.log_path()) != file.file_name) return belonging;
   for (const std::string& base : rotated_bases(file.file_name)) {
-    const std::string base_path = join_path(parent_path(file.host_path), base);
+    const std::string base_path = join_path(parent_path(file.log_path()), base);
     const SourceId id = sources_.id_of(base_path, stream);
     const KnownSource* const log = sources_.find(id);
     if (log == nullptr && !found_paths.contains(base_path)) continue;
@@ -96,7 +114,8 @@ Lineage Rotation::lineage_of(const KnownSource* log, const std::string& base, co
                              const std::optional<FileFacts>& present) const {
   const bool was_read = log != nullptr && log->was_read();
   // History, or read before by an agent that has forgotten its identity since.
-  if (was_read && file.facts.modified_ns < alive_ns_ - kFileClockNs) return Lineage::kEarlier;
+  if (was_read && file.facts.modified_ns < alive_ns_ - limits::kFileClockNs)
+    return Lineage::kEarlier;
   const bool is_older = was_read && file.facts.identity.born_ns() < log->newest.born_ns();
   if (!present) {
     const bool overlaps =
@@ -141,7 +160,8 @@ Lineage Rotation::unless_written(const Fd& directory, const NamedFile& file,
 }
 
 NextGenerations Rotation::after_newest(const KnownSource& source, const Declaration& declaration,
-                                       const FoundFile& file, DirectoryLook& look) const {
+                                       const FoundFile& file, const std::optional<FileFacts>& open,
+                                       DirectoryLook& look) const {
   const auto& newest = source.newest;
   const bool resuming = !source.is_followed();
   const bool is_renamed = file.facts.identity == newest;
@@ -157,7 +177,7 @@ NextGenerations Rotation::after_newest(const KnownSource& source, const Declarat
   };
   std::vector<NextGeneration> next;
   std::optional<FileFacts> before;  // Of the generation before.
-  bool is_gap = false;
+  bool has_left = false;  // The newest generation: others may have come and gone after it.
   auto from = std::ranges::find_if(*listed, is_newest);
   if (from != listed->end()) {
     before = from->facts;
@@ -168,17 +188,16 @@ NextGenerations Rotation::after_newest(const KnownSource& source, const Declarat
     if (resuming) next.push_back({.file = *renamed, .why = "it is known"});
     from = listed->begin();
   } else {
-    // It left the directory: others may have come and gone after it.
     from = listed->begin();
-    is_gap = from != listed->end() && std::ranges::all_of(*listed, is_unknown);
+    if (open && open->links > 0) before = open;  // It stands in another directory.
+    has_left = from != listed->end() && std::ranges::all_of(*listed, is_unknown);
   }
   const auto step_to = [&](const FileFacts& facts) {
-    if (std::exchange(is_gap, false)) return Step::kGap;
-    // While we watch, whatever is deleted is older than what was newest a moment ago.
     const auto earlier = std::exchange(before, facts);
-    if (source.is_watched) return Step::kAdjacent;
-    if (!earlier) return Step::kUnproven;
-    return step_between(*earlier, facts, facts.identity == file.facts.identity);
+    if (std::exchange(has_left, false)) {
+      return earlier ? step_unseen(*earlier, facts, false) : Step::kGap;
+    }
+    return step_between(source, earlier, facts, facts.identity == file.facts.identity);
   };
   // A copy of the log is younger than the log's file, and so are the copies after it.
   const bool is_bounded = !is_renamed && file.facts.identity.born_ns() >= newest.born_ns();
@@ -207,7 +226,7 @@ NextGenerations Rotation::after_newest(const KnownSource& source, const Declarat
 std::optional<std::vector<NamedFile>> Rotation::unread(const Declaration& declaration,
                                                        const FoundFile& file,
                                                        DirectoryLook& look) const {
-  const int64_t since_ns = alive_ns_ - kFileClockNs;
+  const int64_t since_ns = alive_ns_ - limits::kFileClockNs;
   const std::string_view pattern = last_component(declaration.path);
   const bool log_is_there = file.facts.identity != checkpoint::FileIdentity{};
   const std::string base(last_component(file.host_path));
@@ -250,7 +269,7 @@ NextGenerations Rotation::of_new_source(const Declaration& declaration, const Fo
   for (size_t i = 1; i < next.size(); ++i) {
     const FileFacts& before = next[i - 1].file.facts;
     if (before.modified_ns < alive_ns_) continue;  // Of history nothing is promised.
-    next[i].step = step_between(before, next[i].file.facts, i + 1 == next.size());
+    next[i].step = step_unseen(before, next[i].file.facts, i + 1 == next.size());
   }
   return next;
 }

@@ -58,6 +58,11 @@ enum class Lineage : uint8_t {
           ///< have learned of the rotation yet.
 };
 
+/// How well it is known that nothing came between the newest generation of `source`, if it was
+/// found, and `later`. `is_last`: that has the log's name.
+Step step_between(const KnownSource& source, const std::optional<checkpoint::FileFacts>& earlier,
+                  const checkpoint::FileFacts& later, bool is_last);
+
 /// Thread: the watch loop.
 class Rotation {
  public:
@@ -71,9 +76,11 @@ class Rotation {
 
   /// What follows the newest known generation of `source`; `file`, which has the log's name now,
   /// comes last. If nobody follows the source, that newest generation is the checkpoint's and not
-  /// open yet, so it comes first.
+  /// open yet, so it comes first. `open`: that file, if it is open.
   NextGenerations after_newest(const KnownSource& source, const Declaration& declaration,
-                               const FoundFile& file, DirectoryLook& look) const;
+                               const FoundFile& file,
+                               const std::optional<checkpoint::FileFacts>& open,
+                               DirectoryLook& look) const;
 
   /// All of a source that was never read and begins at `offset` of `file`.
   NextGenerations of_new_source(const Declaration& declaration, const FoundFile& file,
@@ -99,6 +106,7 @@ class Rotation {
   std::vector<NamedFile> copies_of(const KnownSource& source, const Fd& directory) const;
 
  private:
+  SourceId id_of(const FoundFile& file, Stream stream) const;
   bool is_known(const checkpoint::FileIdentity& file, Stream stream) const {
     return sources_.source_of(file, stream).has_value();
   }

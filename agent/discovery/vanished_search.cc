@@ -87,9 +87,9 @@ VanishedSearch::Vanished VanishedSearch::look(size_t files_max) {
       return vanished;
     }
     source.next_look_ns = now + limits::kVanishedLookNs;
-    if (!files.is_gone(source.host_path, source.newest)) continue;
+    if (!files.is_gone(source.file_path, source.newest)) continue;
     // Files that it was rotated to since then wait for the next log that declares them.
-    const auto rotated = files.rotated(source.host_path);
+    const auto rotated = files.rotated(source.file_path);
     if (!rotated || rotation_.successor(source, *rotated) != nullptr) continue;
     source.life = after(source.life, checkpoint::SourceEvent::kVanished);
     auto spec = std::make_shared<SourceSpec>();

@@ -37,44 +37,80 @@ std::vector<std::string> components_of(const std::string& pattern) {
   return components;
 }
 
+/// How a place was reached after the first symlink on the way: by names.
+struct Way {
+  explicit operator bool() const { return !container_path.empty(); }
+  /// One name further.
+  Way then(const std::string& name, const FsMount* to) const;
+
+  std::string container_path;  // Empty: no symlink on the way.
+  std::string host_path;       // Where the link stands on a mount.
+  const FsMount* mount = nullptr;
+  bool left_mount = false;
+};
+
+Way Way::then(const std::string& name, const FsMount* to) const {
+  if (!*this) return {};
+  return {.container_path = join_path(container_path, name),
+          .host_path = join_path(host_path, name),
+          .mount = mount,
+          .left_mount = left_mount || to != mount};
+}
+
+/// One step of an expansion: the components from `index` on are looked for in `at`.
+struct Expansion {
+  PlacePtr at;
+  size_t index = 0;
+  size_t links_left = limits::kSymlinksMax;
+  size_t depth = 0;
+  Way way = {};
+};
+
 /// Expands one pattern, once.
 class Scan final : public WalkNotes {
  public:
   Scan(const FsSpec& spec, const std::string& host_root, const HostMounts& mounts,
        const std::string& pattern, const std::string& exclude)
-      : walk_(spec, host_root, mounts, *this),
+      : container_id_(spec.container_id),
+        walk_(spec, host_root, mounts, *this),
         components_(components_of(pattern)),
         exclude_(exclude) {}
 
   ScanResult run();
 
-  void problem(std::string sentence) override;
+  void problem(std::string sentence) override { add(result_.problems, std::move(sentence)); }
+  void passing() override { result_.is_passing = true; }
+  void missing(std::string sentence) override { add(result_.missing, std::move(sentence)); }
   bool watch(const Place& place) override;
 
  private:
+  static void add(std::vector<std::string>& problems, std::string sentence);
   WatchDir* note(const HostDir& directory);
-  void note_holder(const Place& place);
-  void expand(const PlacePtr& at, size_t index, size_t links_left, size_t depth);
-  void descend(const PlacePtr& at, size_t index, size_t links_left, size_t depth);
-  void visit(const PlacePtr& at, const std::string& name, size_t index, size_t links_left,
-             size_t depth);
-  void collect(const Entry& entry);
+  void note_holder(const Place& place, const Way& way);
+  void expand(const Expansion& step);
+  void descend(const Expansion& step);
+  void visit(const Expansion& step, const std::string& name);
+  void collect(const Entry& entry, const Way& way);
+  Way begin_way(const Place& place, const std::string& name, const Entry& link) const;
+  LogName name_of(const Way& way) const;
+  void note_linked(const Way& way, size_t index);
   bool is_excluded(const std::string& path) const {
     return !exclude_.empty() && path_matches(exclude_, path);
   }
 
+  const std::string& container_id_;
   PathWalk walk_;
   std::vector<std::string> components_;
   const std::string& exclude_;
   ScanResult result_;
-  std::set<std::string> files_seen_;                             // By host path.
+  std::map<std::string, size_t> files_seen_;                     // By host path: where in result_.
   std::set<std::string> places_seen_;                            // By virtual path.
   std::map<checkpoint::FileIdentity, size_t> directories_seen_;  // On the host: where in result_.
 };
 
 ScanResult Scan::run() {
   const PlacePtr root = walk_.start();
-  if (root) expand(root, 0, limits::kSymlinksMax, 0);
+  if (root) expand({.at = root});
   if (walk_.is_exhausted()) result_.truncated = true;
   if (result_.files.empty() && !walk_.rootless_reason().empty()) problem(walk_.rootless_reason());
   std::sort(result_.files.begin(), result_.files.end(),
@@ -82,8 +118,7 @@ ScanResult Scan::run() {
   return std::move(result_);
 }
 
-void Scan::problem(std::string sentence) {
-  auto& problems = result_.problems;
+void Scan::add(std::vector<std::string>& problems, std::string sentence) {
   if (problems.size() == limits::kScanProblemsMax) return;
   if (std::find(problems.begin(), problems.end(), sentence) != problems.end()) return;
   problems.push_back(std::move(sentence));
@@ -115,60 +150,114 @@ WatchDir* Scan::note(const HostDir& directory) {
   result_.directories.push_back({.host_path = directory.reported_path(),
                                  .directory = directory.fd,
                                  .identity = facts->identity,
-                                 .container_path = {}});
+                                 .container_path = {},
+                                 .log = {}});
   return &result_.directories.back();
 }
 
 // Files that match the last component of the pattern may appear in `place`.
-void Scan::note_holder(const Place& place) {
+void Scan::note_holder(const Place& place, const Way& way) {
   if (!place.upper || !watch(place)) return;
-  if (WatchDir* directory = note(*place.upper)) directory->container_path = place.path;
+  WatchDir* const directory = note(*place.upper);
+  if (directory == nullptr) return;
+  const bool is_first = directory->container_path.empty();
+  directory->container_path = place.path;
+  if (is_first || !way) directory->log = name_of(way);
 }
 
-void Scan::expand(const PlacePtr& at, size_t index, size_t links_left, size_t depth) {
-  if (walk_.is_exhausted() || index == components_.size()) return;
-  const std::string& component = components_[index];
-  if (index + 1 == components_.size()) note_holder(*at);
-  if (component == "**") return descend(at, index, links_left, depth);
-  if (!has_wildcards(component)) return visit(at, component, index, links_left, depth);
-  if (!watch(*at)) return;
-  for (const PathWalk::Name& each : walk_.names_in(*at)) {
+void Scan::expand(const Expansion& step) {
+  if (walk_.is_exhausted() || step.index == components_.size()) return;
+  const std::string& component = components_[step.index];
+  if (step.index + 1 == components_.size()) note_holder(*step.at, step.way);
+  if (component == "**") return descend(step);
+  if (!has_wildcards(component)) return visit(step, component);
+  if (!watch(*step.at)) return;
+  for (const PathWalk::Name& each : walk_.names_in(*step.at)) {
     if (!glob_match(component, each.name)) continue;
-    if (each.is_file && index + 1 < components_.size()) continue;
-    visit(at, each.name, index, links_left, depth);
+    if (each.is_file && step.index + 1 < components_.size()) continue;
+    visit(step, each.name);
     if (result_.truncated) return;
   }
 }
 
 // `**`: this directory and those below it, except symlinks, which could lead in circles.
-void Scan::descend(const PlacePtr& at, size_t index, size_t links_left, size_t depth) {
-  if (!watch(*at)) return;
-  expand(at, index + 1, links_left, depth);
-  if (depth == limits::kScanDepthMax) return;
-  for (const PathWalk::Name& each : walk_.names_in(*at)) {
+void Scan::descend(const Expansion& step) {
+  if (!watch(*step.at)) return;
+  Expansion here = step;
+  ++here.index;
+  expand(here);
+  if (step.depth == limits::kScanDepthMax) return;
+  for (const PathWalk::Name& each : walk_.names_in(*step.at)) {
     if (walk_.is_exhausted() || result_.truncated) return;
     if (each.is_file || !glob_match("*", each.name)) continue;
-    const Entry entry = walk_.look_up(at, each.name);
-    if (entry.kind == Entry::Kind::kDirectory) descend(entry.place, index, links_left, depth + 1);
+    const Entry entry = walk_.look_up(step.at, each.name);
+    if (entry.kind != Entry::Kind::kDirectory) continue;
+    descend({.at = entry.place,
+             .index = step.index,
+             .links_left = step.links_left,
+             .depth = step.depth + 1,
+             .way = step.way.then(each.name, entry.mount)});
   }
 }
 
-void Scan::visit(const PlacePtr& at, const std::string& name, size_t index, size_t links_left,
-                 size_t depth) {
-  const bool is_last = index + 1 == components_.size();
-  if (is_last && is_excluded(join_path(at->path, name))) return;
-  Entry entry = walk_.look_up(at, name);
-  if (entry.kind == Entry::Kind::kSymlink) entry = walk_.follow(at, entry, links_left);
+void Scan::visit(const Expansion& step, const std::string& name) {
+  const bool is_last = step.index + 1 == components_.size();
+  if (is_last && is_excluded(join_path(step.at->path, name))) return;
+  Entry entry = walk_.look_up(step.at, name);
+  Way way = step.way.then(name, entry.mount);
+  size_t links_left = step.links_left;
+  if (entry.kind == Entry::Kind::kSymlink) {
+    if (!way) way = begin_way(*step.at, name, entry);
+    entry = walk_.follow(step.at, entry, links_left);
+    way.left_mount |= entry.left_mount;
+  }
   if (is_last) {
-    if (watch(*at)) collect(entry);
+    if (way && is_excluded(way.container_path)) return;
+    note_linked(way, step.index + 1);
+    if (watch(*step.at)) collect(entry, way);
   } else if (entry.kind == Entry::Kind::kDirectory) {
-    expand(entry.place, index + 1, links_left, depth);
+    expand({.at = entry.place,
+            .index = step.index + 1,
+            .links_left = links_left,
+            .depth = step.depth,
+            .way = std::move(way)});
   } else {
-    watch(*at);  // A directory may appear in its place.
+    note_linked(way, step.index + 1);
+    watch(*step.at);  // A directory may appear in its place.
   }
 }
 
-void Scan::collect(const Entry& entry) {
+// The first symlink on the way is `name` in `place`.
+Way Scan::begin_way(const Place& place, const std::string& name, const Entry& link) const {
+  Way way{.container_path = join_path(place.path, name), .host_path = {}, .mount = link.mount};
+  if (place.upper) way.host_path = join_path(place.upper->reported_path(), name);
+  return way;
+}
+
+LogName Scan::name_of(const Way& way) const {
+  if (!way) return {};
+  const bool is_shared = way.mount != nullptr && !way.left_mount && !way.host_path.empty();
+  std::string path = is_shared ? way.host_path : walk_.private_path(way.container_path);
+  if (path.empty()) path = "link:" + container_id_ + ":" + way.container_path;
+  return {.host_path = std::move(path), .container_path = way.container_path};
+}
+
+// The components from `index` on would follow, if there were something.
+void Scan::note_linked(const Way& way, size_t index) {
+  if (!way || result_.linked.size() >= limits::kFilesPerDeclarationMax) return;
+  Way last = way;
+  for (; index < components_.size(); ++index) {
+    if (has_wildcards(components_[index])) return;
+    last = last.then(components_[index], last.mount);
+  }
+  for (int either = 0; either < 2; ++either) {
+    LogName name = name_of(last);
+    result_.linked.try_emplace(name.host_path, name);
+    last.left_mount = !last.left_mount;  // Where a link to nothing would lead is not known.
+  }
+}
+
+void Scan::collect(const Entry& entry, const Way& way) {
   if (entry.kind == Entry::Kind::kNothing || !entry.is_collected) return;
   if (entry.kind == Entry::Kind::kDirectory) {
     // `*` matches whatever is there; a directory is a mistake only if it was declared by name.
@@ -186,7 +275,10 @@ void Scan::collect(const Entry& entry) {
   if (is_excluded(entry.path)) return;
   const std::string host_path =
       entry.holder.tree->reported_prefix + join_path(entry.holder.path, entry.name);
-  if (files_seen_.contains(host_path)) return;
+  if (const auto seen = files_seen_.find(host_path); seen != files_seen_.end()) {
+    if (!way) result_.files[seen->second].log = {};
+    return;
+  }
   if (result_.files.size() == limits::kFilesPerDeclarationMax) {
     result_.truncated = true;
     return;
@@ -194,13 +286,14 @@ void Scan::collect(const Entry& entry) {
   // A file reached through a symlink is rotated where it is, not where the link is.
   const WatchDir* holder = note(entry.holder);
   if (holder == nullptr) return;
-  files_seen_.insert(host_path);
+  files_seen_[host_path] = result_.files.size();
   result_.files.push_back({.container_path = entry.path,
                            .host_path = host_path,
                            .directory = holder->directory,
                            .file_name = entry.name,
                            .facts = entry.opened.facts,
-                           .image_bytes = entry.image_bytes});
+                           .image_bytes = entry.image_bytes,
+                           .log = name_of(way)});
 }
 
 // Kafka's connections, the checkpoint and the watch loop need descriptors too: without them the log
@@ -249,6 +342,7 @@ Result<Fd> open_found(const Fd& directory, const std::string& name,
     return Error{ErrorCode::kNotFound, printable(name) + " has been replaced by another file."};
   }
   auto file = reopen_for_reading(held);
+  if (!file && file.error().code == ErrorCode::kFull) return no_descriptor();
   if (file && is_reserved(file->get())) return no_descriptor();
   return file;
 }

@@ -12,10 +12,12 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "agent/files/host_dir.h"
 #include "agent/files/host_mounts.h"
 #include "checkpoint/file_identity.h"
 #include "config/fd.h"
@@ -36,19 +38,33 @@ struct FsSpec {
   bool layers_are_overlay =
       true;  ///< Only files of layers[0] count; whiteouts and opaque dirs apply.
   std::vector<FsMount> mounts;
-  int pid = 0;  ///< Of its init; 0 when it does not run.
+  int pid = 0;                                          ///< Of its init; 0 when it does not run.
+  bool reads_trusted_marks = can_read_trusted_marks();  ///< Of the layers; otherwise only user.*.
 };
 
-/// A regular file that matches.
+/// The name of a log that is reached through a symlink: the path of the first symlink on the way
+/// and the names after it. It stays when the link is turned. Where the link stands on a mount and
+/// its target elsewhere, each container has a name of its own for it: they may see another target.
+struct LogName {
+  std::string host_path;
+  std::string container_path;
+  explicit operator bool() const { return !host_path.empty(); }
+};
+
+/// A regular file that matches. One that matches by its own name is not a symlink's.
 struct FoundFile {
-  std::string container_path;     ///< As the container names it, after symlinks of its directories.
-  std::string host_path;          ///< Canonical on the host: the source id is made of it.
+  std::string container_path;     ///< As the container names it, after all symlinks.
+  std::string host_path;          ///< Canonical on the host.
   std::shared_ptr<Fd> directory;  ///< O_PATH|O_DIRECTORY: the host directory that holds it.
   std::string file_name;          ///< Its name in there.
   checkpoint::FileFacts facts;
   /// Size of the same file in the image's layers, if the file still begins with those bytes: that
   /// part is not a log. 0 if the file was emptied or replaced.
   uint64_t image_bytes = 0;
+  LogName log = {};  ///< Where a symlink leads to it.
+
+  /// What the source id is made of.
+  const std::string& log_path() const { return log ? log.host_path : host_path; }
 };
 
 /// A directory in which a change may change what the pattern finds. Where the rest of a path does
@@ -59,6 +75,10 @@ struct WatchDir {
   checkpoint::FileIdentity identity;
   std::string
       container_path;  ///< Of one that may hold matching files; empty for one on the way there.
+  LogName log = {};    ///< Of such a one, where a symlink leads to it.
+
+  /// What the source ids of its logs are made of.
+  const std::string& log_path() const { return log ? log.host_path : host_path; }
 };
 
 struct ScanResult {
@@ -67,6 +87,11 @@ struct ScanResult {
   std::vector<std::string>
       problems;            ///< One sentence each: refused symlink, not a regular file, file system.
   bool truncated = false;  ///< There were more files than the limit.
+  /// As problems, but those that come while a container is being removed.
+  std::vector<std::string> missing;
+  bool is_passing = false;  ///< No event tells when the result changes: scan again soon.
+  /// The logs that symlinks name, by LogName::host_path; also where a link leads to nothing.
+  std::map<std::string, LogName> linked;
 };
 
 /// Thread: the watch loop. Holds no descriptor between calls.

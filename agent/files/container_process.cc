@@ -124,4 +124,13 @@ Result<HostDir> ContainerProcess::open_mount(const std::string& destination) con
   return open_below({.fd = tree_->root, .path = "/", .tree = tree_}, destination);
 }
 
+Result<uint64_t> ContainerProcess::inode_of(const std::string& path) const {
+  const auto parent =
+      open_below({.fd = tree_->root, .path = "/", .tree = tree_}, std::string(parent_path(path)));
+  if (!parent) return parent.error();
+  const auto opened = open_name(*parent, std::string(last_component(path)));
+  if (!opened) return opened.error();
+  return opened->facts.identity.inode;
+}
+
 }  // namespace longshore::agent

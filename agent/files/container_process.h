@@ -39,6 +39,9 @@ class ContainerProcess {
   /// What is mounted at `destination` in the container. Errors: kNotFound (nothing), kInvalid (its
   /// file system is not admitted), kRetryable.
   Result<HostDir> open_mount(const std::string& destination) const;
+  /// The inode number that `path` has in the container; no symlink is followed. Errors: kNotFound,
+  /// kInvalid, kRetryable.
+  Result<uint64_t> inode_of(const std::string& path) const;
 
  private:
   explicit ContainerProcess(HostMounts mounts)

@@ -1,6 +1,7 @@
 #include "agent/files/host_dir.h"
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/limits.h>
 #include <linux/openat2.h>
 #include <sys/stat.h>
@@ -51,6 +52,19 @@ Error error_of(int code, const std::string& path) {
     return {ErrorCode::kNotFound, message};
   if (code == ENOSYS) return {ErrorCode::kRetryable, message + " (openat2 needs Linux 5.6)"};
   return {ErrorCode::kRetryable, message};
+}
+
+Error cannot_open(int code) {
+  std::string message = std::strerror(code);
+  if (code == EMFILE || code == ENFILE) return {ErrorCode::kFull, message};
+  if (code == EACCES || code == EPERM) {
+    message +=
+        ". The agent needs root or CAP_DAC_READ_SEARCH, and a security module (SELinux, AppArmor) "
+        "must let it read there: see the kernel's audit log";
+  } else if (code == EAGAIN) {
+    message = "another process holds a lease on it (a file server, for one), and has yet to let go";
+  }
+  return {ErrorCode::kRetryable, std::move(message)};
 }
 
 // `directory`/`name` is a mount point.
@@ -133,13 +147,13 @@ Result<Fd> reopen_for_reading(const Fd& path_fd) {
   const int flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
   Fd fd(::open(path.c_str(), flags | O_NOATIME));
   if (!fd && errno == EPERM) fd.reset(::open(path.c_str(), flags));
-  if (!fd) return Error{ErrorCode::kRetryable, path + ": " + std::strerror(errno)};
+  if (!fd) return cannot_open(errno);
   return fd;
 }
 
 Result<std::vector<ListedName>> list_names(const HostDir& directory, size_t names_max) {
   auto fd = reopen_for_reading(*directory.fd);
-  if (!fd) return fd.error();
+  if (!fd) return Error{fd.error().code, directory.path + ": " + fd.error().message};
   std::vector<ListedName> names;
   const int failed = for_each_name(std::move(*fd), [&](const char* name, unsigned char type) {
     if (names.size() == names_max) return false;
@@ -170,6 +184,24 @@ OverlayMarks overlay_marks(const Fd& path_fd) {
     }
   }
   return marks;
+}
+
+bool can_read_trusted_marks() {
+  __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+  __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {};
+  if (::syscall(SYS_capget, &header, data) != 0) return false;
+  return (data[0].effective & (1U << CAP_SYS_ADMIN)) != 0;
+}
+
+bool is_hollow(const OpenedName& file) {
+  struct stat stat {};
+  if (::fstat(file.fd.get(), &stat) != 0 || stat.st_blocks != 0 || stat.st_size == 0) return false;
+  // Some file systems keep the data of a small file in its inode.
+  const auto opened = reopen_for_reading(file.fd);
+  if (!opened) return false;
+  std::array<char, 64> begin;
+  const ssize_t got = ::pread(opened->get(), begin.data(), begin.size(), 0);
+  return got > 0 && std::all_of(begin.begin(), begin.begin() + got, [](char c) { return c == 0; });
 }
 
 bool is_whiteout(const OpenedName& opened) {

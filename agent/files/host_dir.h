@@ -61,7 +61,8 @@ Result<Fd> open_name_only(const HostDir& directory, const std::string& name);
 Result<HostDir> open_below(const HostDir& directory, const std::string& path);
 
 /// Opens for reading the inode that an O_PATH descriptor holds. Never blocks, and keeps the access
-/// time where that is allowed. REQUIRES: a regular file or a directory. Errors: kRetryable.
+/// time where that is allowed. REQUIRES: a regular file or a directory. Errors: kRetryable, with
+/// what to do about it, but without the name; kFull (no descriptor left).
 Result<Fd> reopen_for_reading(const Fd& path_fd);
 
 /// A name in a directory, and its type as readdir reports it, which may be DT_UNKNOWN.
@@ -80,6 +81,13 @@ struct OverlayMarks {
   bool is_metacopy = false;    ///< A file whose data is in a lower layer.
 };
 OverlayMarks overlay_marks(const Fd& path_fd);
+
+/// Whether this process may read trusted.overlay.*, which the kernel hides without CAP_SYS_ADMIN.
+bool can_read_trusted_marks();
+
+/// Whether the file has a size but no data of its own: no block, and zeros where it is read. So has
+/// overlay's metacopy until it is written to.
+bool is_hollow(const OpenedName& file);
 
 /// Whether it is overlayfs's mark for a deleted name: the character device 0/0.
 bool is_whiteout(const OpenedName& opened);

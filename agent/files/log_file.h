@@ -1,6 +1,8 @@
 // An open log file, as it crosses from the watch loop to a lane.
 #pragma once
 
+#include <string>
+
 #include "checkpoint/file_identity.h"
 #include "config/fd.h"
 
@@ -11,6 +13,9 @@ namespace longshore::agent {
 struct OpenFile {
   Fd fd;
   checkpoint::FileIdentity identity;
+  /// What the log was called where it stood, if that is not the path that the source is known by
+  /// (a symlink, or a directory that was renamed); else empty.
+  std::string host_path = {};
 };
 
 }  // namespace longshore::agent

@@ -59,6 +59,7 @@ PathWalk::PathWalk(const FsSpec& spec, const std::string& host_root, const HostM
       host_root_(host_root),
       mounts_(mounts),
       notes_(notes),
+      trusts_marks_(spec.reads_trusted_marks),
       steps_left_(limits::kScanStepsMax) {}
 
 bool PathWalk::spend(size_t steps) {
@@ -79,6 +80,12 @@ void PathWalk::problem(std::string sentence) {
   if (!is_placing_) notes_.problem(std::move(sentence));
 }
 
+void PathWalk::cannot_enter(const std::string& what, const Error& error) {
+  std::string sentence = what + printable(error.message);
+  if (error.code != ErrorCode::kNotFound) return problem(std::move(sentence));
+  if (!is_placing_) notes_.missing(std::move(sentence));
+}
+
 void PathWalk::watch(const Place& place) {
   if (!is_placing_) notes_.watch(place);
 }
@@ -90,13 +97,21 @@ void PathWalk::report(const Error& error) {
 Entry PathWalk::look_up(const PlacePtr& place, const std::string& name) {
   const std::string path = join_path(place->path, name);
   if (path.size() > limits::kPathBytesMax || !spend(1)) return {};
-  if (const auto mount = placed_.find(path); mount != placed_.end()) {
-    Entry entry = mount->second->source.empty() ? enter_live_mount(place, path)
-                                                : enter_mount(place, path, *mount->second);
-    if (entry.kind != Entry::Kind::kNothing) return entry;
-    // Before the container runs, only the mount point is there.
-    if (!mount->second->source.empty()) return entry;
+  if (const auto placed = placed_.find(path); placed != placed_.end()) {
+    const FsMount& mount = *placed->second;
+    Entry entry = mount.source.empty() ? enter_live_mount(place, path, mount)
+                                       : enter_mount(place, path, mount);
+    entry.mount = &mount;
+    // Before the container runs, only the mount point of a tmpfs is there.
+    if (entry.kind != Entry::Kind::kNothing || !mount.source.empty()) return entry;
   }
+  Entry entry = look_up_there(place, path, name);
+  entry.mount = place->mount;
+  return entry;
+}
+
+Entry PathWalk::look_up_there(const PlacePtr& place, const std::string& path,
+                              const std::string& name) {
   Entry entry = merge(place, path, name);
   if (entry.kind == Entry::Kind::kNothing && has_mount_below(path)) {
     // The runtime makes the directories above a mount when the container starts.
@@ -104,6 +119,7 @@ Entry PathWalk::look_up(const PlacePtr& place, const std::string& name) {
     child->path = path;
     child->parent = place;
     child->watch = place->watch;
+    child->mount = place->mount;
     child->is_overlay = place->is_overlay;
     entry.kind = Entry::Kind::kDirectory;
     entry.path = path;
@@ -117,6 +133,7 @@ Entry PathWalk::merge(const PlacePtr& place, const std::string& path, const std:
   auto child = std::make_shared<Place>();
   child->path = path;
   child->parent = place;
+  child->mount = place->mount;
   child->is_overlay = place->is_overlay;
   const size_t count = place->lowers.size() + 1;
   for (size_t i = 0; i < count; ++i) {
@@ -161,13 +178,19 @@ bool PathWalk::take_layer(Entry& entry, Place& child, const HostDir& layer, bool
   entry.is_collected = is_upper;
   entry.opened = std::move(opened);
   if (entry.kind != Entry::Kind::kFile || !is_upper || !child.is_overlay) return false;
-  if (overlay_marks(entry.opened.fd).is_metacopy) {
-    problem(printable(entry.path) +
-            " has its data in the image (overlay's metacopy): it is not collected.");
-    entry.is_collected = false;
-    return false;
-  }
-  return true;
+  if (!overlay_marks(entry.opened.fd).is_metacopy) return true;
+  refuse_metacopy(entry);
+  return false;
+}
+
+// Its data comes when the container writes to it, and no event of the upper layer tells that.
+void PathWalk::refuse_metacopy(Entry& entry) {
+  problem(
+      printable(entry.path) +
+      " has its data in the image (overlay's metacopy): it is not collected until the container "
+      "writes to it.");
+  entry.is_collected = false;
+  notes_.passing();
 }
 
 bool PathWalk::take_directory(Place& child, const HostDir& layer, bool is_upper,
@@ -198,8 +221,31 @@ bool PathWalk::take_directory(Place& child, const HostDir& layer, bool is_upper,
 // replaced. If it still begins with the image's bytes, those are not part of the log.
 void PathWalk::subtract_image(Entry& entry, const OpenedName& lower) {
   const uint64_t size = lower.facts.size_bytes;
-  if (size == 0 || entry.opened.facts.size_bytes < size || !spend(limits::kCompareSteps)) return;
-  if (begins_with(entry.opened, lower)) entry.image_bytes = size;
+  if (size == 0 || entry.opened.facts.size_bytes < size) return;
+  // The mark of a metacopy may be hidden from us; its size is the image's.
+  if (entry.opened.facts.size_bytes == size && is_hollow(entry.opened)) {
+    return refuse_metacopy(entry);
+  }
+  if (!spend(limits::kCompareSteps) || !begins_with(entry.opened, lower)) return;
+  if (is_of_image(entry, lower)) entry.image_bytes = size;
+}
+
+// Without the marks of overlayfs an opaque directory is not seen: a file that the container made in
+// it may merely begin like the image's. The container's own view tells: there a file of the image
+// keeps the inode number that it has in the image.
+bool PathWalk::is_of_image(const Entry& entry, const OpenedName& lower) {
+  if (trusts_marks_) return true;
+  if (spec_.pid > 0) {
+    if (!process_) process_ = ContainerProcess::open(spec_.pid, spec_.container_id, host_);
+    const auto seen =
+        *process_ ? (*process_)->inode_of(entry.path) : Result<uint64_t>(process_->error());
+    if (seen && *seen == lower.facts.identity.inode) return true;
+    if (seen && *seen == entry.opened.facts.identity.inode) return false;
+  }
+  problem(printable(entry.path) + " begins with the " + std::to_string(lower.facts.size_bytes) +
+          " bytes that it has in the image. Whether the container wrote them anew cannot be told "
+          "without CAP_SYS_ADMIN: they are collected too.");
+  return false;
 }
 
 Entry PathWalk::follow(const PlacePtr& place, const Entry& link, size_t& links_left) {
@@ -228,16 +274,21 @@ Entry PathWalk::follow(const PlacePtr& place, const Entry& link, size_t& links_l
 
 Entry PathWalk::resolve(PlacePtr from, const std::string& target, size_t& links_left) {
   if (target.empty()) return {};
+  const FsMount* const mount = from->mount;
   PlacePtr at = target.starts_with('/') ? root_ : std::move(from);
+  bool left_mount = at->mount != mount;
   const std::vector<std::string> parts = split_path(target);
   for (size_t i = 0; i < parts.size(); ++i) {
     if (parts[i] == "..") {
       if (at->parent) at = at->parent;
+      left_mount |= at->mount != mount;
       continue;
     }
     Entry entry = look_up(at, parts[i]);
     if (entry.kind == Entry::Kind::kSymlink) entry = follow(at, entry, links_left);
     if (entry.kind == Entry::Kind::kNothing) watch(*at);
+    left_mount |= entry.left_mount || entry.mount != mount;
+    entry.left_mount = left_mount;
     if (entry.kind == Entry::Kind::kDirectory) {
       at = entry.place;
     } else {
@@ -248,7 +299,15 @@ Entry PathWalk::resolve(PlacePtr from, const std::string& target, size_t& links_
   entry.kind = Entry::Kind::kDirectory;
   entry.path = at->path;
   entry.place = at;
+  entry.mount = at->mount;
+  entry.left_mount = left_mount;
   return entry;
+}
+
+std::string PathWalk::private_path(const std::string& path) const {
+  if (!root_->upper) return {};
+  const std::string reported = root_->upper->reported_path();
+  return reported == "/" ? path : reported + path;
 }
 
 std::vector<PathWalk::Name> PathWalk::names_in(const Place& place) {

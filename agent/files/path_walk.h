@@ -26,6 +26,7 @@ struct Place {
   std::optional<HostDir> upper;         ///< The layer that is written to, if it is there.
   std::vector<HostDir> lowers;          ///< Of the image, nearest first.
   std::optional<HostDir> watch;         ///< `upper`, or that of the nearest ancestor with one.
+  const FsMount* mount = nullptr;       ///< The one that it lies on; null: the layers.
   bool is_overlay = false;
   uint32_t owner = 0;
 };
@@ -43,6 +44,8 @@ struct Entry {
   std::string name;          ///< On the host.
   bool is_collected = true;  ///< false: in an image layer only.
   uint64_t image_bytes = 0;
+  const FsMount* mount = nullptr;  ///< As in Place.
+  bool left_mount = false;         ///< By follow(): the way to the target left the link's mount.
 
   uint32_t owner() const { return place ? place->owner : opened.facts.owner; }
 };
@@ -52,6 +55,11 @@ class WalkNotes {
  public:
   virtual ~WalkNotes() = default;
   virtual void problem(std::string sentence) = 0;
+  /// A layer or a mount's source does not exist. That is no problem while the container is being
+  /// removed.
+  virtual void missing(std::string sentence) = 0;
+  /// The result may change without an event.
+  virtual void passing() = 0;
   /// A change in `place` may change the result. false: it cannot be watched.
   virtual bool watch(const Place& place) = 0;
 };
@@ -86,6 +94,10 @@ class PathWalk {
   };
   std::vector<Name> names_in(const Place& place);
 
+  /// The name of what stands at `path` in the container as no other container has it. Empty: the
+  /// layers are not known.
+  std::string private_path(const std::string& path) const;
+
   /// The scan has used up its budget of names: nothing more is found.
   bool is_exhausted() const { return is_exhausted_; }
 
@@ -102,17 +114,23 @@ class PathWalk {
   Result<Source> open_source(const std::string& path);
   Result<HostDir> open_directory(const std::string& path);
   Entry enter_mount(const PlacePtr& place, const std::string& path, const FsMount& mount);
-  Entry enter_live_mount(const PlacePtr& place, const std::string& path);
+  std::optional<HostDir> kept_mount(const std::string& path,
+                                    const checkpoint::FileIdentity& source);
+  Entry enter_live_mount(const PlacePtr& place, const std::string& path, const FsMount& mount);
+  Entry look_up_there(const PlacePtr& place, const std::string& path, const std::string& name);
   Entry merge(const PlacePtr& place, const std::string& path, const std::string& name);
   bool take_layer(Entry& entry, Place& child, const HostDir& layer, bool is_upper,
                   OpenedName opened);
   bool take_directory(Place& child, const HostDir& layer, bool is_upper, const std::string& name,
                       OpenedName opened);
   void subtract_image(Entry& entry, const OpenedName& lower);
+  bool is_of_image(const Entry& entry, const OpenedName& lower);
+  void refuse_metacopy(Entry& entry);
   Entry resolve(PlacePtr from, const std::string& target, size_t& links_left);
   bool has_mount_below(const std::string& path) const;
   bool spend(size_t steps);
   void problem(std::string sentence);
+  void cannot_enter(const std::string& what, const Error& error);
   void watch(const Place& place);
   void report(const Error& error);
 
@@ -120,6 +138,7 @@ class PathWalk {
   const std::string& host_root_;
   const HostMounts& mounts_;
   WalkNotes& notes_;
+  const bool trusts_marks_;
   size_t steps_left_;
   bool is_exhausted_ = false;
   bool is_placing_ = false;  // Resolving all mounts, which may not concern the pattern: no notes.

@@ -8,6 +8,18 @@
 #include "config/limits.h"
 
 namespace longshore::agent {
+namespace {
+
+// `error` came of a name in `parent`, which may be a symlink rather than a directory.
+Error not_entered(const HostDir& parent, const Error& error) {
+  const auto facts = checkpoint::file_facts(parent.fd->get());
+  if (!facts || !S_ISLNK(facts->mode)) return error;
+  return {ErrorCode::kInvalid,
+          parent.path +
+              " is a symlink: those on the way to a layer or to a mount's source are not followed"};
+}
+
+}  // namespace
 
 PlacePtr PathWalk::start() {
   auto host = open_tree(host_root_, mounts_);
@@ -47,8 +59,11 @@ void PathWalk::open_layers() {
   for (size_t i = 0; i < layers.size() && (i == 0 || root->is_overlay); ++i) {
     auto directory = open_directory(layers[i]);
     if (!directory) {
-      if (i == 0) rootless_reason_ = printable(directory.error().message);
-      if (i > 0) problem(printable(directory.error().message));
+      if (i == 0 && directory.error().code != ErrorCode::kNotFound) {
+        rootless_reason_ = printable(directory.error().message);
+      } else {
+        cannot_enter("", directory.error());
+      }
       continue;
     }
     if (i == 0) {
@@ -114,11 +129,7 @@ Result<PathWalk::Source> PathWalk::open_source(const std::string& path) {
     if (chain_.size() > i + 1 && chain_[i + 1].path != next) chain_.resize(i + 1);
     if (chain_.size() == i + 1) {
       auto fd = open_name_only(source.parent, parts[i]);
-      if (!fd) {
-        return Error{fd.error().code, fd.error().message +
-                                          " (symlinks on the way to a layer or to a mount's source "
-                                          "are not followed)"};
-      }
+      if (!fd) return not_entered(source.parent, fd.error());
       chain_.push_back({std::make_shared<Fd>(std::move(*fd)), next, host_.tree});
     }
     source.parent = chain_[i + 1];
@@ -130,7 +141,7 @@ Result<PathWalk::Source> PathWalk::open_source(const std::string& path) {
     return source;
   }
   auto opened = open_name(source.parent, source.name);
-  if (!opened) return opened.error();
+  if (!opened) return not_entered(source.parent, opened.error());
   source.opened = std::move(*opened);
   return source;
 }
@@ -151,8 +162,7 @@ Entry PathWalk::enter_mount(const PlacePtr& place, const std::string& path, cons
   auto source = open_source(mount.source);
   Entry entry;
   if (!source) {
-    problem("The mount at " + printable(path) +
-            " cannot be entered: " + printable(source.error().message));
+    cannot_enter("The mount at " + printable(path) + " cannot be entered: ", source.error());
     return entry;
   }
   entry.path = path;
@@ -161,7 +171,9 @@ Entry PathWalk::enter_mount(const PlacePtr& place, const std::string& path, cons
     child->path = path;
     child->parent = place;
     child->owner = source->opened.facts.owner;
-    if (source->name.empty()) {
+    if (auto kept = kept_mount(path, source->opened.facts.identity)) {
+      child->upper = std::move(*kept);
+    } else if (source->name.empty()) {
       child->upper = host_;
     } else {
       child->upper = HostDir{.fd = std::make_shared<Fd>(std::move(source->opened.fd)),
@@ -169,6 +181,7 @@ Entry PathWalk::enter_mount(const PlacePtr& place, const std::string& path, cons
                              .tree = host_.tree};
     }
     child->watch = child->upper;
+    child->mount = &mount;
     entry.kind = Entry::Kind::kDirectory;
     entry.place = std::move(child);
     return entry;
@@ -185,7 +198,22 @@ Entry PathWalk::enter_mount(const PlacePtr& place, const std::string& path, cons
   return entry;
 }
 
-Entry PathWalk::enter_live_mount(const PlacePtr& place, const std::string& path) {
+// What the running container has at `path`, if that is not `source`: since the container was
+// started, the source's directory was renamed on the host, or something was mounted over it.
+std::optional<HostDir> PathWalk::kept_mount(const std::string& path,
+                                            const checkpoint::FileIdentity& source) {
+  if (spec_.pid <= 0) return std::nullopt;
+  if (!process_) process_ = ContainerProcess::open(spec_.pid, spec_.container_id, host_);
+  if (!*process_) return std::nullopt;
+  auto kept = (*process_)->open_mount(path);
+  if (!kept) return std::nullopt;
+  const auto facts = checkpoint::file_facts(kept->fd->get());
+  if (!facts || facts->identity == source) return std::nullopt;
+  return std::move(*kept);
+}
+
+Entry PathWalk::enter_live_mount(const PlacePtr& place, const std::string& path,
+                                 const FsMount& mount) {
   if (spec_.pid <= 0) return {};
   if (!process_) process_ = ContainerProcess::open(spec_.pid, spec_.container_id, host_);
   if (!*process_) {
@@ -206,6 +234,7 @@ Entry PathWalk::enter_live_mount(const PlacePtr& place, const std::string& path)
   if (auto facts = checkpoint::file_facts(directory->fd->get())) child->owner = facts->owner;
   child->upper = std::move(*directory);
   child->watch = child->upper;
+  child->mount = &mount;
   entry.place = std::move(child);
   return entry;
 }

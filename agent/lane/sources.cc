@@ -70,6 +70,12 @@ Status Sources::opened(const SourceOpened& message) {
   if (!made) return made.error();
   LaneSource& source = *made.value();
   if (source.spec != message.spec) {
+    // Its declarer was renamed, or it is another's now.
+    const auto stored = store_.source(message.spec->id);
+    if (!stored) return stored.error();
+    const int64_t first_seen_ns =
+        stored.value() ? stored.value()->row.first_seen_ns : clock_.wall_ns();
+    unstored_.add(row_of(*message.spec, first_seen_ns, 0));
     source.spec = message.spec;
     source.encoder = shipper::RecordEncoder(envelope_of(*message.spec));
     source.destination = nullptr;

@@ -101,6 +101,7 @@ void WatchLoop::start_handles() {
   uv_timer_start(
       &sweep_timer_,
       [](uv_timer_t* timer) {
+        self(timer)->refresh_mounts();
         self(timer)->discovery_.sweep();
         self(timer)->settle();
       },

@@ -112,10 +112,16 @@ void Copytruncate::restart_file(int fd) {
   const auto facts = checkpoint::file_facts(fd);
   const uint64_t size = facts ? facts.value().size_bytes : 0;
   const std::string seen = std::to_string(cursor_.known_size());
-  notes_.lost(cursor_.lose_unread(), "truncated",
-              "the file was truncated or rewritten: it had " + seen +
-                  " bytes when it was last seen and has " + std::to_string(size) +
-                  " now; anything written before the truncation and not read is lost");
+  const std::string what = "the file was truncated or rewritten: it had " + seen +
+                           " bytes when it was last seen and has " + std::to_string(size) + " now";
+  const Range range = cursor_.lose_unread();
+  notes_.lost(range, "truncated",
+              what + "; anything written before the truncation and not read is lost");
+  // It may have grown beyond what was seen, and nobody knows how far.
+  if (range.start < range.end) {
+    notes_.lost({range.end, range.end}, "truncated",
+                what + "; anything written after it was last seen is lost too");
+  }
   // A writer without O_APPEND goes on at its old offset and leaves a hole, which holds no line.
   const off_t data = ::lseek(fd, 0, SEEK_DATA);
   cursor_.restart_file(data > 0 ? static_cast<uint64_t>(data) : 0);

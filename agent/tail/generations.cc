@@ -60,7 +60,12 @@ const Generation& Generations::next() const {
 }
 
 bool Generations::next_is_truncated() const {
-  return next().truncated || files_.back().file->identity.born_ns() < cursor_.file().born_ns();
+  if (next().truncated) return true;
+  // A symlink may be turned to an older file.
+  const Generation* const current = this->current();
+  const OpenFile& last = *files_.back().file;
+  const bool turned = current != nullptr && current->file->host_path != last.host_path;
+  return !turned && last.identity.born_ns() < cursor_.file().born_ns();
 }
 
 bool Generations::holds_deleted() const {

@@ -38,6 +38,7 @@ checkpoint::SourceState Tail::state() const {
   if (const Generation* const generation = generations_.current()) {
     const auto facts = checkpoint::file_facts(generation->file->fd.get());
     state.seen_bytes = std::max(state.offset, facts ? facts.value().size_bytes : 0);
+    state.file_path = generation->file->host_path;
   }
   return state;
 }

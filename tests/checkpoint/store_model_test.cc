@@ -47,6 +47,7 @@ SourceState random_state(std::mt19937_64& random) {
   state.ended = random() % 2 == 0;
   state.seen_bytes = random();
   state.boot = random();
+  if (random() % 4 == 0) state.file_path = "/var/log/app-" + std::to_string(random()) + ".log";
   if (random() % 4 != 0) {
     state.topic = "logs-" + std::to_string(random() % 3);
     state.partition = static_cast<int32_t>(random() % 50);

@@ -338,7 +338,7 @@ TEST(Store, a_database_of_the_minor_version_before_gets_what_it_lacks) {
           "ALTER TABLE ledger DROP COLUMN born; ALTER TABLE ledger DROP COLUMN generation;"
           "ALTER TABLE ledger DROP COLUMN event; ALTER TABLE state DROP COLUMN boot;"
           "ALTER TABLE state DROP COLUMN seen_bytes; ALTER TABLE state DROP COLUMN ended;"
-          "ALTER TABLE state DROP COLUMN begun;"
+          "ALTER TABLE state DROP COLUMN begun; ALTER TABLE state DROP COLUMN file_path;"
           "PRAGMA user_version = 1000");
   const auto refused = open_store(dir.path(), StoreAccess::kRead);
   ASSERT_FALSE(refused);
@@ -361,7 +361,9 @@ TEST(Store, the_beginning_of_a_line_is_kept_and_an_older_database_has_none) {
     ASSERT_TRUE(store->confirm(kLane));
     EXPECT_EQ(store->sources(kLane).value()[0].state, sources[0].state);
   }
-  run_sql(dir, "ALTER TABLE state DROP COLUMN begun; PRAGMA user_version = 1001");
+  run_sql(dir,
+          "ALTER TABLE state DROP COLUMN begun; ALTER TABLE state DROP COLUMN file_path;"
+          "PRAGMA user_version = 1001");
   const auto store = open(dir);
   sources[0].state.begun = {};
   EXPECT_EQ(store->sources(kLane).value()[0].state, sources[0].state);

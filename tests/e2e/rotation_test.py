@@ -50,9 +50,9 @@ class Stream:
         wait_for_records(self.kafka.brokers, self.written, 60, self.name)
         self.agent.check_running()
 
-    def verify(self):
+    def verify(self, paths=None):
         self.arrived()
-        files = [(self.name, path) for path in generations(self.path)]
+        files = [(self.name, path) for path in paths or generations(self.path)]
         check_clean(audit(self.kafka.brokers, self.name, files), self.written, 1, 1)
         self.agent.stop()
         say(f"{self.name}: {self.written} lines in {len(files)} generations")
@@ -207,6 +207,96 @@ def copy_and_truncate_while_the_agent_is_down(lab, kafka):
     say(f"copied: {stream.written} lines once, unread ones from the copies")
 
 
+def turn(link, target):
+    """As rotatelogs -L and deployments do: no moment without the link."""
+    new = link.with_name("new-link")
+    new.symlink_to(target)
+    new.replace(link)
+
+
+def a_link_that_is_turned(lab, kafka):
+    """glog, cronolog, rotatelogs -L: the log is the link, each target a generation of it."""
+    link = lab.dir / "turned" / "app.log"
+    stream = Stream(lab, kafka, "turned", link)
+    targets = []
+
+    def write_next(count=50):
+        targets.append(stream.folder / f"app-{len(targets) + 1}.txt")
+        stream.path = targets[-1]
+        stream.write(count)
+        turn(link, targets[-1].name)
+
+    write_next()
+    stream.agent.start()
+    for _ in range(3):
+        stream.arrived()
+        stream.write(50)
+        write_next()
+    for kill, turns in ((True, 1), (False, 3)):
+        stream.arrived()
+        stream.agent.kill() if kill else stream.agent.stop()
+        stream.write(50)  # They stand unread in the old target.
+        for _ in range(turns):
+            write_next()
+        stream.agent.start()
+    stream.verify(targets)
+
+
+def a_linked_directory_that_is_turned(lab, kafka):
+    """Deployments: releases/current/app.log."""
+    link = lab.dir / "releases" / "current"
+    stream = Stream(lab, kafka, "releases", link / "logs" / "app.log")
+    targets = []
+
+    def write_next():
+        release = stream.folder / f"{41 + len(targets)}"
+        (release / "logs").mkdir(parents=True)
+        targets.append(release / "logs" / "app.log")
+        stream.path = targets[-1]
+        stream.write(50)
+        turn(link, release.name)
+
+    write_next()
+    stream.agent.start()
+    stream.arrived()
+    write_next()
+    stream.arrived()
+    stream.agent.kill()
+    stream.write(50)
+    write_next()
+    write_next()
+    stream.agent.start()
+    stream.verify(targets)
+
+
+def a_directory_that_another_replaces(lab, kafka):
+    """Deployments by mv: the files that were open go with the old directory."""
+    stream = Stream(lab, kafka, "replaced", lab.dir / "replaced" / "app" / "logs" / "app.log")
+    app = stream.folder / "app"
+    stream.path = app / "logs" / "app.log"
+    old = []
+
+    def replace():
+        old.append(stream.folder / f"app.{len(old)}")
+        app.rename(old[-1])
+        stream.path.parent.mkdir(parents=True)
+        stream.write(50)
+
+    stream.path.parent.mkdir(parents=True)
+    stream.write(50)
+    stream.agent.start()
+    stream.arrived()
+    for down in (False, True):
+        if down:
+            stream.agent.kill()
+        stream.write(50)
+        replace()
+        if down:
+            stream.agent.start()
+        stream.arrived()
+    stream.verify([each / "logs" / "app.log" for each in old] + [stream.path])
+
+
 def a_line_in_pieces(lab, kafka):
     stream = Stream(lab, kafka, "pieces")
     stream.agent.start()
@@ -248,7 +338,9 @@ def test(lab):
                        while_the_agent_is_down, under_full_load,
                        a_writer_that_goes_on_in_the_old_file, a_glob_that_names_rotated_files,
                        copy_and_truncate, copy_and_truncate_while_the_agent_is_down,
-                       a_line_in_pieces, files_that_appear_later), lab, kafka)
+                       a_link_that_is_turned, a_linked_directory_that_is_turned,
+                       a_directory_that_another_replaces, a_line_in_pieces,
+                       files_that_appear_later), lab, kafka)
 
 
 if __name__ == "__main__":

@@ -103,7 +103,9 @@ void Log::append(const std::string& bytes, const std::string& truth) {
   assert(fd);
   const ssize_t wrote = ::write(fd.get(), bytes.data(), bytes.size());
   assert(wrote == static_cast<ssize_t>(bytes.size()));
+  const size_t begin = to.bytes.size();
   to.bytes += truth;
+  if (to.deleted && !to.held_deleted) to.excuse(begin);
   files_.changed(fd.get(), timeline_.wall_ns());
   timeline_.trace("{}/{}: {} bytes more, {}", options_.directory, to.file_name, wrote,
                   to.bytes.size());

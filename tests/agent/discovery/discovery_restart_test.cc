@@ -68,6 +68,26 @@ TEST_F(DiscoveryTest, what_came_and_was_rotated_while_no_agent_was_up_is_no_hist
   EXPECT_EQ(opened(), expected);
 }
 
+TEST_F(DiscoveryTest, what_was_born_while_no_agent_ran_begins_at_its_first_byte) {
+  write("old.log");
+  ::usleep(50'000);
+  alive_ns_ = clock_.wall_ns();
+  ::usleep(50'000);
+  write("new.log");
+  restart({});
+  Declaration at_end = declaration("*.log");
+  at_end.start_given = true;
+  at_end.start = StartAt::kEnd;
+  declare(at_end);
+  std::vector<uint64_t> offsets;
+  for (const ToLane& message : messages_) {
+    if (const auto* opened = std::get_if<SourceOpened>(&message)) {
+      offsets.push_back(opened->start_offset);
+    }
+  }
+  EXPECT_EQ(offsets, (std::vector<uint64_t>{0, 5}));
+}
+
 TEST_F(DiscoveryTest, rotated_files_are_found_though_the_known_one_and_the_named_one_are_gone) {
   write("x.log");
   const auto known = stored("x.log");

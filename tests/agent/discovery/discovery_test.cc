@@ -8,6 +8,7 @@
 
 #include <fcntl.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <atomic>
 
@@ -135,6 +136,18 @@ TEST_F(DiscoveryTest, two_declarers_of_one_file_give_one_source) {
   }
   discovery_->gone("c2");
   EXPECT_TRUE(std::holds_alternative<SourceReleased>(messages_.back()));
+}
+
+TEST_F(DiscoveryTest, a_new_directory_is_looked_at_again_without_an_event) {
+  declare("late/x.log");
+  fs::create_directory(path("late"));
+  lose_events();
+  discovery_->sweep();                 // The directory's parent has changed.
+  EXPECT_NE(discovery_->settle(), 0);  // The watch is new: something may have come before it.
+  const Inodes expected{write("late/x.log")};
+  lose_events();
+  for (int64_t next = 1; next != 0; next = discovery_->settle()) ::usleep(200);
+  EXPECT_EQ(opened(), expected);
 }
 
 TEST_F(DiscoveryTest, each_of_many_logs_of_one_directory_is_followed_through_its_rotations) {
@@ -353,10 +366,11 @@ TEST_F(DiscoveryTest, a_log_behind_a_symlink_is_followed_where_it_is) {
   }
   declare("*.log");
   EXPECT_EQ(opened(), expected);
-  for (const char* name : {"real/a.log", "real/b.log"}) {
+  for (const std::string log : {"a.log", "b.log"}) {
+    const std::string name = "real/" + log;
     write(name);
     look();
-    EXPECT_TRUE(touched(name)) << name;
+    EXPECT_TRUE(touched(log)) << log;
     fs::rename(path(name), path(name) + ".1");
     expected.push_back(write(name));
     look();

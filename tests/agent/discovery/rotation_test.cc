@@ -41,7 +41,7 @@ class RotationTest : public DiscoveryTest {
   std::vector<std::string> after_newest(const std::string& pattern = "x.log") {
     DirectoryLook look;
     const auto next =
-        rotation_.after_newest(known_.at(kSource), declaration(pattern), found("x.log"), look);
+        rotation_.after_newest(known_.at(kSource), declaration(pattern), found("x.log"), {}, look);
     std::vector<std::string> names;
     if (!next) return {"later"};
     for (const NextGeneration& each : *next) {

@@ -91,6 +91,35 @@ TEST(ContainerFs, a_file_hides_a_directory_of_the_image) {
   EXPECT_TRUE(tree.scan("/app/logs/*").files.empty());
 }
 
+TEST(ContainerFs, a_file_without_data_is_told_by_its_blocks_where_the_mark_is_hidden) {
+  const ContainerTree tree;
+  tree.file("lower/app/a.log", "of the image\n");
+  tree.file("upper/app/a.log", "");
+  std::filesystem::resize_file(tree.path("upper/app/a.log"), 13);
+  auto result = tree.scan("/app/a.log");
+  EXPECT_TRUE(result.files.empty());
+  EXPECT_EQ(result.problems.size(), 1U);
+  EXPECT_TRUE(result.is_passing);
+  tree.file("upper/app/a.log", "of the image\nof the container\n");
+  result = tree.scan("/app/a.log");
+  ASSERT_EQ(result.files.size(), 1U);
+  EXPECT_EQ(result.files[0].image_bytes, 13U);
+  EXPECT_FALSE(result.is_passing);
+}
+
+TEST(ContainerFs, what_may_be_the_containers_is_collected_where_marks_are_hidden) {
+  const ContainerTree tree;
+  tree.file("lower/app/a.log", "starting\n");
+  tree.file("upper/app/a.log", "starting\nof the container\n");
+  FsSpec spec = tree.spec();
+  spec.reads_trusted_marks = false;
+  const auto result = tree.scan(spec, "/app/a.log");
+  ASSERT_EQ(result.files.size(), 1U);
+  EXPECT_EQ(result.files[0].image_bytes, 0U);
+  ASSERT_EQ(result.problems.size(), 1U);
+  EXPECT_NE(result.problems[0].find("CAP_SYS_ADMIN"), std::string::npos);
+}
+
 TEST(ContainerFs, redirects_and_files_without_data_are_said_and_not_followed) {
   const ContainerTree tree;
   tree.file("lower/app/meta.log");

@@ -118,6 +118,19 @@ TEST(ContainerMounts, a_source_or_layer_with_a_symlink_in_it_is_refused) {
   }
 }
 
+TEST(ContainerMounts, what_does_not_exist_is_told_apart_from_what_is_wrong) {
+  const ContainerTree tree;
+  FsSpec spec = tree.spec();
+  spec.mounts = {{"/data", tree.path("volume/_data")}};
+  spec.layers.push_back(tree.path("removed"));
+  const auto result = tree.scan(spec, "/data/v.log");
+  EXPECT_TRUE(result.problems.empty());
+  EXPECT_EQ(result.missing.size(), 2U);
+  spec.layers = {tree.path("removed")};
+  EXPECT_TRUE(tree.scan(spec, "/v.log").problems.empty());
+  EXPECT_EQ(tree.scan(spec, "/v.log").missing.size(), 1U);
+}
+
 TEST(ContainerMounts, strange_words_of_a_specification_are_refused) {
   const ContainerTree tree;
   FsSpec spec = tree.spec();
@@ -254,11 +267,13 @@ TEST(ContainerMounts, a_real_overlay_is_read_as_its_container_sees_it) {
 }
 
 /// A process that stands for a container's init: in a mount namespace of its own, its root another
-/// directory, with a tmpfs at /cache. A bind mount's root names the container.
+/// directory, with a tmpfs at /cache and `volume` at /data. A bind mount's root names the
+/// container.
 class ContainerInit {
  public:
-  ContainerInit(const ContainerTree& tree, const std::string& container_id) {
-    for (const char* name : {"root/cache", "root/named"}) tree.directory(name);
+  ContainerInit(const ContainerTree& tree, const std::string& container_id,
+                const std::string& volume = "root/data") {
+    for (const char* name : {"root/cache", "root/named", "root/data"}) tree.directory(name);
     const std::string named = "ids/" + container_id;
     tree.directory(named);
     int ready[2];
@@ -273,6 +288,7 @@ class ContainerInit {
                         ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
                         mount_at("root", tree.path("root"), nullptr, MS_BIND) &&
                         mount_at("root/named", tree.path(named), nullptr, MS_BIND) &&
+                        mount_at("root/data", tree.path(volume), nullptr, MS_BIND) &&
                         mount_at("root/cache", "tmpfs", "tmpfs", 0);
       if (fine) tree.file("root/cache/logs/a.log", "in memory\n");
       if (fine) tree.link("root/cache/passwd", "/etc/passwd");
@@ -311,6 +327,25 @@ TEST(ContainerMounts, a_tmpfs_is_reached_through_the_live_process) {
   EXPECT_EQ(result.files[0].container_path, "/cache/logs/a.log");
   EXPECT_TRUE(open_found(*result.files[0].directory, "a.log", result.files[0].facts.identity));
   EXPECT_TRUE(tree.scan(spec, "/cache/passwd").files.empty());
+}
+
+TEST(ContainerMounts, a_container_keeps_the_directory_that_is_renamed_on_the_host) {
+  const ContainerTree tree;
+  tree.file("volume/a.log", "the container's\n");
+  const ContainerInit init(tree, "c0ffee", "volume");
+  ASSERT_TRUE(init.is_ready());
+  FsSpec spec = tree.spec();
+  spec.mounts = {{"/data", tree.path("volume")}};
+  spec.pid = init.pid();
+  const auto before = tree.scan(spec, "/data/*.log");
+  ASSERT_EQ(before.files.size(), 1U);
+  EXPECT_EQ(before.files[0].host_path, tree.path("volume/a.log"));
+  std::filesystem::rename(tree.path("volume"), tree.path("volume.old"));
+  tree.file("volume/a.log", "not the container's\n");
+  const auto after = tree.scan(spec, "/data/*.log");
+  ASSERT_EQ(after.files.size(), 1U);
+  EXPECT_EQ(after.files[0].facts.identity, before.files[0].facts.identity);
+  EXPECT_EQ(after.files[0].container_path, "/data/a.log");
 }
 
 TEST(ContainerMounts, a_pid_that_belongs_to_something_else_is_not_used) {

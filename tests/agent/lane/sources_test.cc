@@ -4,6 +4,7 @@
 
 #include "agent/lane/sources.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -67,6 +68,31 @@ class SourcesTest : public testing::Test, protected fakes::TailReader {
   std::unique_ptr<checkpoint::Store> store_;
   std::shared_ptr<SourceSpec> spec_ = std::make_shared<SourceSpec>();
 };
+
+TEST_F(SourcesTest, the_store_learns_who_declares_a_source_now) {
+  Sources sources({}, *store_, clock_);
+  append("x", "line\n");
+  ASSERT_TRUE(sources.opened(opened("x")));
+  ASSERT_TRUE(sources.unstored().store({0}));
+  const int64_t first_seen_ns = stored().row.first_seen_ns;
+  auto other = std::make_shared<SourceSpec>(*spec_);
+  other->container_id = "green";
+  ASSERT_TRUE(sources.opened({other, nullptr, 0}));
+  ASSERT_TRUE(sources.unstored().store({0}));
+  EXPECT_EQ(stored().row.container_id, "green");
+  EXPECT_EQ(stored().row.first_seen_ns, first_seen_ns);
+}
+
+TEST_F(SourcesTest, the_state_tells_where_the_target_of_a_symlink_stood) {
+  Sources sources({}, *store_, clock_);
+  append("x", "line\n");
+  const auto linked = std::make_shared<OpenFile>(OpenFile{
+      Fd(::open(path("x").c_str(), O_RDONLY | O_CLOEXEC)), open("x")->identity, path("x")});
+  ASSERT_TRUE(sources.opened({spec_, linked, 0}));
+  EXPECT_EQ(read(sources), Lines{"line"});
+  confirm(sources);
+  EXPECT_EQ(stored().state.file_path, path("x"));
+}
 
 TEST_F(SourcesTest, what_was_read_before_it_was_known_where_it_begins_is_not_confirmed) {
   Sources sources({}, *store_, clock_);

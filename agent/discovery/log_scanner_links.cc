@@ -1,0 +1,126 @@
+// What stands elsewhere: the former targets of a log's symlink, what a renamed directory took
+// along.
+
+#include <map>
+#include <utility>
+
+#include "agent/discovery/log_scanner.h"
+#include "config/glob.h"
+#include "config/limits.h"
+#include "config/path.h"
+
+namespace longshore::agent {
+
+// Opens what comes before `file` and stands elsewhere: the newest known file if nobody has it open,
+// and the targets that a symlink had since then, and returns how many these are. Empty: one could
+// not be opened; look again later.
+std::optional<size_t> LogScanner::open_former(Look& look, const FoundFile& file, SourceId id) {
+  const KnownSource& source = parts_.known.at(id);
+  const bool is_link = file.log || source.is_linked();
+  const bool is_newest = file.facts.identity == source.newest;
+  const bool turned = is_link && !is_newest && source.file_path != file.host_path;
+  FormerFile before{.directory = nullptr,
+                    .file = {source.file_name(), {.identity = source.newest}},
+                    .host_path = source.file_path};
+  if (!source.is_followed() && !is_newest) {
+    DirectoryLook& listed = look.directories[file.directory.get()];
+    if (!turned && listed.find(*file.directory, source.newest)) return 0;
+    const auto found = look.former.find(source.newest, source.file_path, look.found.directories);
+    if (found && !open_one(look, file, *found, Step::kAdjacent, id)) return std::nullopt;
+    if (found) before.file = found->file;
+  }
+  std::vector<FormerFile> between;
+  if (turned) {
+    const FormerFile now{file.directory, {file.file_name, file.facts}, file.host_path};
+    between = look.former.between(before, now, look.found.directories, knows_file(source.stream));
+    for (const FormerFile& each : between) {
+      const Step step = step_between(source, parts_.held.newest(id), each.file.facts, false);
+      if (!open_one(look, file, each, step, id)) return std::nullopt;
+    }
+  }
+  if (is_link) parts_.known.place(id, file.host_path);
+  return between.size();
+}
+
+// A log may be turned before anybody looks at it, or while no agent runs: opens the targets before
+// `file`, the first that is known. Others are history.
+bool LogScanner::open_before(Look& look, const FoundFile& file, SourceId id) {
+  const FormerFile now{file.directory, {file.file_name, file.facts}, file.host_path};
+  const auto all =
+      look.former.before(now, file.log_path(), alive_ns_ - limits::kFileClockNs,
+                         look.found.directories, knows_file(look.log.declaration->stream));
+  const KnownSource& source = parts_.known.at(id);
+  for (const FormerFile& each : all) {
+    const Step step = source.is_followed()
+                          ? step_between(source, parts_.held.newest(id), each.file.facts, false)
+                          : Step::kAdjacent;
+    if (!open_one(look, file, each, step, id)) return false;
+  }
+  return true;
+}
+
+FormerFiles::IsKnown LogScanner::knows_file(Stream stream) const {
+  return [this, stream](const checkpoint::FileIdentity& identity) {
+    return parts_.known.source_of(identity, stream).has_value();
+  };
+}
+
+// `where` is the log's present file.
+bool LogScanner::open_one(Look& look, const FoundFile& where, const FormerFile& former, Step step,
+                          SourceId id) {
+  FoundFile there = where;
+  there.directory = former.directory;
+  there.file_name = former.file.file_name;
+  there.facts = former.file.facts;
+  there.host_path = former.host_path;
+  const NextGeneration next{.file = former.file, .step = step, .why = "the log's link led to it"};
+  return parts_.followed.open(look.log, there, next, id);
+}
+
+// Finds sources whose symlink is gone, leads to nothing or to a file that is another log, and reads
+// their last targets to the end. An earlier version knew targets by their own names.
+void LogScanner::resume_linked(Look& look) {
+  const Declaration& declaration = *look.log.declaration;
+  std::map<SourceId, LogName> all;
+  for (const auto& [path, log] : look.found.linked) {
+    all.emplace(parts_.known.id_of(path, declaration.stream), log);
+  }
+  for (const WatchDir& directory : look.found.directories) {
+    if (directory.container_path.empty()) continue;
+    for (const SourceId id : parts_.known.in_directory(directory.log_path())) {
+      const KnownSource& source = parts_.known.at(id);
+      const std::string link(last_component(source.host_path));
+      if (!source.is_linked() || !look.log.declares(directory, link)) continue;
+      all.emplace(id, LogName{source.host_path, join_path(directory.container_path, link)});
+    }
+  }
+  const bool first = !look.log.scanned && !all.empty() && !has_wildcards(declaration.path);
+  if (first) {
+    for (const auto& [id, source] : parts_.known.all()) {
+      const bool is_ours = source.by != nullptr && source.by->name == declaration.name &&
+                           source.by->container_id == look.log.who.container_id;
+      if (is_ours) all.emplace(id, look.found.linked.begin()->second);
+    }
+  }
+  for (const auto& [id, log] : all) {
+    const KnownSource* source = parts_.known.find(id);
+    if (source == nullptr || source->is_followed() || !source->has_generation()) continue;
+    if (source->stream != declaration.stream || is_file_gone(source->life)) continue;
+    const auto found = look.former.find(source->newest, source->file_path, look.found.directories);
+    if (!found) continue;
+    FoundFile where{.container_path = log.container_path,
+                    .host_path = found->host_path,
+                    .directory = found->directory,
+                    .file_name = found->file.file_name,
+                    .facts = found->file.facts,
+                    .image_bytes = 0,
+                    .log = log};
+    parts_.followed.join(look.log, where, id);
+    DirectoryLook& listed = look.directories[where.directory.get()];
+    open_in_order(
+        look, where, id,
+        parts_.rotation.after_newest(*source, declaration, where, parts_.held.newest(id), listed));
+  }
+}
+
+}  // namespace longshore::agent
