@@ -109,10 +109,11 @@ std::set<std::string> rotated_logs(const Fd& directory,
 }
 
 std::optional<NamedFile> find_identity(const Fd& directory,
-                                       const checkpoint::FileIdentity& identity) {
+                                       const checkpoint::FileIdentity& identity,
+                                       const std::string& other_than) {
   std::optional<NamedFile> found;
   for_each_file(directory, [&](const std::string& name) {
-    auto file = regular_file(directory, name);
+    auto file = name == other_than ? std::nullopt : regular_file(directory, name);
     if (!file || file->facts.identity != identity) return true;
     found = std::move(file);
     return false;

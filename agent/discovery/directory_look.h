@@ -38,9 +38,10 @@ std::optional<std::vector<NamedFile>> rotated_files(const Fd& directory, const s
 std::set<std::string> rotated_logs(const Fd& directory,
                                    const std::function<bool(const std::string&)>& wanted);
 
-/// The regular file in `directory` that is `identity`, whatever its name.
+/// The regular file in `directory` that is `identity`, whatever its name but `other_than`.
 std::optional<NamedFile> find_identity(const Fd& directory,
-                                       const checkpoint::FileIdentity& identity);
+                                       const checkpoint::FileIdentity& identity,
+                                       const std::string& other_than = {});
 
 /// Every regular file in `directory`, even one that is renamed while it is listed. Errors:
 /// kRetryable: some may be missing.

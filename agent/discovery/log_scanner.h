@@ -79,6 +79,10 @@ class LogScanner {
   bool may_be_copy(Look& look, const FoundFile& file, SourceId log);
   void ask(Look& look);
   std::optional<size_t> open_former(Look& look, const FoundFile& file, SourceId id);
+  bool open_all(Look& look, const FoundFile& file, const std::vector<FormerFile>& all, SourceId id);
+  std::optional<size_t> open_hard_linked(Look& look, const FoundFile& file, const NamedFile& newest,
+                                         SourceId id);
+  bool open_moved(Look& look, const FoundFile& file, const FormerFile& before, SourceId id);
   bool open_before(Look& look, const FoundFile& file, SourceId id);
   FormerFiles::IsKnown knows_file(Stream stream) const;
   bool open_one(Look& look, const FoundFile& where, const FormerFile& former, Step step,

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "agent/discovery/log_scanner.h"
+#include "agent/discovery/rotated_name.h"
 #include "config/glob.h"
 #include "config/limits.h"
 #include "config/path.h"
@@ -24,22 +25,71 @@ std::optional<size_t> LogScanner::open_former(Look& look, const FoundFile& file,
                     .host_path = source.file_path};
   if (!source.is_followed() && !is_newest) {
     DirectoryLook& listed = look.directories[file.directory.get()];
-    if (!turned && listed.find(*file.directory, source.newest)) return 0;
+    const auto renamed = listed.find(*file.directory, source.newest);
+    if (!turned && renamed) return open_hard_linked(look, file, *renamed, id);
     const auto found = look.former.find(source.newest, source.file_path, look.found.directories);
     if (found && !open_one(look, file, *found, Step::kAdjacent, id)) return std::nullopt;
     if (found) before.file = found->file;
+    if (found && !turned && !open_moved(look, file, *found, id)) return std::nullopt;
   }
   std::vector<FormerFile> between;
   if (turned) {
     const FormerFile now{file.directory, {file.file_name, file.facts}, file.host_path};
     between = look.former.between(before, now, look.found.directories, knows_file(source.stream));
-    for (const FormerFile& each : between) {
-      const Step step = step_between(source, parts_.held.newest(id), each.file.facts, false);
-      if (!open_one(look, file, each, step, id)) return std::nullopt;
-    }
+    if (!open_all(look, file, between, id)) return std::nullopt;
   }
   if (is_link) parts_.known.place(id, file.host_path);
   return between.size();
+}
+
+bool LogScanner::open_all(Look& look, const FoundFile& file, const std::vector<FormerFile>& all,
+                          SourceId id) {
+  const KnownSource& source = parts_.known.at(id);
+  for (const FormerFile& each : all) {
+    const Step step = step_between(source, parts_.held.newest(id), each.file.facts, false);
+    if (!open_one(look, file, each, step, id)) return false;
+  }
+  return true;
+}
+
+// The same where the log's name is a hard link to its newest file (rotatelogs -L): `newest` is what
+// is left of the file that is known.
+std::optional<size_t> LogScanner::open_hard_linked(Look& look, const FoundFile& file,
+                                                   const NamedFile& newest, SourceId id) {
+  const KnownSource& source = parts_.known.at(id);
+  if (file.facts.links < 2 || is_rotated_from(newest.file_name, source.file_name())) return 0;
+  const auto other = find_identity(*file.directory, file.facts.identity, file.file_name);
+  if (!other) return 0;
+  const std::string parent(parent_path(file.host_path));
+  const FormerFile from{file.directory, newest, join_path(parent, newest.file_name)};
+  const FormerFile now{file.directory, *other, join_path(parent, other->file_name)};
+  if (!open_one(look, file, from, Step::kAdjacent, id)) return std::nullopt;
+  const auto between =
+      look.former.between(from, now, look.found.directories, knows_file(source.stream));
+  if (!open_all(look, file, between, id)) return std::nullopt;
+  return between.size();
+}
+
+// The files that the log was rotated to since `before`, and that were moved to its directory too
+// (logrotate's olddir).
+bool LogScanner::open_moved(Look& look, const FoundFile& file, const FormerFile& before,
+                            SourceId id) {
+  const KnownSource& source = parts_.known.at(id);
+  const auto rotated = rotated_files(*before.directory, source.file_name());
+  if (!rotated) return false;
+  checkpoint::FileFacts last = before.file.facts;
+  for (const NamedFile& each : *rotated) {
+    const bool is_later =
+        age_ns(each.facts) > age_ns(last) && age_ns(each.facts) < age_ns(file.facts);
+    if (!is_later || parts_.known.source_of(each.facts.identity, source.stream)) continue;
+    const FormerFile next{before.directory, each,
+                          join_path(parent_path(before.host_path), each.file_name)};
+    if (!open_one(look, file, next, step_between(source, last, each.facts, false), id)) {
+      return false;
+    }
+    last = each.facts;
+  }
+  return true;
 }
 
 // A log may be turned before anybody looks at it, or while no agent runs: opens the targets before

@@ -36,6 +36,12 @@ bool was_written_at_once(const FileFacts& facts) {
   return facts.modified_ns <= facts.identity.born_ns() + limits::kCopyNsMin + copying_ns;
 }
 
+// Whether `file` may be a copy that was made of `log` before that was truncated.
+bool may_be_copy_of(const FileFacts& file, const FileFacts& log) {
+  return was_written_at_once(file) &&
+         log.modified_ns + limits::kFileClockNs >= file.identity.born_ns();
+}
+
 bool is_being_written(const Fd& directory, const NamedFile& file) {
   const auto fd = open_found(directory, file.file_name, file.facts.identity);
   return fd && checkpoint::has_writer(fd->get());
@@ -137,7 +143,7 @@ Lineage Rotation::lineage_of_new(const std::string& base, const Fd& directory,
                                  const NamedFile& file, const FileFacts& present) const {
   if (looks_like_port(file.file_name, base)) return Lineage::kOther;
   const bool earlier = came_before(file.facts, present, limits::kSideBySideNs);
-  if (!earlier && !was_written_at_once(file.facts)) return Lineage::kOther;
+  if (!earlier && !may_be_copy_of(file.facts, present)) return Lineage::kOther;
   return unless_written(directory, file, present);
 }
 
@@ -241,7 +247,7 @@ std::optional<std::vector<NamedFile>> Rotation::unread(const Declaration& declar
     if (!is_named) {
       // Perhaps a copy, made before the log was truncated.
       return !came_before(each.facts, file.facts, limits::kLateWritesNs) &&
-             !was_written_at_once(each.facts);
+             !may_be_copy_of(each.facts, file.facts);
     }
     const Lineage lineage = lineage_of_new(base, *file.directory, each, file.facts);
     waits = waits || lineage == Lineage::kWait;

@@ -25,6 +25,9 @@ using std::chrono::steady_clock;
 /// How long to wait for open transactions to end. An agent's end within 15 s.
 constexpr int kSettleMs = 15'000;
 
+/// The exit status if only doubts keep the report from being clean.
+constexpr int kUnprovenStatus = 3;
+
 const CommandHelp kHelp = {
     "audit",
     "Reads topics up to their present end, or an archive of them, and proves for each source, from "
@@ -37,7 +40,9 @@ const CommandHelp kHelp = {
     "the lines of a source are compared byte for byte with the file that they were collected "
     "from.\n"
     "In an archive, the names of the files must also tile each partition.\n"
-    "Exit status: 0 everything is complete, 1 something is wrong, 2 unusable settings.",
+    "Exit status: 0 everything is complete, 1 something is wrong, 2 unusable settings, 3 nothing "
+    "is\n"
+    "known to be wrong, but the ledger has doubts whether lines are missing.",
     "  longshore audit --brokers kafka:9092 --topic logs --source app=/var/log/app.log\n"
     "  longshore audit --archive file:///archive --topic logs\n"};
 
@@ -210,7 +215,7 @@ int run_audit(const std::vector<std::string>& arguments) {
   if (terminal && flags.json) text = printable_lines(text);
   if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0)
     return complain("audit", {ErrorCode::kFull, "Could not write the report to standard output."});
-  return report->clean() ? 0 : 1;
+  return report->clean() ? 0 : report->whole() ? kUnprovenStatus : 1;
 }
 
 }  // namespace longshore::audit

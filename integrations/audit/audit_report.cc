@@ -203,11 +203,14 @@ std::string ledger_summary(const AuditReport& report) {
 
 }  // namespace
 
+bool AuditReport::whole() const {
+  return problems.empty() && std::ranges::all_of(sources, &SourceReport::whole) &&
+         std::ranges::all_of(unseen, &SourceReport::whole);
+}
+
 bool AuditReport::clean() const {
-  const auto all_clean = [](const std::vector<SourceReport>& of) {
-    return std::all_of(of.begin(), of.end(), [](const auto& source) { return source.clean(); });
-  };
-  return problems.empty() && all_clean(sources) && all_clean(unseen);
+  return whole() && std::ranges::all_of(sources, &SourceReport::clean) &&
+         std::ranges::all_of(unseen, &SourceReport::clean);
 }
 
 std::string as_table(const AuditReport& report, bool colours) {

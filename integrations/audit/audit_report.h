@@ -26,7 +26,9 @@ struct SourceReport {
   std::string difference;  ///< empty if it is equal.
   uint64_t bytes_compared = 0;
 
-  bool clean() const { return counts.clean() && difference.empty() && ledger.whole(); }
+  bool whole() const { return counts.clean() && difference.empty() && ledger.whole(); }
+  /// Files that are equal prove what the ledger doubts.
+  bool clean() const { return whole() && (compared || !ledger.unproven); }
 };
 
 /// Records with one key that carry no range.
@@ -44,6 +46,7 @@ struct AuditReport {
   std::vector<std::string> notes;     ///< Limits of the proof.
   std::vector<std::string> problems;  ///< Anything wrong that belongs to no source.
 
+  bool whole() const;  ///< Nothing is wrong, but something may be missing unseen.
   bool clean() const;
 };
 

@@ -111,6 +111,7 @@ void SourceLedger::explain(ByteRange hole, LedgerFindings& findings) const {
 LedgerFindings SourceLedger::judge(const Delivered& delivered) const {
   LedgerFindings findings;
   findings.doubts = doubts_;
+  findings.unproven = is_unproven_;
   for (const NamedRange& loss : losses_) {
     const bool known = loss.start < loss.end;
     // Without ranges in the topic, the ledger is the only source.

@@ -53,6 +53,7 @@ struct LedgerFindings {
   uint64_t unexplained = 0, unexplained_bytes = 0;  ///< Missing, and the ledger does not say why.
   uint64_t expired_bytes = 0;                       ///< Deleted by the topic's retention.
   std::vector<NamedRange> doubts;                   ///< The first SourceLedger::kListedMax.
+  bool unproven = false;                            ///< A doubt says that lines may be missing.
 
   bool whole() const { return losses + unexplained == 0; }
 };

@@ -39,7 +39,8 @@ class Cronolog(PipeRotator):
     rapid = False
 
     def command(self):
-        return ["cronolog", "-S", self.folder / self.current,
+        # Without -P it never turns the symlink again.
+        return ["cronolog", "-S", self.folder / self.current, "-P", self.folder / "previous.log",
                 self.folder / "app-%Y%m%d-%H%M%S.log"]
 
     def turn(self):
