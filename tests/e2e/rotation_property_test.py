@@ -21,8 +21,8 @@ from rotation_zoo import follower, rotator, schemes
 
 
 # The schemes with which the property holds; LONGSHORE_LONG=1 or names ask for others.
-HOLDING = ("Descending", "BeforeExtension", "Ascending", "AscendingBeforeExtension", "Dated", "Tai",
-           "TurnedLink", "Deleted", "Truncated", "Grown", "Deployed")
+HOLDING = ("Descending", "BeforeExtension", "Ascending", "AscendingBeforeExtension", "Dated",
+           "TurnedLink", "Deleted", "Truncated")
 
 
 class Log:
