@@ -55,17 +55,17 @@ void LogScanner::scan(DeclaredLog& log) {
   const int64_t now_ns = clock_.monotonic_ns();
   log.note_scan(began_ns, now_ns);
   log.waits = look.waits;
-  if (!look.waits) {
-    if (!log.dirty) note_seen(look);
-    return;
-  }
+  if (!log.dirty) note_seen(look);
+  if (!look.waits) return;
   log.dirty = true;
   log.next_scan_ns = std::max(log.next_scan_ns, now_ns + limits::kCopyAnswerNs);
 }
 
 // From here on, what follows a generation that has the log's name is seen to follow it.
 void LogScanner::note_seen(const Look& look) {
-  for (const SourceId id : look.log.sources) parts_.known.at(id).was_scanned = true;
+  for (const SourceId id : look.log.sources) {
+    if (!look.waits) parts_.known.at(id).was_scanned = true;
+  }
   for (const FoundFile& file : look.found.files) {
     const auto id = parts_.known.source_of(file.facts.identity, look.log.declaration->stream);
     if (!id || !look.watches.contains(file.directory.get())) continue;
@@ -151,7 +151,9 @@ LogScanner::OwnNames LogScanner::own_names(const Look& look, const FoundFile& fi
   return names;
 }
 
-// More files have taken the log's name since the last scan than are there: `opened` and `next`.
+// More files have taken the log's name since the last scan than are there, `opened` and `next`, or
+// nobody counted them since all files of the log were deleted. Which of them is missing is not
+// known.
 void LogScanner::doubt_unseen(const Look& look, const FoundFile& file, SourceId id, size_t opened,
                               NextGenerations& next) const {
   const KnownSource& source = parts_.known.at(id);
@@ -161,8 +163,11 @@ void LogScanner::doubt_unseen(const Look& look, const FoundFile& file, SourceId 
   for (const auto& [watch, name] : own_names(look, file)) {
     arrivals += parts_.names.arrivals(watch, name, id);
   }
-  Step& step = next->back().step;
-  if (arrivals > opened + next->size() && step == Step::kAdjacent) step = Step::kUnproven;
+  const bool is_uncounted = look.log.deleted.contains(id) && arrivals == 0;
+  if (!is_uncounted && arrivals <= opened + next->size()) return;
+  for (NextGeneration& each : *next) {
+    if (each.step == Step::kAdjacent) each.step = Step::kUnproven;
+  }
 }
 
 // Whether `file` was rotated from a log that this one named and that is gone: it was read then.

@@ -398,7 +398,7 @@ def tap(brokers, topic=LOGS, *more):
     """All records of a topic as dictionaries."""
     done = run(BINARY, "tap", "--brokers", brokers, "--topic", topic, "--no-follow", "--json",
                *more, timeout=600)
-    return [json.loads(line) for line in done.stdout.splitlines()]
+    return [json.loads(line) for line in done.stdout.split("\n") if line]
 
 
 def ledger(brokers, name, event):

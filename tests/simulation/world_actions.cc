@@ -58,8 +58,7 @@ LogOptions World::log_options(const std::string& directory, const std::string& n
   Rotation rotation =
       is_json ? Rotation::kShifted : habits_.rotations[random.below(habits_.rotations.size())];
   // Which file was rotated before which, and which is history, the clock alone tells.
-  const bool by_clock = rotation >= Rotation::kShifted && rotation <= Rotation::kCompressed &&
-                        rotation != Rotation::kCopyTruncate;
+  const bool by_clock = rotation >= Rotation::kShifted && rotation <= Rotation::kCompressed;
   if (by_clock && plan_.clock_goes_back) rotation = Rotation::kNone;
   return {.root = directory_.path(),
           .directory = directory,
