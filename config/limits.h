@@ -91,7 +91,7 @@ inline constexpr int64_t kFileClockNs = 20'000'000;  ///< The clock that stamps 
 inline constexpr int64_t kSideBySideNs =
     1'000'000'000;  ///< Overlap of generations, if they are named.
 inline constexpr int64_t kLateWritesNs =
-    10'000'000'000;                             ///< The same, where nobody else reads them.
+    10'000'000'000;                                ///< The same, where nobody else reads them.
 inline constexpr int64_t kAbutNs = 1'000'000'000;  ///< From a generation's last write to the next.
 inline constexpr size_t kCopiesMax = 32;  ///< Of a truncated log, opened to find its old content.
 inline constexpr size_t kCopyQuestionsMax = 4096;  ///< Files that were judged, and are remembered.

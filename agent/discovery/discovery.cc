@@ -144,16 +144,12 @@ void Discovery::sweep() {
   for (const OverBudget& file : held_.over_budget()) {
     post_(file.lane, FileGivenUp{file.source, file.file});
   }
-  // Perhaps an event was lost, or could not come.
+  for (DeclaredLog* log : names_.changed()) log->dirty = true;
   PathCheck check(host_root_, mounts_);
-  const auto look_again = [this](const std::vector<DeclaredLog*>& logs) {
-    for (DeclaredLog* log : logs) {
-      log->dirty = true;
-      for (const SourceId id : log->sources) known_.at(id).is_watched = false;
-    }
-  };
-  look_again(names_.changed());
-  look_again(names_.displaced(check));
+  for (DeclaredLog* log : names_.displaced(check)) {
+    log->dirty = true;
+    for (const SourceId id : log->sources) known_.at(id).is_watched = false;  // No event came.
+  }
   // No event tells of a copy that grows.
   if (copies_.any() && ++sweeps_ % limits::kSweepTurns == 0) logs_.mark_all_dirty();
   // Events do not report every change of these logs: their scan found no directory yet, or a watch
