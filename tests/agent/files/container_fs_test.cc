@@ -193,7 +193,7 @@ TEST(ContainerFs, long_symlink_chains_are_stopped_by_the_budget_of_a_scan) {
   const auto result = tree.scan("/l*");
   EXPECT_TRUE(result.truncated);
   EXPECT_EQ(result.problems.size(), 1U);
-  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(20));
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(60));
 }
 
 TEST(ContainerFs, a_symlink_is_followed_only_if_root_or_the_targets_owner_made_it) {
