@@ -144,12 +144,16 @@ void Discovery::sweep() {
   for (const OverBudget& file : held_.over_budget()) {
     post_(file.lane, FileGivenUp{file.source, file.file});
   }
-  for (DeclaredLog* log : names_.changed()) log->dirty = true;
+  // Perhaps an event was lost, or could not come.
   PathCheck check(host_root_, mounts_);
-  for (DeclaredLog* log : names_.displaced(check)) {
-    log->dirty = true;
-    for (const SourceId id : log->sources) known_.at(id).is_watched = false;  // No event came.
-  }
+  const auto look_again = [this](const std::vector<DeclaredLog*>& logs) {
+    for (DeclaredLog* log : logs) {
+      log->dirty = true;
+      for (const SourceId id : log->sources) known_.at(id).is_watched = false;
+    }
+  };
+  look_again(names_.changed());
+  look_again(names_.displaced(check));
   // No event tells of a copy that grows.
   if (copies_.any() && ++sweeps_ % limits::kSweepTurns == 0) logs_.mark_all_dirty();
   // Events do not report every change of these logs: their scan found no directory yet, or a watch

@@ -92,12 +92,15 @@ void NameIndex::count_arrival(Directory& directory, const std::string& name) {
   }
 }
 
-void NameIndex::overflowed() {
-  for (auto& [watch, directory] : directories_) {
-    for (auto& [name, logs] : directory.log_names) {
-      for (auto& [source, log] : logs) log.arrivals += 2;  // Any number may have come and gone.
-    }
+// Any number of files may have come and gone.
+void NameIndex::events_lost(Directory& directory) {
+  for (auto& [name, logs] : directory.log_names) {
+    for (auto& [source, log] : logs) log.arrivals += 2;
   }
+}
+
+void NameIndex::overflowed() {
+  for (auto& [watch, directory] : directories_) events_lost(directory);
 }
 
 std::vector<std::shared_ptr<Fd>> NameIndex::directories_of(const std::string& file_name,
@@ -157,6 +160,7 @@ std::vector<DeclaredLog*> NameIndex::changed() {
     const int64_t changed = changed_ns(*directory.fd);
     if (changed == std::exchange(directory.changed_ns, changed)) continue;
     logs.insert(directory.logs.begin(), directory.logs.end());
+    events_lost(directory);
   }
   return {logs.begin(), logs.end()};
 }

@@ -94,6 +94,7 @@ class NameIndex {
   void leave(DeclaredLog& log, int watch);
   void forget_names(Directory& directory);
   static void count_arrival(Directory& directory, const std::string& name);
+  static void events_lost(Directory& directory);
   void rename_within(Directory& directory, const DirectoryEvent& event);
   void touch(const std::set<SourceId>& sources);
 
