@@ -123,7 +123,8 @@ bool LogScanner::open_one(Look& look, const FoundFile& where, const FormerFile& 
   there.file_name = former.file.file_name;
   there.facts = former.file.facts;
   there.host_path = former.host_path;
-  const NextGeneration next{.file = former.file, .step = step, .why = "the log's link led to it"};
+  const NextGeneration next{
+      .file = former.file, .step = step, .why = "the log's link led to it, or it was moved"};
   return parts_.followed.open(look.log, there, next, id);
 }
 
@@ -144,8 +145,8 @@ void LogScanner::resume_linked(Look& look) {
       all.emplace(id, LogName{source.host_path, join_path(directory.container_path, link)});
     }
   }
-  const bool first = !look.log.scanned && !all.empty() && !has_wildcards(declaration.path);
-  if (first) {
+  const bool first = !look.log.scanned && !has_wildcards(declaration.path);
+  if (first && !look.found.linked.empty()) {
     for (const auto& [id, source] : parts_.known.all()) {
       const bool is_ours = source.by != nullptr && source.by->name == declaration.name &&
                            source.by->container_id == look.log.who.container_id;
