@@ -21,6 +21,15 @@ struct FileIdentity {
   int64_t born_ns() const { return birth_ns > 0 ? birth_ns : 0; }
 };
 
+/// Two looks at a file that give the same stamp found the same content, if the second one came
+/// later than the clock that stamps files can tell.
+struct FileStamp {
+  uint64_t size_bytes = 0;
+  int64_t modified_ns = 0;
+  int64_t changed_ns = 0;  ///< 0: nothing is known.
+  bool operator==(const FileStamp&) const = default;
+};
+
 struct FileFacts {
   FileIdentity identity;
   uint64_t size_bytes = 0;
@@ -29,6 +38,8 @@ struct FileFacts {
   uint32_t mode = 0;        ///< st_mode.
   uint32_t links = 0;       ///< 0: deleted, and only open descriptors keep it.
   uint32_t owner = 0;       ///< st_uid.
+
+  FileStamp stamp() const { return {size_bytes, modified_ns, changed_ns}; }
 };
 
 /// statx(2) of an open descriptor (O_PATH will do). Errors: kRetryable.

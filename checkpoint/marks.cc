@@ -118,6 +118,12 @@ void Marker::reset(uint64_t offset) {
   open_.reset();
 }
 
+void Marker::skip(uint64_t offset) {
+  const uint64_t head = list_.head;
+  reset(offset);
+  list_.head = head;
+}
+
 uint64_t Marker::end() const { return list_.end() + (open_ == nullptr ? 0 : open_->bytes); }
 
 void Marker::add(std::string_view bytes) {
@@ -147,6 +153,30 @@ MarkList Marker::list() const {
     all.marks.erase(all.marks.begin(), all.marks.begin() + surplus);
   }
   return all;
+}
+
+uint64_t content_hash(std::string_view bytes) {
+  return std::max<uint64_t>(1, XXH3_64bits(bytes.data(), bytes.size()));
+}
+
+Result<uint64_t> head_hash(int fd, uint64_t bytes) {
+  const auto head = read_at(fd, 0, std::min<uint64_t>(bytes, limits::kHeadBytes));
+  if (!head) return head.error();
+  return content_hash(*head);
+}
+
+Result<bool> holds_spans(int fd, const MarkList& list, std::span<const size_t> which) {
+  std::string span;
+  for (const size_t index : which) {
+    const uint64_t begin = index == 0 ? list.begin : list.marks[index - 1].end;
+    const Mark& mark = list.marks[index];
+    span.resize(mark.end - begin);
+    const ReadBytes read = read_at(fd, begin, span.data(), span.size());
+    if (!read.status) return read.status.error();
+    if (read.bytes < span.size()) return false;
+    if (XXH3_64bits(span.data(), span.size()) != mark.hash) return false;
+  }
+  return true;
 }
 
 Result<uint64_t> proven_prefix(int fd, const MarkList& list) {

@@ -29,11 +29,13 @@ struct Mark {
 struct MarkList {
   uint64_t begin = 0;
   std::vector<Mark> marks;
+  uint64_t head = 0;  ///< head_hash() of the file; 0: not known.
   bool operator==(const MarkList&) const = default;
 
   uint64_t end() const { return marks.empty() ? begin : marks.back().end; }
 
-  /// Bytes for the database, little-endian: begin u64, then end u64 and hash u64 for each mark.
+  /// Bytes for the database, little-endian: begin u64, then end u64 and hash u64 for each mark. The
+  /// head stands elsewhere (state_columns.cc).
   std::string encode() const;
   static Result<MarkList> decode(std::string_view bytes);
 };
@@ -54,6 +56,9 @@ class Marker {
 
   /// Starts at `offset` of a file; nothing before it is marked.
   void reset(uint64_t offset);
+  /// Goes on at `offset` of the same file: of what stands before it, only the head stays marked.
+  void skip(uint64_t offset);
+  void set_head(uint64_t hash) { list_.head = hash; }
 
   /// REQUIRES: `bytes` follow the bytes added before without a gap.
   void add(std::string_view bytes);
@@ -76,6 +81,16 @@ class Marker {
   MarkList list_;                   // Closed spans.
   std::unique_ptr<OpenSpan> open_;  // Null between spans.
 };
+
+/// XXH3-64, never 0.
+uint64_t content_hash(std::string_view bytes);
+/// The hash of the first `bytes` of a file, at most kHeadBytes, which are kept marked when their
+/// span is forgotten: a log that is written anew begins with another time or another id. Errors:
+/// kRetryable.
+Result<uint64_t> head_hash(int fd, uint64_t bytes);
+
+/// Whether `fd` still holds the spans `which` of `list` (indexes). Errors: kRetryable.
+Result<bool> holds_spans(int fd, const MarkList& list, std::span<const size_t> which);
 
 /// The end of the longest prefix of `fd` that still matches its marks: `list.end()` if all spans
 /// match, `list.begin` if not even the first one does. Errors: kRetryable when a read fails.

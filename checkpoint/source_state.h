@@ -35,6 +35,23 @@ struct BegunLine {
   bool operator==(const BegunLine&) const = default;
 };
 
+/// Where a closed generation ended, and what its content was, so that it is known again when it was
+/// compressed, and when something was written to it later.
+struct ClosedEnd {
+  uint64_t bytes = 0;  ///< It was read up to here; 0: not known.
+  uint64_t head = 0;   ///< MarkList::head; 0: not known.
+  uint64_t tail = 0;   ///< XXH3-64 of the overlap before `bytes`.
+  bool operator==(const ClosedEnd&) const = default;
+};
+
+/// Places of a stream that the ledger has still to name, in one entry: the log was truncated there.
+struct Truncations {
+  uint64_t count = 0;
+  Position first, last;
+  uint64_t lost_bytes = 0;  ///< Seen, and not read before they were gone.
+  bool operator==(const Truncations&) const = default;
+};
+
 /// The state that a rewind returns to. Positions count the bytes of the stream, `offset` those of
 /// the current generation's file.
 struct SourceState {
@@ -55,6 +72,10 @@ struct SourceState {
   std::string tail;  ///< The last bytes of the file before `offset`, at most kOverlapBytes.
   MarkList marks;    ///< Proof of the file's content up to `offset`.
   std::vector<FileIdentity> closed;  ///< Generations read to their end, newest last.
+  std::vector<ClosedEnd> ends;       ///< Of each of `closed`; fewer: of the newest ones.
+  FileStamp stamp;          ///< The file had it when its content was last known to be as read.
+  bool settled = false;     ///< The file system's clock had ticked since: a later change shows.
+  Truncations truncations;  ///< Not in the ledger yet.
   bool operator==(const SourceState&) const = default;
 };
 

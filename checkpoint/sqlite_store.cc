@@ -28,7 +28,7 @@ constexpr char kSchema[] = R"(
     offset INTEGER, covered INTEGER, part INTEGER, gap_pending INTEGER, topic TEXT,
     partition INTEGER, tail BLOB, marks BLOB, closed BLOB, ended INTEGER DEFAULT 0,
     seen_bytes INTEGER DEFAULT 0, boot INTEGER DEFAULT 0, begun BLOB,
-    file_path TEXT DEFAULT '',
+    file_path TEXT DEFAULT '', ends BLOB, proof BLOB,
     PRIMARY KEY(source, number)) WITHOUT ROWID;
   CREATE INDEX state_by_number ON state(lane, number);
   CREATE TABLE ledger(id INTEGER PRIMARY KEY, time_ns INTEGER, source INTEGER, lane INTEGER,
@@ -52,9 +52,12 @@ constexpr char kSchemaFrom0[] = R"(
 constexpr char kSchemaFrom1[] = R"(
   ALTER TABLE state ADD COLUMN begun BLOB;
 )";
-// Version 1.3 added where the target of a symlink stood.
+// Version 1.3 added where the target of a symlink stood, where closed generations ended, and when a
+// file was last known to be as read.
 constexpr char kSchemaFrom2[] = R"(
   ALTER TABLE state ADD COLUMN file_path TEXT DEFAULT '';
+  ALTER TABLE state ADD COLUMN ends BLOB;
+  ALTER TABLE state ADD COLUMN proof BLOB;
   PRAGMA user_version = 1003;
 )";
 // By the minor version that they upgrade.

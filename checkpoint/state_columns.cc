@@ -1,5 +1,6 @@
 #include "checkpoint/state_columns.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace longshore::checkpoint {
@@ -51,6 +52,49 @@ Result<BegunLine> decode_begun(std::string_view bytes) {
                    .time_ns = static_cast<int64_t>(words[1])};
 }
 
+// 64-bit words, little-endian in memory as above. A row of an older version has fewer of them, or
+// none, and the missing ones read as 0; further ones may be added at the end.
+std::string encode_words(const std::vector<uint64_t>& words) {
+  return {reinterpret_cast<const char*>(words.data()), words.size() * sizeof(uint64_t)};
+}
+
+std::vector<uint64_t> decode_words(std::string_view bytes) {
+  std::vector<uint64_t> words(bytes.size() / sizeof(uint64_t));
+  std::memcpy(words.data(), bytes.data(), words.size() * sizeof(uint64_t));
+  return words;
+}
+
+std::string encode_ends(const std::vector<ClosedEnd>& ends) {
+  std::vector<uint64_t> words;
+  for (const ClosedEnd& end : ends) words.insert(words.end(), {end.bytes, end.head, end.tail});
+  return encode_words(words);
+}
+
+std::vector<ClosedEnd> decode_ends(std::string_view bytes) {
+  const std::vector<uint64_t> words = decode_words(bytes);
+  std::vector<ClosedEnd> ends;
+  for (size_t at = 0; at + 3 <= words.size(); at += 3) {
+    ends.push_back({words[at], words[at + 1], words[at + 2]});
+  }
+  return ends;
+}
+
+std::string encode_proof(const SourceState& state) {
+  return encode_words({state.stamp.size_bytes, static_cast<uint64_t>(state.stamp.modified_ns),
+                       static_cast<uint64_t>(state.stamp.changed_ns), state.truncations.count,
+                       state.truncations.first.bytes, state.truncations.last.bytes,
+                       state.truncations.lost_bytes, uint64_t{state.settled}, state.marks.head});
+}
+
+void decode_proof(std::string_view bytes, SourceState& state) {
+  std::vector<uint64_t> words = decode_words(bytes);
+  words.resize(std::max<size_t>(words.size(), 9));
+  state.stamp = {words[0], static_cast<int64_t>(words[1]), static_cast<int64_t>(words[2])};
+  state.truncations = {words[3], {words[4]}, {words[5]}, words[6]};
+  state.settled = words[7] != 0;
+  state.marks.head = words[8];
+}
+
 }  // namespace
 
 void bind_state(Statement& statement, const SourceState& state) {
@@ -72,7 +116,9 @@ void bind_state(Statement& statement, const SourceState& state) {
       .bind(state.seen_bytes)
       .bind(state.boot)
       .bind_blob(encode_begun(state.begun))
-      .bind_text(state.file_path);
+      .bind_text(state.file_path)
+      .bind_blob(encode_ends(state.ends))
+      .bind_blob(encode_proof(state));
 }
 
 Result<SourceState> read_state(const Statement& statement, int column) {
@@ -101,6 +147,8 @@ Result<SourceState> read_state(const Statement& statement, int column) {
   if (!begun) return begun.error();
   state.begun = std::move(begun).value();
   state.file_path = statement.bytes(column + 18);
+  state.ends = decode_ends(statement.bytes(column + 19));
+  decode_proof(statement.bytes(column + 20), state);
   return state;
 }
 

@@ -9,8 +9,8 @@ namespace longshore::checkpoint {
 /// The columns of table `state` after (source, number, lane), in the order of bind_state().
 #define LONGSHORE_STATE_COLUMNS                                                            \
   "generation, device, inode, birth_ns, base, offset, covered, part, gap_pending, topic, " \
-  "partition, tail, marks, closed, ended, seen_bytes, boot, begun, file_path"
-#define LONGSHORE_STATE_PARAMETERS "?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?"
+  "partition, tail, marks, closed, ended, seen_bytes, boot, begun, file_path, ends, proof"
+#define LONGSHORE_STATE_PARAMETERS "?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?"
 #define LONGSHORE_SOURCE_COLUMNS \
   "id, lane, host_path, stream, name, container_id, container_name, first_seen_ns, gone_ns"
 

@@ -17,13 +17,15 @@ enum class LedgerEvent : uint8_t {
   kClosed = 1,  ///< A generation [start, end) was read to its end.
   kEnded = 2,   ///< Nobody writes to the source any more; `end` is its total.
   kLost = 3,    ///< [start, end) will not come.
-  kDoubt = 4,   ///< [start, end) may stand in Kafka twice; or, with kUnseenDoubt, lines may miss.
+  kDoubt = 4,   ///< [start, end) may stand in Kafka twice. With a reason below, lines may miss.
 };
 
 /// The reason of a doubt: files of the log may have come and gone at `start` without being seen.
 inline constexpr char kUnseenDoubt[] = "generation unseen?";
 /// The reason of a doubt: what was written at `start` may not be a copy of what stands before it.
 inline constexpr char kCopyDoubt[] = "taken for a copy";
+/// The reason of a doubt: the log was truncated at `start`, or from `start` to `end` several times.
+inline constexpr char kTruncatedDoubt[] = "truncated?";
 
 /// Thread: none of its own; a value.
 struct LedgerEntry {

@@ -26,6 +26,38 @@ inline constexpr uint64_t kAlikeBytesMax =
     4096;  ///< A program may begin two logs with these alike.
 inline constexpr int64_t kWriterPollNs = 200'000'000;  ///< Between two looks for a file's writers.
 
+// Whether a file was written anew: what is compared of it (agent/tail/content_check.h).
+inline constexpr size_t kCompareSpansMax = 16;             ///< At once: a MiB.
+inline constexpr int64_t kCompareEveryNs = 1'000'000'000;  ///< A span of a file that grows.
+inline constexpr int64_t kComparePauseNs = 10'000'000;     ///< After a MiB of one that did not.
+
+// A log that is truncated over and over: entries in the ledger, and looks for its copies.
+inline constexpr int64_t kTruncatedNoteNsMin = 60'000'000'000;     ///< From an entry to the next,
+inline constexpr int64_t kTruncatedNoteNsMax = 3'600'000'000'000;  ///< which doubles up to this.
+inline constexpr int kTruncatedRangesMax = 30;                     ///< Exact ranges at once,
+inline constexpr int64_t kTruncatedRangeNs = 60'000'000'000;       ///< then one in this time.
+inline constexpr int kCopyLooksMax = 10;                           ///< At once,
+inline constexpr int64_t kCopyLookNs = 6'000'000'000;              ///< then one in this time.
+
+// Compressed logs: the memory of a format's window, what one turn unpacks, and what may come out of
+// a file: a log of repeated lines packs 1:1,000 at most.
+inline constexpr uint64_t kUnpackMemoryMax = 72 << 20;  ///< As `xz -9` needs.
+inline constexpr int kUnpackWindowLog = 26;             ///< zstd: 64 MiB.
+inline constexpr size_t kUnpackInputBytes = 64 << 10;   ///< Read at once.
+inline constexpr size_t kUnpackPieceBytes = 64 << 10;
+inline constexpr size_t kUnpackStepBytes = 4 << 20;
+inline constexpr uint64_t kUnpackedFreeBytes = 1 << 30;
+inline constexpr uint64_t kUnpackedRatioMax = 1'000;
+inline constexpr size_t kUnpackersMax = 4;  ///< Of a lane.
+inline constexpr int64_t kUnpackerIdleNs =
+    1'000'000'000;                                     ///< Then another file may have its place.
+inline constexpr int64_t kUnpackWaitNs = 100'000'000;  ///< For a place.
+
+// Closed generations are watched for late writes.
+inline constexpr size_t kLateFilesMax = 2;                ///< Of a source: the newest.
+inline constexpr int64_t kLateWatchNs = 600'000'000'000;  ///< After they were closed.
+inline constexpr int64_t kLateLookNs = 200'000'000;       ///< Between two looks.
+
 // Searching a file after a power loss: one turn looks at a MiB.
 inline constexpr size_t kSearchStepBytes = 64 << 10;
 inline constexpr int kSearchStepsMax = 16;
@@ -244,8 +276,9 @@ inline constexpr size_t kStateRowBytesUsual = 6 << 10;  ///< Of a source, with i
 // Marks: see checkpoint/marks.h.
 inline constexpr size_t kMarkSpanBytes = 64 << 10;
 inline constexpr size_t kRecentReadsMax =
-    8;                                    ///< Whose ends are known, to find a copy made between.
-inline constexpr size_t kMarksMax = 256;  ///< 16 MiB before the offset.
+    8;                                      ///< Whose ends are known, to find a copy made between.
+inline constexpr size_t kMarksMax = 256;    ///< 16 MiB before the offset.
+inline constexpr size_t kHeadBytes = 4096;  ///< Of a file; they stay marked.
 inline constexpr size_t kClosedGenerationsMax = 64;
 inline constexpr size_t kGenerationsKnown = kClosedGenerationsMax + 1;  ///< By discovery.
 

@@ -33,6 +33,7 @@ struct Window {
   Position base;           ///< The stream position of the file's first byte.
   int64_t now_ns = 0;      ///< The event time of lines without one.
   uint32_t flags = 0;      ///< For the first record, e.g. kFlagGapBefore.
+  uint32_t all_flags = 0;  ///< For each record, e.g. kFlagLate.
   bool full = false;       ///< The window is as large as it can be: its first line must be split.
   bool last = false;       ///< The file ends here: an unterminated line is complete.
   bool goes_on = false;    ///< With `last`: the next file goes on where this one ends.

@@ -95,7 +95,7 @@ void LineSink::emit(shipper::Line& line, uint64_t raw_end) {
     std::copy_n(line.text.data(), line.text.size(), chunk_.encoded.data() + at);
     line.text = {chunk_.encoded.data() + at, line.text.size()};
   }
-  line.flags |= flags_;
+  line.flags |= flags_ | window_.all_flags;
   flags_ = 0;
   shipped_ = true;
   line.start = state_.covered;

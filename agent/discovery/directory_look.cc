@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <iterator>
 #include <tuple>
 #include <utility>
 
@@ -59,6 +60,22 @@ void sort_oldest_first(std::vector<NamedFile>& files, const std::string& base) {
   });
 }
 
+void keep_plain(std::vector<NamedFile>& files, const std::string& base) {
+  std::erase_if(files, [](const NamedFile& each) { return is_compressed(each.file_name); });
+  sort_oldest_first(files, base);
+}
+
+// But for those whose uncompressed file is there.
+void keep_compressed(std::vector<NamedFile>& files) {
+  std::set<std::string> names;
+  for (const NamedFile& each : files) names.insert(each.file_name);
+  std::erase_if(files, [&](const NamedFile& each) {
+    const std::string& name = each.file_name;
+    return !is_compressed(name) || names.contains(name.substr(0, name.rfind('.')));
+  });
+  std::ranges::stable_sort(files, {}, [](const NamedFile& each) { return each.facts.modified_ns; });
+}
+
 std::vector<NamedFile> list_rotated(const Fd& directory, const std::string& base) {
   std::vector<NamedFile> files;
   for_each_file(directory, [&](const std::string& name) {
@@ -95,14 +112,32 @@ std::optional<std::vector<NamedFile>> rotated_files(const Fd& directory, const s
   return std::nullopt;
 }
 
+std::vector<NamedFile> compressed_files(const Fd& directory, const std::string& base) {
+  std::vector<NamedFile> files;
+  for_each_file(directory, [&](const std::string& name) {
+    if (!is_rotated_from(name, base)) return true;
+    if (auto file = regular_file(directory, name)) files.push_back(std::move(*file));
+    return true;
+  });
+  keep_compressed(files);
+  return files;
+}
+
+void merge_compressed(std::vector<NamedFile> compressed, std::vector<NamedFile>& plain) {
+  if (compressed.empty()) return;
+  std::ranges::move(compressed, std::back_inserter(plain));
+  std::ranges::stable_sort(plain, {}, [](const NamedFile& each) { return each.facts.modified_ns; });
+}
+
 std::set<std::string> rotated_logs(const Fd& directory,
                                    const std::function<bool(const std::string&)>& wanted) {
   std::set<std::string> logs;
   for_each_file(directory, [&](const std::string& name) {
-    if (is_compressed(name)) return true;
-    for (std::string& base : rotated_bases(name)) {
-      if (wanted(base)) logs.insert(std::move(base));
-    }
+    std::vector<std::string> bases = rotated_bases(name);
+    std::erase_if(bases, [&](const std::string& base) { return !wanted(base); });
+    // "app.1.log" is the log's name that "app.1.log.gz" had before, but not the first one.
+    if (is_compressed(name) && !bases.empty()) bases.erase(bases.begin(), std::prev(bases.end()));
+    logs.insert(bases.begin(), bases.end());
     return logs.size() < limits::kFilesPerDeclarationMax;
   });
   return logs;
@@ -140,7 +175,6 @@ Result<std::set<checkpoint::FileIdentity>> identities_in(const Fd& directory) {
 DirectoryLook::Listing DirectoryLook::list_all(const Fd& directory) {
   Listing listing;
   for_each_file(directory, [&](const std::string& name) {
-    if (is_compressed(name)) return true;
     const std::vector<std::string> bases = rotated_bases(name);
     if (bases.empty()) return true;
     auto file = regular_file(directory, name);
@@ -156,7 +190,7 @@ DirectoryLook::Listing DirectoryLook::list_all(const Fd& directory) {
   return listing;
 }
 
-std::vector<NamedFile> DirectoryLook::rotated_in(const Listing& listing, const std::string& base) {
+std::vector<NamedFile> DirectoryLook::all_in(const Listing& listing, const std::string& base) {
   std::vector<NamedFile> files;
   const size_t hash = std::hash<std::string>()(base);
   for (auto at = std::ranges::lower_bound(listing.by_base, std::pair(hash, uint32_t{0}));
@@ -164,7 +198,20 @@ std::vector<NamedFile> DirectoryLook::rotated_in(const Listing& listing, const s
     const NamedFile& file = listing.files[at->second];
     if (is_rotated_from(file.file_name, base)) files.push_back(file);
   }
-  sort_oldest_first(files, base);
+  return files;
+}
+
+void DirectoryLook::list(const Fd& directory) {
+  if (is_listed_) return;
+  before_ = list_all(directory), after_ = list_all(directory);
+  is_listed_ = true;
+}
+
+std::vector<NamedFile> DirectoryLook::compressed(const Fd& directory, const std::string& base) {
+  if (!is_listed_ && ++compressed_asked_ == 1) return compressed_files(directory, base);
+  list(directory);
+  std::vector<NamedFile> files = all_in(after_, base);
+  keep_compressed(files);
   return files;
 }
 
@@ -172,9 +219,10 @@ std::optional<std::vector<NamedFile>> DirectoryLook::rotated(const Fd& directory
                                                              const std::string& base) {
   // A single question is cheaper on its own: only the files of its base are examined.
   if (++rotated_asked_ == 1) return rotated_files(directory, base);
-  if (rotated_asked_ == 2) before_ = list_all(directory), after_ = list_all(directory);
-  const std::vector<NamedFile> first = rotated_in(before_, base);
-  std::vector<NamedFile> second = rotated_in(after_, base);
+  list(directory);
+  std::vector<NamedFile> first = all_in(before_, base), second = all_in(after_, base);
+  keep_plain(first, base);
+  keep_plain(second, base);
   if (same(first, second)) return second;
   return rotated_files(directory, base);
 }

@@ -33,7 +33,14 @@ int64_t age_ns(const checkpoint::FileFacts& facts);
 /// agree, so one may be missing; look again later.
 std::optional<std::vector<NamedFile>> rotated_files(const Fd& directory, const std::string& base);
 
-/// The names that the uncompressed files in `directory` may have been rotated from, as far as they
+/// The compressed files that the log `base` was rotated to, oldest first by their last writes,
+/// which compressing keeps. Not those that are being made: their uncompressed file is still there.
+std::vector<NamedFile> compressed_files(const Fd& directory, const std::string& base);
+
+/// Sorts `compressed` files into `plain` ones, by their last writes.
+void merge_compressed(std::vector<NamedFile> compressed, std::vector<NamedFile>& plain);
+
+/// The names that the files in `directory` may have been rotated from, as far as they
 /// are `wanted`; at most kFilesPerDeclarationMax.
 std::set<std::string> rotated_logs(const Fd& directory,
                                    const std::function<bool(const std::string&)>& wanted);
@@ -52,8 +59,9 @@ Result<std::set<checkpoint::FileIdentity>> identities_in(const Fd& directory);
 /// Short-lived. Thread: its owner's.
 class DirectoryLook {
  public:
-  /// As rotated_files() and find_identity().
+  /// As rotated_files(), compressed_files() and find_identity().
   std::optional<std::vector<NamedFile>> rotated(const Fd& directory, const std::string& base);
+  std::vector<NamedFile> compressed(const Fd& directory, const std::string& base);
   std::optional<NamedFile> find(const Fd& directory, const checkpoint::FileIdentity& identity);
 
  private:
@@ -63,9 +71,11 @@ class DirectoryLook {
     std::vector<std::pair<size_t, uint32_t>> by_base;  // A base's hash, where in `files`; sorted.
   };
   static Listing list_all(const Fd& directory);
-  static std::vector<NamedFile> rotated_in(const Listing& listing, const std::string& base);
+  static std::vector<NamedFile> all_in(const Listing& listing, const std::string& base);
+  void list(const Fd& directory);
 
-  size_t rotated_asked_ = 0, find_asked_ = 0;
+  size_t rotated_asked_ = 0, compressed_asked_ = 0, find_asked_ = 0;
+  bool is_listed_ = false;
   int listings_ = 0;        // How many listings files_ was made from.
   Listing before_, after_;  // Two listings: where they agree, neither missed a file.
   std::map<checkpoint::FileIdentity, NamedFile> files_;

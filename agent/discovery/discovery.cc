@@ -6,6 +6,7 @@
 #include <map>
 #include <utility>
 
+#include "agent/discovery/compressed_files.h"
 #include "config/limits.h"
 
 namespace longshore::agent {
@@ -94,8 +95,10 @@ void Discovery::look_for_copy(SourceId id) {
     for (const NamedFile& found : rotation_.copies_of(*source, *directory)) {
       const auto& identity = found.facts.identity;
       auto fd = open_found(*directory, found.file_name, identity);
-      if (!fd) continue;
-      copies.files.push_back(std::make_shared<OpenFile>(OpenFile{std::move(*fd), identity}));
+      const auto compression = fd ? compression_of(*fd, found.file_name) : std::nullopt;
+      if (!compression) continue;
+      copies.files.push_back(std::make_shared<OpenFile>(
+          OpenFile{.fd = std::move(*fd), .identity = identity, .compression = *compression}));
     }
   }
   post_(source->lane, std::move(copies));

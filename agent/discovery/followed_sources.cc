@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "agent/discovery/compressed_files.h"
 #include "config/limits.h"
 #include "config/path.h"
 #include "config/printable.h"
@@ -36,10 +37,16 @@ std::shared_ptr<const OpenFile> FollowedSources::open_file(DeclaredLog& log, con
                                                            const NamedFile& found, SourceId id) {
   auto fd = open_found(*where.directory, found.file_name, found.facts.identity);
   if (fd) {
+    const auto compression = compression_of(*fd, found.file_name);
+    if (!compression) {
+      log.is_watched = false;  // It is being made: each sweep looks again.
+      return nullptr;
+    }
     const std::string& known = known_.at(id).host_path;
     const bool elsewhere = where.log || parent_path(where.host_path) != parent_path(known);
     return std::make_shared<OpenFile>(OpenFile{std::move(fd).value(), found.facts.identity,
-                                               elsewhere ? where.host_path : std::string()});
+                                               elsewhere ? where.host_path : std::string(),
+                                               *compression});
   }
   if (fd.error().code == ErrorCode::kFull) {
     if (log.is_new_problem(fd.error().message)) {
@@ -82,6 +89,14 @@ bool FollowedSources::open(DeclaredLog& log, const FoundFile& where, const NextG
   post_(source.lane, SourceOpened{source.spec, std::move(file), next.start_offset, next.step});
   if (log.ended) end_if_unwritten(id, 0);
   return true;
+}
+
+void FollowedSources::offer_closed(const FoundFile& where, const NamedFile& found, SourceId id) {
+  const KnownSource& source = known_.at(id);
+  auto fd = open_found(*where.directory, found.file_name, found.facts.identity);
+  if (!fd || !source.is_followed()) return;
+  auto file = std::make_shared<OpenFile>(OpenFile{std::move(fd).value(), found.facts.identity});
+  post_(source.lane, SourceOpened{source.spec, std::move(file)});
 }
 
 void FollowedSources::begin(const DeclaredLog& log, const FoundFile& where, SourceId id) {

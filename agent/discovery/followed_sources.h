@@ -36,6 +36,10 @@ class FollowedSources {
   /// Asks the lane of the source `id` whether `file` is a copy of its log.
   void ask_about_copy(SourceId id, const std::shared_ptr<const OpenFile>& file);
 
+  /// `found` is a closed generation that may have been written to since: its lane compares its
+  /// size.
+  void offer_closed(const FoundFile& where, const NamedFile& found, SourceId id);
+
   /// The container of `log` was renamed.
   void rename(const DeclaredLog& log);
   /// The container of `log` has ended, and so has each source that no other container writes. A

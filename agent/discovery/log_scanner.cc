@@ -6,6 +6,7 @@
 #include <set>
 #include <utility>
 
+#include "agent/discovery/compressed_files.h"
 #include "agent/discovery/rotated_name.h"
 #include "config/limits.h"
 #include "config/path.h"
@@ -115,8 +116,11 @@ void LogScanner::observe(Look& look, const FoundFile& file) {
     if (!between) return;
     auto next =
         parts_.rotation.after_newest(source, declaration, file, parts_.held.newest(*id), directory);
+    if (next) add_compressed(parts_.known, source, file, directory, *next);
     doubt_unseen(look, file, *id, *between, next);
+    const int64_t born_ns = source.newest.born_ns();
     open_in_order(look, file, *id, next);
+    offer_closed(look, file, *id, born_ns);
     return;
   }
   uint64_t offset = first_offset(look.log, file);
@@ -124,12 +128,17 @@ void LogScanner::observe(Look& look, const FoundFile& file) {
     const uint64_t shipped = parts_.copies.shipped_bytes(file.facts.identity, declaration.stream);
     offset = std::max(offset, std::min(shipped, file.facts.size_bytes));
   }
+  if (is_compressed(file.file_name)) {
+    // All of it or nothing: its offsets do not count the file's bytes.
+    if (offset > 0 && offset >= file.facts.size_bytes) return;
+    offset = 0;
+  }
   if (file.log && offset == 0 && !open_before(look, file, *id)) return;
   if (file.log) parts_.known.place(*id, file.host_path);
   auto next = parts_.rotation.of_new_source(declaration, file, offset, directory);
   if (next && source.is_followed()) {  // By open_before().
     NextGeneration& first = next->front();
-    first.step = step_between(source, parts_.held.newest(*id), first.file.facts, false);
+    first.step = step_between(source, parts_.held.newest(*id), times_of(first.file), false);
   }
   doubt_unseen(look, file, *id, 0, next);
   open_in_order(look, file, *id, next);
@@ -265,9 +274,10 @@ void LogScanner::resume_renamed(Look& look, const WatchDir& directory) {
     where.file_name = renamed->file_name;
     where.facts = renamed->facts;
     parts_.followed.join(look.log, where, id);
-    open_in_order(
-        look, where, id,
-        parts_.rotation.after_newest(source, declaration, where, parts_.held.newest(id), listed));
+    auto next =
+        parts_.rotation.after_newest(source, declaration, where, parts_.held.newest(id), listed);
+    if (next) add_compressed(parts_.known, source, where, listed, *next);
+    open_in_order(look, where, id, next);
   }
 }
 
@@ -288,9 +298,14 @@ void LogScanner::open_rotated_away(Look& look) {
       }
       const KnownSource* known = parts_.known.find(id);
       if (known != nullptr && (known->is_followed() || known->has_generation())) continue;
-      const auto rotated = parts_.rotation.unread(*look.log.declaration, file,
-                                                  look.directories[file.directory.get()]);
+      auto rotated = parts_.rotation.unread(*look.log.declaration, file,
+                                            look.directories[file.directory.get()]);
       if (!rotated) look.waits = true;
+      if (rotated) {
+        std::erase_if(*rotated, [&](const NamedFile& each) {
+          return is_compressed_of_other(look, directory, each.file_name, base);
+        });
+      }
       if (!rotated || rotated->empty()) continue;
       file.facts = rotated->back().facts;
       if (first_offset(look.log, file) > 0) continue;
@@ -302,6 +317,32 @@ void LogScanner::open_rotated_away(Look& look) {
     }
   }
   look.log.deleted = std::move(still_there);
+}
+
+// Whether the compressed file `name` may as well belong to another log than `base` that is there.
+bool LogScanner::is_compressed_of_other(const Look& look, const WatchDir& directory,
+                                        const std::string& name, const std::string& base) const {
+  if (!is_compressed(name)) return false;
+  return std::ranges::any_of(rotated_bases(name), [&](const std::string& other) {
+    const std::string path = join_path(directory.host_path, other);
+    const SourceId id = parts_.known.id_of(path, look.log.declaration->stream);
+    return other != base && (parts_.known.contains(id) || look.paths.contains(path));
+  });
+}
+
+// Closed generations that were written to after their successor was born.
+void LogScanner::offer_closed(Look& look, const FoundFile& where, SourceId id, int64_t born_ns) {
+  const KnownSource& source = parts_.known.at(id);
+  const auto rotated =
+      look.directories[where.directory.get()].rotated(*where.directory, source.file_name());
+  if (!rotated || born_ns == 0) return;
+  for (const NamedFile& each : *rotated) {
+    const bool is_closed = each.facts.identity.born_ns() < born_ns &&
+                           parts_.known.source_of(each.facts.identity, source.stream) == id;
+    if (!is_closed || each.facts.modified_ns <= born_ns) continue;
+    parts_.followed.offer_closed(where, each, id);
+    name(look, where, each.file_name, id);
+  }
 }
 
 // Stops at the first file that cannot be opened: later files must not be read before it.

@@ -91,6 +91,9 @@ class LogScanner {
   void resume_linked(Look& look);
   void open_rotated_away(Look& look);
   void open_in_order(Look& look, const FoundFile& where, SourceId id, const NextGenerations& next);
+  bool is_compressed_of_other(const Look& look, const WatchDir& directory, const std::string& name,
+                              const std::string& base) const;
+  void offer_closed(Look& look, const FoundFile& where, SourceId id, int64_t born_ns);
   void name(const Look& look, const FoundFile& where, const std::string& file_name, SourceId id);
   void forget_generations(const Look& look);
   void report_problems(const Look& look);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "agent/discovery/compressed_files.h"
 #include "agent/discovery/rotated_name.h"
 #include "config/glob.h"
 #include "config/limits.h"
@@ -68,6 +69,12 @@ Step step_unseen(const FileFacts& earlier, const FileFacts& later, bool is_last)
 
 }  // namespace
 
+FileFacts times_of(const NamedFile& file) {
+  FileFacts facts = file.facts;
+  if (is_compressed(file.file_name)) facts.identity.birth_ns = facts.changed_ns = 0;
+  return facts;
+}
+
 // While we watch, whatever is deleted is older than what was newest a moment ago.
 Step step_between(const KnownSource& source, const std::optional<FileFacts>& earlier,
                   const FileFacts& later, bool is_last) {
@@ -87,7 +94,7 @@ SourceId Rotation::id_of(const FoundFile& file, Stream stream) const {
 
 Belonging Rotation::source_of(const FoundFile& file, Stream stream,
                               const std::unordered_set<std::string_view>& found_paths) const {
-  if (is_compressed(file.file_name)) return {};
+  if (is_compressed_of(sources_, file, stream, found_paths)) return {};
   if (const auto known = sources_.source_of(file.facts.identity, stream)) return {known};
   const SourceId own = id_of(file, stream);
   const KnownSource* const itself = sources_.find(own);
@@ -183,15 +190,19 @@ NextGenerations Rotation::after_newest(const KnownSource& source, const Declarat
   };
   std::vector<NextGeneration> next;
   std::optional<FileFacts> before;  // Of the generation before.
+  int64_t since_ns = newest.born_ns();
   bool has_left = false;  // The newest generation: others may have come and gone after it.
+  const auto begin_after = [&](const NamedFile& known) {
+    before = times_of(known);
+    if (is_compressed(known.file_name)) since_ns = before->modified_ns - limits::kLateWritesNs;
+    if (resuming) next.push_back({.file = known, .why = "it is known"});
+  };
   auto from = std::ranges::find_if(*listed, is_newest);
   if (from != listed->end()) {
-    before = from->facts;
-    if (resuming) next.push_back({.file = *from, .why = "it is known"});
+    begin_after(*from);
     ++from;
   } else if (const auto renamed = look.find(*file.directory, newest)) {
-    before = renamed->facts;
-    if (resuming) next.push_back({.file = *renamed, .why = "it is known"});
+    begin_after(*renamed);
     from = listed->begin();
   } else {
     from = listed->begin();
@@ -206,10 +217,10 @@ NextGenerations Rotation::after_newest(const KnownSource& source, const Declarat
     return step_between(source, earlier, facts, facts.identity == file.facts.identity);
   };
   // A copy of the log is younger than the log's file, and so are the copies after it.
-  const bool is_bounded = !is_renamed && file.facts.identity.born_ns() >= newest.born_ns();
+  const bool is_bounded = !is_renamed && file.facts.identity.born_ns() >= since_ns;
   for (; from != listed->end(); ++from) {
     if (!is_unknown(*from) || contains(next, from->facts.identity)) continue;
-    if (from->facts.identity.born_ns() < newest.born_ns()) continue;
+    if (from->facts.identity.born_ns() < since_ns) continue;
     const bool is_last = from->facts.identity == file.facts.identity;
     const Lineage lineage = is_last || !is_bounded
                                 ? Lineage::kEarlier
@@ -238,12 +249,14 @@ std::optional<std::vector<NamedFile>> Rotation::unread(const Declaration& declar
   const std::string base(last_component(file.host_path));
   auto rotated = look.rotated(*file.directory, base);
   if (!rotated) return std::nullopt;
+  merge_compressed(look.compressed(*file.directory, base), *rotated);
   bool waits = false;
   std::erase_if(*rotated, [&](const NamedFile& each) {
     if (is_known(each.facts.identity, declaration.stream)) return true;
     const bool is_named = glob_match(pattern, each.file_name);
     if (!is_named && each.facts.modified_ns < since_ns) return true;
     if (!log_is_there || each.facts.identity == file.facts.identity) return false;
+    if (is_compressed(each.file_name)) return false;  // It is read as part of this log only.
     if (!is_named) {
       // Perhaps a copy, made before the log was truncated.
       return !came_before(each.facts, file.facts, limits::kLateWritesNs) &&
@@ -273,9 +286,9 @@ NextGenerations Rotation::of_new_source(const Declaration& declaration, const Fo
     next.push_back({.file = {file.file_name, file.facts}, .start_offset = offset});
   }
   for (size_t i = 1; i < next.size(); ++i) {
-    const FileFacts& before = next[i - 1].file.facts;
+    const FileFacts before = times_of(next[i - 1].file);
     if (before.modified_ns < alive_ns_) continue;  // Of history nothing is promised.
-    next[i].step = step_unseen(before, next[i].file.facts, i + 1 == next.size());
+    next[i].step = step_unseen(before, times_of(next[i].file), i + 1 == next.size());
   }
   return next;
 }
@@ -287,6 +300,12 @@ std::optional<NamedFile> Rotation::renamed_to(const KnownSource& source, const F
   if (!renamed && !is_file_gone(source.life)) {
     const auto rotated = look.rotated(directory, source.file_name());
     const NamedFile* since = rotated ? successor(source, *rotated) : nullptr;
+    const auto packed = since == nullptr ? look.compressed(directory, source.file_name())
+                                         : std::vector<NamedFile>();
+    const bool is_packed = !packed.empty() &&
+                           !is_known(packed.back().facts.identity, source.stream) &&
+                           packed.back().facts.modified_ns >= source.newest.born_ns();
+    if (is_packed) since = &packed.back();
     if (since != nullptr) renamed = *since;
   }
   if (renamed && renamed->file_name == source.file_name()) return std::nullopt;
@@ -304,8 +323,10 @@ const NamedFile* Rotation::successor(const KnownSource& source,
 std::vector<NamedFile> Rotation::copies_of(const KnownSource& source, const Fd& directory) const {
   auto rotated = rotated_files(directory, source.file_name());
   if (!rotated) return {};
+  std::erase_if(*rotated, [&](const NamedFile& each) { return !was_written_at_once(each.facts); });
+  merge_compressed(compressed_files(directory, source.file_name()), *rotated);
   std::erase_if(*rotated, [&](const NamedFile& each) {
-    return is_known(each.facts.identity, source.stream) || !was_written_at_once(each.facts);
+    return is_known(each.facts.identity, source.stream);
   });
   const size_t surplus = rotated->size() - std::min(rotated->size(), limits::kCopiesMax);
   rotated->erase(rotated->begin(), rotated->begin() + static_cast<std::ptrdiff_t>(surplus));

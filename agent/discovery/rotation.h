@@ -41,8 +41,8 @@ using NextGenerations = std::optional<std::vector<NextGeneration>>;
 
 /// What becomes of a file that a declaration names.
 struct Belonging {
-  /// Its source, which may be its own. Empty: it is compressed, or a rotated file of a log that is
-  /// known or was found, and is read as part of that one.
+  /// Its source, which may be its own. Empty: it is a rotated file of a log that is known or was
+  /// found, and is read as part of that one.
   std::optional<SourceId> source = {};
   /// The log that it may be a copy of: it was written while that log stood beside it. Only the
   /// content tells.
@@ -57,6 +57,10 @@ enum class Lineage : uint8_t {
   kWait,  ///< Some process still writes to it, shortly after the log's file was born: it may not
           ///< have learned of the rotation yet.
 };
+
+/// The facts that tell the age of a log's file. Compressing makes a younger file, which keeps the
+/// time of the last write; when the other one was born is not known any more.
+checkpoint::FileFacts times_of(const NamedFile& file);
 
 /// How well it is known that nothing came between the newest generation of `source`, if it was
 /// found, and `later`. `is_last`: that has the log's name.

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "agent/files/decompressor.h"
 #include "checkpoint/file_identity.h"
 #include "config/fd.h"
 
@@ -16,6 +17,7 @@ struct OpenFile {
   /// What the log was called where it stood, if that is not the path that the source is known by
   /// (a symlink, or a directory that was renamed); else empty.
   std::string host_path = {};
+  Compression compression = Compression::kNone;
 };
 
 }  // namespace longshore::agent

@@ -32,10 +32,11 @@ enum class Ahead : uint8_t {
 /// Thread: its lane's.
 struct LaneSource {
   LaneSource(std::shared_ptr<const SourceSpec> source_spec, checkpoint::SourceState state,
-             const shipper::Envelope& envelope, int64_t rotate_wait_ns, Boots boots)
+             const shipper::Envelope& envelope, int64_t rotate_wait_ns, Boots boots,
+             std::shared_ptr<LogReader> reader = std::make_shared<LogReader>())
       : spec(std::move(source_spec)),
         confirmed(std::move(state)),
-        tail(spec->declaration->stream, confirmed, rotate_wait_ns, boots),
+        tail(spec->declaration->stream, confirmed, rotate_wait_ns, boots, std::move(reader)),
         encoder(envelope) {}
 
   std::shared_ptr<const SourceSpec> spec;

@@ -60,7 +60,7 @@ Result<LaneSource*> Sources::find_or_make(const std::shared_ptr<const SourceSpec
   }
   unstored_.add(row_of(*spec, first_seen_ns, 0));
   auto made = std::make_unique<LaneSource>(spec, std::move(state), envelope_of(*spec),
-                                           options_.rotate_wait_ns, options_.boots);
+                                           options_.rotate_wait_ns, options_.boots, reader_);
   if (read_whole_.erase(spec->id) > 0) made->tail.set_read_whole();
   return sources_.emplace(spec->id, std::move(made)).first->second.get();
 }

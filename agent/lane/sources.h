@@ -90,6 +90,7 @@ class Sources {
   Scheduler scheduler_;
   MovedSources moved_;
   NewSources unstored_;
+  const std::shared_ptr<LogReader> reader_ = std::make_shared<LogReader>();
   // Sources that were let go in this run of the agent after their deleted files were read to the
   // end: if such a log is created again, it has lost nothing. Not stored, because nobody knows what
   // comes and goes while no agent runs.

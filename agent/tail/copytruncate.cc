@@ -3,16 +3,14 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <iterator>
-#include <string>
 
 #include "checkpoint/file_identity.h"
-#include "config/limits.h"
 #include "config/read_at.h"
 
 namespace longshore::agent {
 
 bool holds_what_was_read(const OpenFile& file, const Cursor& cursor) {
+  if (file.compression != Compression::kNone) return false;
   const int fd = file.fd.get();
   const size_t overlap = cursor.overlap().size();
   const auto before = read_at(fd, cursor.offset() - overlap, overlap);
@@ -77,29 +75,26 @@ bool is_original(const Generation& next, const Cursor& cursor) {
 
 void Copytruncate::answer(std::vector<std::shared_ptr<const OpenFile>> copies) {
   copies_ = std::move(copies);
+  candidates_ = copies_.size();
   answered_ = true;
 }
 
 bool Copytruncate::decided(int64_t now_ns) {
   if (deadline_ns_ == 0) {
     deadline_ns_ = now_ns + limits::kCopyWaitNs;
-    wished_ = true;
-    answered_ = false;
+    wished_ = wishes_.take(now_ns);
+    answered_ = !wished_;
     copies_.clear();
+    candidates_ = 0;
   }
   return answered_ || now_ns >= deadline_ns_;
 }
 
-// A rotator that died between copying and truncating leaves two copies with the same beginning: the
-// younger one has more of the log.
 std::vector<std::shared_ptr<const OpenFile>> Copytruncate::take_copies() {
   deadline_ns_ = 0;
   auto copies = std::exchange(copies_, {});
-  const auto proven = std::find_if(copies.rbegin(), copies.rend(), [&](const auto& copy) {
-    return holds_what_was_read(*copy, cursor_);
-  });
-  if (proven == copies.rend()) return {};
-  copies.erase(copies.begin(), std::prev(proven.base()));
+  if (candidates_ == 0) return {};
+  copies.erase(copies.begin(), copies.begin() + static_cast<std::ptrdiff_t>(candidates_ - 1));
   return copies;
 }
 
@@ -109,28 +104,9 @@ void Copytruncate::forget() {
 }
 
 void Copytruncate::restart_file(int fd) {
-  const auto facts = checkpoint::file_facts(fd);
-  const uint64_t size = facts ? facts.value().size_bytes : 0;
-  const std::string seen = std::to_string(cursor_.known_size());
-  const std::string what = "the file was truncated or rewritten: it had " + seen +
-                           " bytes when it was last seen and has " + std::to_string(size) + " now";
-  const Range range = cursor_.lose_unread();
-  notes_.lost(range, "truncated",
-              what + "; anything written before the truncation and not read is lost");
-  // It may have grown beyond what was seen, and nobody knows how far.
-  if (range.start < range.end) {
-    notes_.lost({range.end, range.end}, "truncated",
-                what + "; anything written after it was last seen is lost too");
-  }
   // A writer without O_APPEND goes on at its old offset and leaves a hole, which holds no line.
   const off_t data = ::lseek(fd, 0, SEEK_DATA);
   cursor_.restart_file(data > 0 ? static_cast<uint64_t>(data) : 0);
-}
-
-void Copytruncate::copy_finished() {
-  notes_.lost(cursor_.lose_unknown(), "truncated",
-              "the log was copied and truncated, and its copy was read to the end; anything "
-              "written between the copy and the truncation is lost");
 }
 
 }  // namespace longshore::agent

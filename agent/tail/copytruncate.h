@@ -13,13 +13,15 @@
 
 #include "agent/files/log_file.h"
 #include "agent/link/messages.h"
+#include "agent/tail/allowance.h"
 #include "agent/tail/cursor.h"
 #include "agent/tail/generations.h"
-#include "agent/tail/ledger_notes.h"
+#include "config/limits.h"
 
 namespace longshore::agent {
 
-/// Whether all that was read of the cursor's file, as far as its marks reach, is in `file` too.
+/// Whether all that was read of the cursor's file, as far as its marks reach, is in `file` too. Of
+/// a compressed file, see archive_proof.h.
 bool holds_what_was_read(const OpenFile& file, const Cursor& cursor);
 
 /// What `copy`, which stands beside the log, is to `log`, one of its files, of which the cursor may
@@ -42,7 +44,7 @@ bool is_original(const Generation& next, const Cursor& cursor);
 /// Thread: its lane's.
 class Copytruncate {
  public:
-  Copytruncate(Cursor& cursor, LedgerNotes& notes) : cursor_(cursor), notes_(notes) {}
+  explicit Copytruncate(Cursor& cursor) : cursor_(cursor) {}
 
   /// Whether a copy is wanted; true once for each truncation.
   bool take_wish() { return std::exchange(wished_, false); }
@@ -50,28 +52,33 @@ class Copytruncate {
   void answer(std::vector<std::shared_ptr<const OpenFile>> copies);
 
   /// The file is truncated. Returns whether it is decided how to go on; asks for a copy the first
-  /// time.
+  /// time, unless it has asked too often: a look costs the watch loop a listing.
   bool decided(int64_t now_ns);
   /// When it will be decided even without an answer.
   int64_t deadline_ns() const { return deadline_ns_; }
-  /// The copy that holds what was read, and the copies of later content after it; or none.
-  /// REQUIRES: decided().
+  /// The youngest of the answered files that was not rejected; null: none is left. A rotator that
+  /// died between copying and truncating leaves two copies with the same beginning: the younger one
+  /// has more of the log. REQUIRES: decided().
+  std::shared_ptr<const OpenFile> candidate() const {
+    return candidates_ == 0 ? nullptr : copies_[candidates_ - 1];
+  }
+  /// The candidate does not hold what was read.
+  void reject() { --candidates_; }
+  /// The candidate, and the copies of later content after it; or none. REQUIRES: decided().
   std::vector<std::shared_ptr<const OpenFile>> take_copies();
   /// The file is as it was read after all: no copy is wanted any more.
   void forget();
 
-  /// Without a copy: the rest that the file was seen to have is lost, and the file begins a new
-  /// generation.
+  /// Without a copy: the file begins a new generation.
   void restart_file(int fd);
-  /// The copy was read to its end, and the original is the next generation.
-  void copy_finished();
 
  private:
   Cursor& cursor_;
-  LedgerNotes& notes_;
+  Allowance<limits::kCopyLooksMax, limits::kCopyLookNs> wishes_;
   bool wished_ = false;
   bool answered_ = false;
   std::vector<std::shared_ptr<const OpenFile>> copies_;
+  size_t candidates_ = 0;    // Of copies_, the first ones.
   int64_t deadline_ns_ = 0;  // 0: nothing is asked.
 };
 

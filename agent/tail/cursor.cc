@@ -21,15 +21,16 @@ void Cursor::moved() const {
   assert(state_.begun.text.size() <= position().bytes - state_.covered.bytes);
 }
 
-void Cursor::start(const checkpoint::FileIdentity& file, uint64_t offset, std::string overlap,
+void Cursor::start(const checkpoint::FileIdentity& file, uint64_t offset, std::string_view before,
                    uint64_t boot) {
-  assert(!begun());
+  assert(!begun() && before.size() <= std::min<uint64_t>(offset, limits::kMarkSpanBytes));
   state_.file = file;
   state_.offset = offset;
   state_.covered = position();
-  state_.tail = std::move(overlap);
+  state_.tail = before.substr(before.size() - std::min(before.size(), limits::kOverlapBytes));
   state_.boot = boot;
-  marker_.reset(offset);
+  marker_.reset(offset - before.size());
+  marker_.add(before);
   moved();
 }
 
@@ -71,7 +72,7 @@ Range Cursor::skip(uint64_t end_offset) {
   state_.offset = end_offset;
   state_.covered = position();
   state_.tail.clear();
-  marker_.reset(end_offset);
+  marker_.skip(end_offset);
   lose_unknown();
   moved();
   return {start, state_.covered};
@@ -97,13 +98,14 @@ void Cursor::resume_at(uint64_t offset, Proof proof) {
   state_.covered = position();
   state_.tail = std::move(proof.overlap);
   marker_ = std::move(proof.marks);
-  state_.seen_bytes = 0;
+  forget_size();
   lose_unknown();
   moved();
 }
 
-void Cursor::next_generation(const checkpoint::FileIdentity& file) {
-  close(state_.file);
+void Cursor::next_generation(const checkpoint::FileIdentity& file,
+                             const checkpoint::ClosedEnd& end) {
+  close(state_.file, end);
   begin_generation(0);
   state_.file = file;
 }
@@ -121,26 +123,54 @@ void Cursor::begin_generation(uint64_t offset) {
   state_.tail.clear();
   marker_.reset(offset);
   recent_.clear();
-  state_.seen_bytes = 0;
+  forget_size();
   moved();
 }
 
 void Cursor::move_to_copy(const checkpoint::FileIdentity& copy) {
   state_.file = copy;
-  state_.seen_bytes = 0;
+  forget_size();
 }
 
-void Cursor::move_to_original(const checkpoint::FileIdentity& original) {
-  close(state_.file);
-  state_.file = original;
-  state_.seen_bytes = 0;
+void Cursor::move_to_original(const checkpoint::FileIdentity& other,
+                              const checkpoint::ClosedEnd& end) {
+  close(state_.file, end);
+  state_.file = other;
+  forget_size();
 }
 
-void Cursor::close(const checkpoint::FileIdentity& file) {
+void Cursor::take_late(size_t index, std::string_view read, const DecodeState& to) {
+  checkpoint::ClosedEnd& end = state_.ends[index];
+  assert(state_.part == 0 && !has_begun() && to.begun.empty() && to.offset > end.bytes);
+  const uint64_t late = to.offset - end.bytes;
+  assert(read.size() >= late);
+  end.bytes = to.offset;
+  end.tail = checkpoint::content_hash(
+      read.substr(read.size() - std::min(read.size(), limits::kOverlapBytes)));
+  state_.base.bytes += late;
+  state_.covered = to.covered;
+  state_.ended = false;
+  moved();
+}
+
+void Cursor::forget_size() {
+  state_.seen_bytes = 0;
+  state_.stamp = {};
+  state_.settled = false;
+}
+
+void Cursor::close(const checkpoint::FileIdentity& file, const checkpoint::ClosedEnd& end) {
   auto& closed = state_.closed;
-  std::erase(closed, file);
+  auto& ends = state_.ends;
+  if (const auto known = std::ranges::find(closed, file); known != closed.end()) {
+    ends.erase(ends.begin() + (known - closed.begin()));
+    closed.erase(known);
+  }
   closed.push_back(file);
-  if (closed.size() > limits::kClosedGenerationsMax) closed.erase(closed.begin());
+  ends.push_back(end);
+  if (closed.size() <= limits::kClosedGenerationsMax) return;
+  closed.erase(closed.begin());
+  ends.erase(ends.begin());
 }
 
 void Cursor::rewind(const checkpoint::SourceState& state) {
@@ -152,9 +182,25 @@ void Cursor::rewind(const checkpoint::SourceState& state) {
   const bool proven = state.marks.end() == state.offset && state.tail.size() <= state.offset;
   marker_ = checkpoint::Marker(proven ? state.marks : checkpoint::MarkList{state.offset, {}});
   if (state_.tail.size() > state_.offset) state_.tail.clear();
+  // Older versions did not store where generations ended.
+  auto& ends = state_.ends;
+  if (ends.size() > state_.closed.size()) ends.clear();
+  ends.insert(ends.begin(), state_.closed.size() - ends.size(), checkpoint::ClosedEnd{});
   state_.covered = std::min(state_.covered, position());
   if (state_.begun.text.size() > position().bytes - state_.covered.bytes) state_.begun = {};
   moved();
+}
+
+void Cursor::set_stamp(const checkpoint::FileStamp& stamp, int64_t wall_ns) {
+  state_.stamp = stamp;
+  state_.settled = stamp.changed_ns + limits::kFileClockNs < wall_ns;
+}
+
+void Cursor::add_truncation(uint64_t lost_bytes) {
+  checkpoint::Truncations& waiting = state_.truncations;
+  if (waiting.count++ == 0) waiting.first = position();
+  waiting.last = position();
+  waiting.lost_bytes += lost_bytes;
 }
 
 void Cursor::set_destination(const std::string& topic, int32_t partition) {

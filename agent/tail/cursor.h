@@ -66,14 +66,23 @@ class Cursor {
   uint64_t seen_bytes() const { return state_.seen_bytes; }
   /// The least that the file is known to have held.
   uint64_t known_size() const { return std::max(state_.offset, state_.seen_bytes); }
+  /// What statx(2) said of the file when its content was last known to be what was read. Settled: a
+  /// later change shows in it for sure.
+  const checkpoint::FileStamp& stamp() const { return state_.stamp; }
+  bool stamp_settled() const { return state_.settled; }
+  /// Places where it was truncated, not in the ledger yet.
+  const checkpoint::Truncations& truncations() const { return state_.truncations; }
   /// Generations read to their end, oldest first; the oldest of many are forgotten.
   const std::vector<checkpoint::FileIdentity>& closed() const { return state_.closed; }
+  /// Where each of closed() ended.
+  const std::vector<checkpoint::ClosedEnd>& ends() const { return state_.ends; }
 
   /// The state to store.
   checkpoint::SourceState state() const;
 
-  /// Begins the stream in `file` at `offset`. `overlap`: what stands before that.
-  void start(const checkpoint::FileIdentity& file, uint64_t offset, std::string overlap,
+  /// Begins the stream in `file` at `offset`. `before`: what stands before that, at most one span
+  /// of marks.
+  void start(const checkpoint::FileIdentity& file, uint64_t offset, std::string_view before,
              uint64_t boot);
 
   /// Moves over what a decoder consumed, to where it stopped. `read` ends there and begins with
@@ -98,19 +107,25 @@ class Cursor {
   /// again gets new ones. REQUIRES: no line is begun.
   void resume_at(uint64_t offset, Proof proof);
 
-  /// Begins the next generation, at the beginning of another file.
-  void next_generation(const checkpoint::FileIdentity& file);
+  /// Begins the next generation, at the beginning of another file; the present one ended at `end`.
+  void next_generation(const checkpoint::FileIdentity& file, const checkpoint::ClosedEnd& end = {});
   /// Begins the next generation in the same file, which was truncated, at `offset`.
   /// REQUIRES: no line is begun.
   void restart_file(uint64_t offset);
   /// Goes on at the same offset of a copy; the file it was made of comes after it.
   void move_to_copy(const checkpoint::FileIdentity& copy);
-  /// The file turned out to be a copy of `original`: it is closed, and the original is read on
-  /// from the same offset.
-  void move_to_original(const checkpoint::FileIdentity& original);
+  /// `other` has the same content: the file is closed, and the other one is read on from the same
+  /// offset.
+  void move_to_original(const checkpoint::FileIdentity& other,
+                        const checkpoint::ClosedEnd& end = {});
+
+  /// Moves over bytes that came late to the closed generation `index`: they take the stream's next
+  /// positions, and the present file goes on after them. `read` begins with the overlap before its
+  /// end. REQUIRES: no line is begun, and part() is 0.
+  void take_late(size_t index, std::string_view read, const DecodeState& to);
 
   /// `copy` holds nothing that was not read: it counts as closed.
-  void close_copy(const checkpoint::FileIdentity& copy) { close(copy); }
+  void close_copy(const checkpoint::FileIdentity& copy) { close(copy, {}); }
 
   /// Undoes everything since `state`.
   void rewind(const checkpoint::SourceState& state);
@@ -119,10 +134,17 @@ class Cursor {
   void set_boot(uint64_t boot) { state_.boot = boot; }
   void set_seen_bytes(uint64_t bytes) { state_.seen_bytes = bytes; }
   void set_destination(const std::string& topic, int32_t partition);
+  /// The content up to the offset is as it was read, and the file had `stamp` when that was asked.
+  void set_stamp(const checkpoint::FileStamp& stamp, int64_t wall_ns);
+  void set_head(uint64_t hash) { marker_.set_head(hash); }
+  /// The log was truncated here; `lost_bytes` of it were seen, and not read.
+  void add_truncation(uint64_t lost_bytes);
+  void forget_truncations() { state_.truncations = {}; }
 
  private:
   void begin_generation(uint64_t offset);
-  void close(const checkpoint::FileIdentity& file);
+  void close(const checkpoint::FileIdentity& file, const checkpoint::ClosedEnd& end);
+  void forget_size();
   void moved() const;
 
   checkpoint::SourceState state_;  // Without marks, which marker_ holds.

@@ -44,6 +44,11 @@ void Generations::give_up(const checkpoint::FileIdentity& identity) {
   if (const auto found = where(identity); found != files_.end()) found->given_up = true;
 }
 
+void Generations::drop(const checkpoint::FileIdentity& identity) {
+  assert(identity != cursor_.file());
+  std::erase_if(files_, [&](const Generation& each) { return each.file->identity == identity; });
+}
+
 const Generation* Generations::find(const checkpoint::FileIdentity& identity) const {
   for (const Generation& generation : files_) {
     if (generation.file->identity == identity) return &generation;
@@ -61,11 +66,13 @@ const Generation& Generations::next() const {
 
 bool Generations::next_is_truncated() const {
   if (next().truncated) return true;
-  // A symlink may be turned to an older file.
   const Generation* const current = this->current();
   const OpenFile& last = *files_.back().file;
-  const bool turned = current != nullptr && current->file->host_path != last.host_path;
-  return !turned && last.identity.born_ns() < cursor_.file().born_ns();
+  // A symlink may be turned to an older file, and a compressed file is younger than whatever
+  // followed the file that it was.
+  const bool is_older = current != nullptr && (current->file->host_path != last.host_path ||
+                                               current->file->compression != Compression::kNone);
+  return !is_older && last.identity.born_ns() < cursor_.file().born_ns();
 }
 
 bool Generations::holds_deleted() const {

@@ -30,6 +30,8 @@ class Generations {
   /// Puts copies of the current file, which was truncated, before it.
   void insert_copies(std::vector<std::shared_ptr<const OpenFile>> copies);
   void give_up(const checkpoint::FileIdentity& identity);
+  /// It turned out to hold nothing that is not read. REQUIRES: the cursor is not in it.
+  void drop(const checkpoint::FileIdentity& identity);
 
   const std::vector<Generation>& files() const { return files_; }
   bool empty() const { return files_.empty(); }

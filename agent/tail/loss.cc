@@ -26,7 +26,8 @@ void Loss::lose_rest(const char* reason, const std::string& what) {
 }
 
 void Loss::over_budget(uint64_t size_bytes) {
-  notes_.lost(cursor_.skip(size_bytes), "deleted beyond the budget",
+  notes_.lost(size_bytes == 0 ? cursor_.lose_unknown() : cursor_.skip(size_bytes),
+              "deleted beyond the budget",
               "the file was deleted, and deleted files together held more disk space than "
               "--deleted-bytes allows; its unread rest is given up");
 }
@@ -44,11 +45,25 @@ void Loss::generations_unseen(Step step) {
               "were gone before they could be opened");
 }
 
-int64_t Loss::read_failed(const Error& error, uint64_t at_offset, int64_t now_ns) {
+void Loss::replaced_unread() {
+  notes_.note(LedgerEvent::kDoubt, {cursor_.position(), cursor_.position()}, kUnseenDoubt,
+              "the log was rotated and compressed before anything of its file was read; if another "
+              "file was deleted meanwhile, it is missing here");
+}
+
+void Loss::archive_broken(const std::string& why) {
+  notes_.lost(cursor_.lose_unknown(), "damaged archive",
+              why.empty() ? "the compressed file is not the one that was read"
+                          : why + "; all that could be unpacked was read");
+}
+
+bool Loss::fails_for_long(int64_t now_ns) {
   if (failing_since_ns_ == 0) failing_since_ns_ = now_ns;
-  if (now_ns - failing_since_ns_ < limits::kUnreadableRetryNs) {
-    return now_ns + limits::kUnreadableRereadNs;
-  }
+  return now_ns - failing_since_ns_ >= limits::kUnreadableRetryNs;
+}
+
+int64_t Loss::read_failed(const Error& error, uint64_t at_offset, int64_t now_ns) {
+  if (!fails_for_long(now_ns)) return now_ns + limits::kUnreadableRereadNs;
   failing_since_ns_ = 0;
   const uint64_t block_end = (at_offset / limits::kBlockBytes + 1) * limits::kBlockBytes;
   notes_.lost(cursor_.skip(std::max(block_end, cursor_.offset() + 1)), "unreadable", error.message);

@@ -28,9 +28,16 @@ class Loss {
   /// REQUIRES: `step` is not kAdjacent.
   void generations_unseen(Step step);
 
+  /// The present file is gone, and nothing of it was read: a compressed file is taken for it.
+  void replaced_unread();
+  /// The compressed file cannot be unpacked further.
+  void archive_broken(const std::string& why);
+
   /// Reading at `at_offset` failed. Returns when to read again (monotonic ns); after a minute of
   /// failures it passes over the rest of the unreadable block and gives 0.
   int64_t read_failed(const Error& error, uint64_t at_offset, int64_t now_ns);
+  /// Whether reading has failed for a minute.
+  bool fails_for_long(int64_t now_ns);
   void read_succeeded() { failing_since_ns_ = 0; }
 
  private:

@@ -13,6 +13,7 @@ Result<Proof> prove(int fd, const Cursor& cursor, uint64_t offset, uint64_t prov
   checkpoint::MarkList marks = cursor.marks();
   const uint64_t kept = std::min(offset, proven);
   while (!marks.marks.empty() && marks.marks.back().end > kept) marks.marks.pop_back();
+  if (kept < limits::kHeadBytes) marks.head = 0;
   if (marks.end() > offset || offset - marks.end() > limits::kReadBytesMax) marks = {offset, {}};
   const uint64_t from = marks.end();
   const auto rest = read_at(fd, from, offset - from);

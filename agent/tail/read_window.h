@@ -6,7 +6,6 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "checkpoint/file_identity.h"
 #include "config/limits.h"
 
 namespace longshore::agent {
@@ -17,12 +16,9 @@ class ReadWindow {
   size_t bytes() const { return bytes_; }
   bool at_max() const { return bytes_ >= limits::kReadBytesMax; }
 
-  /// The window, but not much larger than what `fd` holds after `offset`.
-  size_t bytes_of(int fd, uint64_t offset) const {
-    const auto facts = checkpoint::file_facts(fd);
-    if (!facts) return bytes_;
-    const uint64_t size = facts.value().size_bytes;
-    const uint64_t ahead = size > offset ? size - offset : 0;
+  /// The window, but not much larger than what a file of `size_bytes` holds after `offset`.
+  size_t bytes_of(uint64_t size_bytes, uint64_t offset) const {
+    const uint64_t ahead = size_bytes > offset ? size_bytes - offset : 0;
     return std::min<uint64_t>(bytes_, ahead + limits::kReadSlackBytes);
   }
 

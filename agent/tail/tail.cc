@@ -10,36 +10,48 @@
 
 namespace longshore::agent {
 
-Tail::Tail(Stream stream, checkpoint::SourceState state, int64_t rotate_wait_ns, Boots boots)
+Tail::Tail(Stream stream, checkpoint::SourceState state, int64_t rotate_wait_ns, Boots boots,
+           std::shared_ptr<LogReader> reader)
     : decoder_(make_decoder(stream)),
+      reader_(std::move(reader)),
       cursor_(state),
       closing_(rotate_wait_ns),
       ending_(rotate_wait_ns),
-      power_loss_(boots, cursor_, notes_) {}
+      power_loss_(boots, cursor_, notes_),
+      rotate_wait_ns_(rotate_wait_ns) {}
 
 void Tail::add(std::shared_ptr<const OpenFile> file, uint64_t start_offset, Step step) {
-  generations_.add(std::move(file), start_offset, step);
   apply(checkpoint::SourceEvent::kOpened);
+  const auto& closed = cursor_.closed();
+  if (std::ranges::find(closed, file->identity) != closed.end()) add_closed(file);
+  generations_.add(std::move(file), start_offset, step);
 }
 
 void Tail::begin() {
   if (begun() || generations_.empty()) return;
   const Generation& first = generations_.first();
-  const size_t overlap = std::min<uint64_t>(first.start_offset, limits::kOverlapBytes);
-  auto before = read_at(first.file->fd.get(), first.start_offset - overlap, overlap);
-  if (!before || before.value().size() < overlap) return;
-  cursor_.start(first.file->identity, first.start_offset, std::move(before).value(),
-                power_loss_.this_boot());
+  // What stands before it is marked as if it had been read, as far as it can be.
+  std::string before;
+  for (const size_t most : {limits::kMarkSpanBytes, limits::kOverlapBytes}) {
+    const size_t bytes = std::min<uint64_t>(first.start_offset, most);
+    auto read = read_at(first.file->fd.get(), first.start_offset - bytes, bytes);
+    if (!read || read.value().size() < bytes) continue;
+    before = std::move(read).value();
+    break;
+  }
+  if (before.empty() && first.start_offset > 0) return;
+  cursor_.start(first.file->identity, first.start_offset, before, power_loss_.this_boot());
   notes_.note(LedgerEvent::kOpened, {cursor_.covered(), cursor_.covered()});
 }
 
 checkpoint::SourceState Tail::state() const {
   checkpoint::SourceState state = cursor_.state();
-  if (const Generation* const generation = generations_.current()) {
-    const auto facts = checkpoint::file_facts(generation->file->fd.get());
-    state.seen_bytes = std::max(state.offset, facts ? facts.value().size_bytes : 0);
-    state.file_path = generation->file->host_path;
-  }
+  const Generation* const generation = generations_.current();
+  if (generation == nullptr) return state;
+  state.file_path = generation->file->host_path;
+  if (generation->file->compression != Compression::kNone) return state;
+  const auto facts = checkpoint::file_facts(generation->file->fd.get());
+  state.seen_bytes = std::max(state.offset, facts ? facts.value().size_bytes : 0);
   return state;
 }
 
@@ -47,9 +59,12 @@ void Tail::rewind(const checkpoint::SourceState& state) {
   cursor_.rewind(state);
   closing_.reopen();
   loss_.read_succeeded();
+  content_.forget();
   copytruncate_.forget();
   power_loss_.rewind();
   nuls_.forget();
+  if (late_ != nullptr) late_->rewind();
+  truncations_.rewind();
   notes_.clear();
   recheck_at_ns_ = 0;
   // A state that was in doubt may turn out to be the confirmed one after files were added.
@@ -63,13 +78,19 @@ void Tail::confirmed(const checkpoint::SourceState& state) {
 }
 
 // `is_noted`: that something is missing, or may be, before it.
-void Tail::start_next(bool is_noted) {
+void Tail::start_next(int64_t now_ns, bool is_noted) {
   const Generation& next = generations_.next();
   const bool after_copy = generations_.next_is_truncated();
-  cursor_.next_generation(next.file->identity);
+  const checkpoint::ClosedEnd end = end_of_file();
+  if (const Generation* const closed = generations_.current()) {
+    if (end.bytes > 0) watch_closed(closed->file, closed->file->identity, now_ns);
+    reader_->release(*closed->file);
+  }
+  cursor_.next_generation(next.file->identity, end);
   closing_.restart();
   nuls_.forget();
-  if (after_copy) copytruncate_.copy_finished();
+  content_.forget();
+  if (after_copy) truncations_.copied(now_ns);
   const Step step = next.step == Step::kUnproven && is_noted ? Step::kAdjacent : next.step;
   if (step != Step::kAdjacent) loss_.generations_unseen(step);
   window_ = {};
@@ -79,6 +100,15 @@ Result<FillOutcome> Tail::fill(shipper::Chunk& chunk, shipper::RecordEncoder& en
                                int64_t now_ns, int64_t wall_ns) {
   recheck_at_ns_ = 0;
   const Turn turn{chunk, encoder, now_ns, wall_ns};
+  if (truncations_.settle(!may_grow(), now_ns)) return FillOutcome::kMoved;
+  Result<FillOutcome> filled = FillOutcome::kDrained;
+  if (late_ != nullptr && late_->is_due(now_ns)) filled = read_late(turn);
+  if (filled && *filled == FillOutcome::kDrained) filled = fill_on(turn);
+  recheck_at(truncations_.due_at_ns());
+  return filled;
+}
+
+Result<FillOutcome> Tail::fill_on(const Turn& turn) {
   if (life_ == checkpoint::SourceLife::kVanished) {
     if (cursor_.ended()) return FillOutcome::kDrained;
     loss_.deleted_unseen();  // With the line that is begun: its topic may not be known any more.
@@ -89,23 +119,22 @@ Result<FillOutcome> Tail::fill(shipper::Chunk& chunk, shipper::RecordEncoder& en
   if (!begun()) return FillOutcome::kDrained;
   const Generation* const generation = generations_.current();
   if (generation == nullptr) {
-    if (cursor_.has_begun()) return end_begun(turn);
-    const bool whole = cursor_.ended() && cursor_.file() == read_whole_;
-    if (!whole && goes_on_in_copy(generations_.next())) return FillOutcome::kMoved;
-    if (!whole) loss_.current_file_gone();
-    start_next(!whole);
-    return FillOutcome::kMoved;
+    return go_on_in(generations_.next(), turn);
   }
   if (generation->given_up) return give_up_rest(*generation, turn);
-  return read_on(*generation, turn);
+  const bool plain = generation->file->compression == Compression::kNone;
+  return plain ? read_on(*generation, turn) : read_archive(*generation, turn);
 }
 
 Result<FillOutcome> Tail::read_on(const Generation& generation, const Turn& turn) {
   const int fd = generation.file->fd.get();
   const size_t overlap = cursor_.overlap().size();
   shipper::Buffer& read = turn.chunk.read;
+  const auto facts = checkpoint::file_facts(fd);
+  if (!facts) return read_failed(facts.error(), cursor_.offset(), turn.now_ns);
+  const uint64_t file_bytes = facts->size_bytes;
   for (bool sized = true;; sized = false) {
-    const size_t size = sized ? window_.bytes_of(fd, cursor_.offset()) : window_.bytes();
+    const size_t size = sized ? window_.bytes_of(file_bytes, cursor_.offset()) : window_.bytes();
     const size_t want = overlap + size;
     const uint64_t begin = cursor_.offset() - overlap;
     read.clear();
@@ -117,7 +146,15 @@ Result<FillOutcome> Tail::read_on(const Generation& generation, const Turn& turn
     if (!got.status && bytes.size() < overlap) {
       return read_failed(got.status.error(), cursor_.offset(), turn.now_ns);
     }
-    if (bytes.substr(0, overlap) != cursor_.overlap()) return changed(fd, turn);
+    if (bytes.substr(0, overlap) != cursor_.overlap()) return changed(fd, file_bytes, turn);
+    if (sized) {
+      const auto found = content_.look(fd, *facts, turn.now_ns, turn.wall_ns);
+      if (found == ContentCheck::Found::kRewritten) return changed(fd, file_bytes, turn);
+      if (found == ContentCheck::Found::kLookAgain) {
+        recheck_at(content_.look_again_at_ns());
+        return FillOutcome::kDrained;
+      }
+    }
     power_loss_.found_intact();
     copytruncate_.forget();
     const auto shorter = power_loss_.look_ahead(fd, window_.bytes(), generations_.has_next());
@@ -134,15 +171,11 @@ Result<FillOutcome> Tail::read_on(const Generation& generation, const Turn& turn
     const bool all = !limited && !run_ends;
     const bool at_end = all && got.status && got.bytes < want;
     const bool file_ends = at_end && this->file_ends(begin + got.bytes, turn.now_ns);
-    const Window window{.bytes = bytes.substr(overlap),
-                        .base = cursor_.base(),
-                        .now_ns = turn.wall_ns,
-                        .flags = cursor_.gap_pending() ? uint32_t{shipper::kFlagGapBefore} : 0u,
-                        .full = all && size >= limits::kReadBytesMax && got.bytes == want,
-                        .last = before_zeros || run_ends || file_ends,
-                        .goes_on = file_ends && next_goes_on(),
-                        .settled = all && may_be_written() ? nuls_.settled() : UINT64_MAX,
-                        .begun_bytes_max = begun_bytes_max_};
+    Window window = window_on(bytes.substr(overlap), turn);
+    window.full = all && size >= limits::kReadBytesMax && got.bytes == want;
+    window.last = before_zeros || run_ends || file_ends;
+    window.goes_on = file_ends && next_goes_on();
+    window.settled = all && may_be_written() ? nuls_.settled() : UINT64_MAX;
     const FillOutcome outcome = decode(window, bytes, turn);
     if (outcome != FillOutcome::kDrained) {
       closing_.grew(turn.now_ns);
@@ -155,7 +188,7 @@ Result<FillOutcome> Tail::read_on(const Generation& generation, const Turn& turn
     const auto met = meet_nuls(generation, window, bytes, turn);
     if (!met) return met.error();
     if (met.value()) return *met.value();
-    if (at_end) return drained(generation, turn.now_ns, bytes.size() > overlap);
+    if (at_end) return drained(generation, turn, bytes.size() > overlap);
     // The file holds more than its size said: it has just grown, or its size means nothing.
     if (size == window_.bytes()) window_.widen();
   }
@@ -183,9 +216,9 @@ FillOutcome Tail::decode(const Window& window, std::string_view read, const Turn
 }
 
 // Everything that is there was read, except perhaps an unterminated `rest`.
-FillOutcome Tail::drained(const Generation& generation, int64_t now_ns, bool rest) {
+Result<FillOutcome> Tail::drained(const Generation& generation, const Turn& turn, bool rest) {
   loss_.read_succeeded();
-  if (generations_.has_next()) return end_generation(generation, now_ns, rest);
+  if (generations_.has_next()) return end_generation(generation, turn, rest);
   const bool anything = cursor_.offset() > 0 || cursor_.generation() > 0;
   if (may_grow() || rest || cursor_.ended() || !anything) return FillOutcome::kDrained;
   return end();
@@ -197,21 +230,14 @@ FillOutcome Tail::end() {
   return FillOutcome::kMoved;
 }
 
-FillOutcome Tail::end_generation(const Generation& generation, int64_t now_ns, bool rest) {
-  if (closing_.over() && !rest) {
-    // What no record covers yet belongs to the first one of the next file.
-    const Position end = cursor_.covered();
-    notes_.note(LedgerEvent::kClosed, {std::min(cursor_.base(), end), end});
-    start_next();
-    return FillOutcome::kMoved;
-  }
-  recheck_at_ns_ = closing_.ask_again_ns(generation.file->fd.get(), now_ns);
+Result<FillOutcome> Tail::end_generation(const Generation& generation, const Turn& turn,
+                                         bool rest) {
+  if (closing_.over() && !rest) return go_on_in(generations_.next(), turn);
+  recheck_at(closing_.ask_again_ns(generation.file->fd.get(), turn.now_ns));
   if (!closing_.over()) return FillOutcome::kDrained;
   const Generation& next = generations_.next();
   if (is_original(next, cursor_)) {
-    cursor_.move_to_original(next.file->identity);
-    nuls_.forget();
-    closing_.restart();
+    move_to(next.file->identity);
     return FillOutcome::kMoved;
   }
   const auto facts = checkpoint::file_facts(generation.file->fd.get());
@@ -270,27 +296,57 @@ bool Tail::goes_on_in_copy(const Generation& next) {
                     " bytes, and was taken for a copy of it: if they were written anew, those "
                     "lines are missing here");
   }
-  cursor_.move_to_original(next.file->identity);
-  nuls_.forget();
-  closing_.restart();
+  move_to(next.file->identity, end_of_file());
   return true;
+}
+
+// What the cursor is in has the same content as `other`.
+void Tail::move_to(const checkpoint::FileIdentity& other, const checkpoint::ClosedEnd& end) {
+  cursor_.move_to_original(other, end);
+  nuls_.forget();
+  content_.forget();
+  closing_.restart();
+}
+
+// The present file is finished, or gone. What comes next begins a generation, unless it holds what
+// was read before.
+Result<FillOutcome> Tail::go_on_in(const Generation& next, const Turn& turn) {
+  if (next.file->compression != Compression::kNone) {
+    const auto proven = prove_archive(next.file, turn);
+    if (!proven) return proven.error();
+    if (*proven) return **proven;
+  }
+  bool is_noted = false;
+  if (generations_.current() != nullptr) {
+    // What no record covers yet belongs to the first one of the next file.
+    const Position end = cursor_.covered();
+    notes_.note(LedgerEvent::kClosed, {std::min(cursor_.base(), end), end});
+  } else if (const bool whole = cursor_.ended() && cursor_.file() == read_whole_; !whole) {
+    if (goes_on_in_copy(next)) return FillOutcome::kMoved;
+    if (cursor_.has_begun()) return end_begun(turn);
+    loss_.current_file_gone();
+    is_noted = true;
+  }
+  start_next(turn.now_ns, is_noted);
+  return FillOutcome::kMoved;
 }
 
 FillOutcome Tail::give_up_rest(const Generation& generation, const Turn& turn) {
   const auto facts = checkpoint::file_facts(generation.file->fd.get());
-  const uint64_t size = facts ? facts.value().size_bytes : 0;
+  const bool plain = generation.file->compression == Compression::kNone;
+  const uint64_t size = facts && plain ? facts.value().size_bytes : 0;
   const bool last = !generations_.has_next();
-  if (size <= cursor_.offset() && last) return FillOutcome::kDrained;
-  if (size > cursor_.offset() || !next_goes_on()) {
-    if (cursor_.has_begun()) return end_begun(turn);
-  }
-  if (size > cursor_.offset()) loss_.over_budget(size);
-  if (!last) start_next();
+  const bool unread = plain ? size > cursor_.offset() : !cursor_.ended();
+  if (!unread && last) return FillOutcome::kDrained;
+  if (cursor_.has_begun() && (unread || !next_goes_on())) return end_begun(turn);
+  if (unread) loss_.over_budget(plain ? size : 0);
+  if (last && !plain) return end();
+  if (!last) start_next(turn.now_ns);
   return FillOutcome::kMoved;
 }
 
 // The bytes before the offset are not those that were read.
-Result<FillOutcome> Tail::changed(int fd, const Turn& turn) {
+Result<FillOutcome> Tail::changed(int fd, uint64_t size_bytes, const Turn& turn) {
   turn.chunk.read.clear();
   if (power_loss_.explains_change()) {
     if (cursor_.has_begun()) return end_begun(turn);
@@ -299,9 +355,12 @@ Result<FillOutcome> Tail::changed(int fd, const Turn& turn) {
     if (!resumed.value()) return go_on_soon(turn.now_ns);
   } else {
     if (!copytruncate_.decided(turn.now_ns)) {
-      recheck_at_ns_ = copytruncate_.deadline_ns();
+      recheck_at(copytruncate_.deadline_ns());
       return FillOutcome::kDrained;
     }
+    const auto copy = look_for_copy(turn.now_ns);
+    if (!copy) return copy.error();
+    if (*copy == ArchiveProof::Is::kMore) return FillOutcome::kDrained;
     if (auto copies = copytruncate_.take_copies(); !copies.empty()) {
       const checkpoint::FileIdentity first = copies.front()->identity;
       generations_.insert_copies(std::move(copies));
@@ -309,31 +368,35 @@ Result<FillOutcome> Tail::changed(int fd, const Turn& turn) {
     } else {
       if (cursor_.has_begun()) return end_begun(turn);
       truncated_ = std::make_unique<const checkpoint::Beginning>(cursor_.beginning());
+      truncations_.truncated(size_bytes, turn.now_ns);
       copytruncate_.restart_file(fd);
       power_loss_.forget_ahead();
       run_ends_.forget(cursor_.file());
     }
   }
   nuls_.forget();
+  content_.forget();
   closing_.reopen();
   return FillOutcome::kMoved;
 }
 
 Result<FillOutcome> Tail::pass_zeros(int fd) {
   if (Status passed = power_loss_.pass_zeros(fd); !passed) return passed.error();
+  content_.forget();
   closing_.reopen();
   return FillOutcome::kMoved;
 }
 
 // There is more to look at than one turn may take: other sources have theirs first.
 FillOutcome Tail::go_on_soon(int64_t now_ns) {
-  recheck_at_ns_ = std::max<int64_t>(now_ns, 1);
+  recheck_at(std::max<int64_t>(now_ns, 1));
   return FillOutcome::kDrained;
 }
 
 Result<FillOutcome> Tail::read_failed(const Error& error, uint64_t at_offset, int64_t now_ns) {
-  recheck_at_ns_ = loss_.read_failed(error, at_offset, now_ns);
-  if (recheck_at_ns_ != 0) return error;
+  const int64_t again_at_ns = loss_.read_failed(error, at_offset, now_ns);
+  recheck_at(again_at_ns);
+  if (again_at_ns != 0) return error;
   return FillOutcome::kMoved;
 }
 

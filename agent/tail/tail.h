@@ -9,7 +9,9 @@
 //   Generations   the files, in the order of the stream      Cursor         the place in them
 //   ClosingWait   when a rotated file is finished            ReadWindow     how much to read
 //   RunEnds       where processes ended                NulRun         what was never written
-//   Loss, Copytruncate, PowerLoss   what cannot be read, and how to go on
+//   ContentCheck  whether the file is still the one that was read
+//   ArchiveProof  which generation a compressed file was       LateWrites   to closed generations
+//   Loss, Copytruncate, Truncations, PowerLoss   what cannot be read, and how to go on
 #pragma once
 
 #include <cstdint>
@@ -20,17 +22,22 @@
 #include <vector>
 
 #include "agent/decode/decoder.h"
+#include "agent/files/log_reader.h"
 #include "agent/link/messages.h"
+#include "agent/tail/archive_proof.h"
 #include "agent/tail/closing_wait.h"
+#include "agent/tail/content_check.h"
 #include "agent/tail/copytruncate.h"
 #include "agent/tail/cursor.h"
 #include "agent/tail/generations.h"
+#include "agent/tail/late_writes.h"
 #include "agent/tail/ledger_notes.h"
 #include "agent/tail/loss.h"
 #include "agent/tail/nul_run.h"
 #include "agent/tail/power_loss.h"
 #include "agent/tail/read_window.h"
 #include "agent/tail/run_ends.h"
+#include "agent/tail/truncations.h"
 #include "checkpoint/source_life.h"
 #include "checkpoint/source_state.h"
 #include "config/ledger.h"
@@ -50,8 +57,10 @@ class Tail {
  public:
   /// `state` is the confirmed one, default for a source never seen. A generation with a successor
   /// is closed after `rotate_wait_ns` without a write. Bytes read before the boot `boots.now` may
-  /// have been lost since; those read before `boots.before`, more than once.
-  Tail(Stream stream, checkpoint::SourceState state, int64_t rotate_wait_ns, Boots boots = {});
+  /// have been lost since; those read before `boots.before`, more than once. `reader` is shared by
+  /// the tails of a lane.
+  Tail(Stream stream, checkpoint::SourceState state, int64_t rotate_wait_ns, Boots boots = {},
+       std::shared_ptr<LogReader> reader = std::make_shared<LogReader>());
   Tail(const Tail&) = delete;
   Tail& operator=(const Tail&) = delete;
 
@@ -81,7 +90,16 @@ class Tail {
   void set_read_whole() { read_whole_ = cursor_.file(); }
 
   /// The deleted file is over the budget of deleted files: its unread rest is given up.
-  void give_up(const checkpoint::FileIdentity& identity) { generations_.give_up(identity); }
+  void give_up(const checkpoint::FileIdentity& identity) {
+    generations_.give_up(identity);
+    if (late_ != nullptr) late_->give_up(identity);
+  }
+
+  /// A closed generation, found again and perhaps larger than it was.
+  void add_closed(std::shared_ptr<const OpenFile> file) {
+    const checkpoint::FileIdentity closed = file->identity;
+    watch_closed(std::move(file), closed, 0);
+  }
 
   /// Whether its file was truncated and a copy of it is wanted; true once for each truncation.
   bool take_copy_wish() { return copytruncate_.take_wish(); }
@@ -127,32 +145,53 @@ class Tail {
     shipper::RecordEncoder& encoder;
     int64_t now_ns, wall_ns;
   };
+  Result<FillOutcome> fill_on(const Turn& turn);
   Result<FillOutcome> read_on(const Generation& generation, const Turn& turn);
   FillOutcome decode(const Window& window, std::string_view read, const Turn& turn);
+  void recheck_at(int64_t at_ns) {
+    if (at_ns != 0 && (recheck_at_ns_ == 0 || at_ns < recheck_at_ns_)) recheck_at_ns_ = at_ns;
+  }
   bool may_grow() const { return life_ == checkpoint::SourceLife::kWritten; }
   bool may_be_written() const { return may_grow() && !closing_.over(); }
   FillOutcome end();
-  FillOutcome drained(const Generation& generation, int64_t now_ns, bool rest);
-  FillOutcome end_generation(const Generation& generation, int64_t now_ns, bool rest);
-  void start_next(bool is_noted = false);
+  Result<FillOutcome> drained(const Generation& generation, const Turn& turn, bool rest);
+  Result<FillOutcome> end_generation(const Generation& generation, const Turn& turn, bool rest);
+  Result<FillOutcome> go_on_in(const Generation& next, const Turn& turn);
   bool goes_on_in_copy(const Generation& next);
+  void move_to(const checkpoint::FileIdentity& other, const checkpoint::ClosedEnd& end = {});
+  void start_next(int64_t now_ns, bool is_noted = false);
   FillOutcome give_up_rest(const Generation& generation, const Turn& turn);
-  Result<FillOutcome> changed(int fd, const Turn& turn);
+  Result<FillOutcome> changed(int fd, uint64_t size_bytes, const Turn& turn);
   Result<FillOutcome> pass_zeros(int fd);
   FillOutcome go_on_soon(int64_t now_ns);
   Result<FillOutcome> read_failed(const Error& error, uint64_t at_offset, int64_t now_ns);
+
+  // tail_archive.cc
+  ArchiveProof& proof();
+  checkpoint::ClosedEnd end_of_file() const;
+  void watch_closed(std::shared_ptr<const OpenFile> file, const checkpoint::FileIdentity& closed,
+                    int64_t now_ns);
+  Result<FillOutcome> read_late(const Turn& turn);
+  Result<FillOutcome> read_archive(const Generation& generation, const Turn& turn);
+  Result<FillOutcome> archive_ended(const Generation& generation, const LogBytes& read,
+                                    const Turn& turn);
+  FillOutcome pass_nuls(Window window, std::string_view read, const Turn& turn);
+  using Met = std::optional<FillOutcome>;  // Empty: nothing was met.
+  Result<Met> prove_archive(const std::shared_ptr<const OpenFile>& file, const Turn& turn);
+  Result<ArchiveProof::Is> look_for_copy(int64_t now_ns);
 
   // tail_framing.cc
   bool next_goes_on() const;
   bool file_ends(uint64_t size_bytes, int64_t now_ns);
   FillOutcome end_begun(const Turn& turn);
-  using Met = std::optional<FillOutcome>;
+  Window window_on(std::string_view bytes, const Turn& turn) const;
   Result<Met> meet_nuls(const Generation& generation, Window window, std::string_view read,
                         const Turn& turn);
   Result<FillOutcome> pass_nuls(int fd, Window window, size_t text_bytes, std::string_view read,
                                 const Turn& turn);
 
   const std::unique_ptr<Decoder> decoder_;
+  const std::shared_ptr<LogReader> reader_;
   Cursor cursor_;
   LedgerNotes notes_{cursor_};
   Generations generations_{cursor_};
@@ -160,10 +199,15 @@ class Tail {
   EndWait ending_;
   ReadWindow window_;
   Loss loss_{cursor_, notes_};
-  Copytruncate copytruncate_{cursor_, notes_};
+  ContentCheck content_{cursor_};
+  Copytruncate copytruncate_{cursor_};
+  Truncations truncations_{cursor_, notes_};
   PowerLoss power_loss_;
   NulRun nuls_;
   RunEnds run_ends_;
+  std::unique_ptr<ArchiveProof> proof_;  // Few sources need one.
+  std::unique_ptr<LateWrites> late_;
+  const int64_t rotate_wait_ns_;
   checkpoint::SourceLife life_ = checkpoint::SourceLife::kRemembered;
   checkpoint::FileIdentity read_whole_;
   size_t begun_bytes_max_ = SIZE_MAX;

@@ -29,8 +29,9 @@ void Tail::apply(checkpoint::SourceEvent event) {
 bool Tail::file_ends(uint64_t size_bytes, int64_t now_ns) {
   if (may_be_written()) return false;
   if (life_ != checkpoint::SourceLife::kEnded || generations_.has_next()) return true;
-  recheck_at_ns_ = ending_.ask_again_ns(size_bytes, now_ns);
-  return recheck_at_ns_ == 0;
+  const int64_t again_at_ns = ending_.ask_again_ns(size_bytes, now_ns);
+  recheck_at(again_at_ns);
+  return again_at_ns == 0;
 }
 
 // Whether the next file may begin where this one ends. Entries of one line tell by their time too.
@@ -39,14 +40,19 @@ bool Tail::next_goes_on() const {
          !generations_.next_is_truncated();
 }
 
+Window Tail::window_on(std::string_view bytes, const Turn& turn) const {
+  return {.bytes = bytes,
+          .base = cursor_.base(),
+          .now_ns = turn.wall_ns,
+          .flags = cursor_.gap_pending() ? uint32_t{shipper::kFlagGapBefore} : 0u,
+          .begun_bytes_max = begun_bytes_max_};
+}
+
 // What follows is not the rest of the line that is begun.
 FillOutcome Tail::end_begun(const Turn& turn) {
   const std::string overlap = cursor_.overlap();
-  const Window window{.bytes = {},
-                      .base = cursor_.base(),
-                      .now_ns = turn.wall_ns,
-                      .flags = cursor_.gap_pending() ? uint32_t{shipper::kFlagGapBefore} : 0u,
-                      .last = true};
+  Window window = window_on({}, turn);
+  window.last = true;
   return decode(window, overlap, turn);
 }
 
@@ -60,7 +66,7 @@ Result<Tail::Met> Tail::meet_nuls(const Generation& generation, Window window,
     const auto settled = nuls_.settles(fd, cursor_.offset() + first, turn.now_ns, turn.wall_ns);
     if (!settled) return settled.error();
     if (settled.value()) return Met(go_on_soon(turn.now_ns));
-    recheck_at_ns_ = nuls_.settles_at_ns();
+    recheck_at(nuls_.settles_at_ns());
     return Met(FillOutcome::kDrained);
   }
   const size_t last = window.full ? count_last_nuls(bytes) : 0;
@@ -70,7 +76,9 @@ Result<Tail::Met> Tail::meet_nuls(const Generation& generation, Window window,
   if (!nuls) return nuls.error();
   if (nuls.value() == Nuls::kSearched) return Met(go_on_soon(turn.now_ns));
   if (nuls.value() == Nuls::kLast && may_be_written()) {
-    return Met(drained(generation, turn.now_ns, true));
+    const auto outcome = drained(generation, turn, true);
+    if (!outcome) return outcome.error();
+    return Met(*outcome);
   }
   if (nuls.value() == Nuls::kShort) {
     window.nuls_are_text = true;
@@ -80,7 +88,7 @@ Result<Tail::Met> Tail::meet_nuls(const Generation& generation, Window window,
     const auto settled = nuls_.settles(fd, nuls_.end(), turn.now_ns, turn.wall_ns);
     if (!settled) return settled.error();
     if (!settled.value()) {
-      recheck_at_ns_ = nuls_.settles_at_ns();
+      recheck_at(nuls_.settles_at_ns());
       return Met(FillOutcome::kDrained);
     }
   }

@@ -58,7 +58,8 @@ void SourceLedger::add(const shipper::LedgerView& entry) {
         losses_.push_back({entry.start, entry.end, std::string(entry.reason)});
       return;
     case LedgerEvent::kDoubt:
-      is_unproven_ |= entry.reason == kUnseenDoubt || entry.reason == kCopyDoubt;
+      is_unproven_ |= entry.reason == kUnseenDoubt || entry.reason == kCopyDoubt ||
+                      entry.reason == kTruncatedDoubt;
       list(doubts_, {entry.start, entry.end, std::string(entry.reason)});
       return;
   }

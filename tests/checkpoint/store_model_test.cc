@@ -57,7 +57,12 @@ SourceState random_state(std::mt19937_64& random) {
   for (uint64_t i = 0; i < random() % 4; ++i) {
     state.marks.marks.push_back({state.marks.end() + 1 + random() % 1000, random()});
   }
+  if (random() % 2 == 0) state.marks.head = random();
   for (uint64_t i = 0; i < random() % 3; ++i) state.closed.push_back({random(), random(), -5});
+  for (uint64_t i = 0; i < random() % 3; ++i) state.ends.push_back({random(), random(), random()});
+  state.stamp = {random(), static_cast<int64_t>(random()), static_cast<int64_t>(random())};
+  state.settled = random() % 2 == 0;
+  state.truncations = {random(), {random()}, {random()}, random()};
   return state;
 }
 

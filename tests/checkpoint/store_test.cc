@@ -339,6 +339,7 @@ TEST(Store, a_database_of_the_minor_version_before_gets_what_it_lacks) {
           "ALTER TABLE ledger DROP COLUMN event; ALTER TABLE state DROP COLUMN boot;"
           "ALTER TABLE state DROP COLUMN seen_bytes; ALTER TABLE state DROP COLUMN ended;"
           "ALTER TABLE state DROP COLUMN begun; ALTER TABLE state DROP COLUMN file_path;"
+          "ALTER TABLE state DROP COLUMN ends; ALTER TABLE state DROP COLUMN proof;"
           "PRAGMA user_version = 1000");
   const auto refused = open_store(dir.path(), StoreAccess::kRead);
   ASSERT_FALSE(refused);
@@ -363,11 +364,34 @@ TEST(Store, the_beginning_of_a_line_is_kept_and_an_older_database_has_none) {
   }
   run_sql(dir,
           "ALTER TABLE state DROP COLUMN begun; ALTER TABLE state DROP COLUMN file_path;"
+          "ALTER TABLE state DROP COLUMN ends; ALTER TABLE state DROP COLUMN proof;"
           "PRAGMA user_version = 1001");
   const auto store = open(dir);
   sources[0].state.begun = {};
   EXPECT_EQ(store->sources(kLane).value()[0].state, sources[0].state);
   ASSERT_TRUE(store->prepare({kLane, {2}, sources}));
+}
+
+TEST(Store, a_database_of_version_1_2_gets_the_ends_and_proofs) {
+  const fakes::TemporaryDir dir;
+  {
+    const auto store = open(dir);
+    ASSERT_TRUE(store->lane(kLane));
+    ASSERT_TRUE(store->put_sources(rows(2)));
+    ASSERT_TRUE(store->prepare({kLane, {1}, moves(2, 10)}));
+    ASSERT_TRUE(store->confirm(kLane));
+  }
+  run_sql(dir,
+          "ALTER TABLE state DROP COLUMN file_path; ALTER TABLE state DROP COLUMN ends;"
+          "ALTER TABLE state DROP COLUMN proof; PRAGMA user_version = 1002");
+  const auto store = open(dir);
+  const SourceState state = store->sources(kLane).value()[1].state;
+  EXPECT_EQ(state.offset, 10u);
+  EXPECT_EQ(state.stamp, FileStamp{});
+  EXPECT_EQ(state.truncations, Truncations{});
+  auto next = moves(2, 20);
+  next[0].state.stamp = {1, 2, 3};
+  EXPECT_TRUE(store->prepare({kLane, {2}, next}));
 }
 
 TEST(Store, the_ledger_is_pruned_but_for_losses_that_wait) {

@@ -151,7 +151,7 @@ def control(lab, kafka):
     again = log.shipped()[len(before):]
     check(len(set(again) & set(before)) > 1000,
           "the same boot id resumed as another one does: nothing was proven")
-    check([loss["reason"] for loss in log.ledger("lost")] == ["truncated"], "not truncated?")
+    check([doubt["reason"] for doubt in log.ledger("doubt")] == ["truncated?"], "not truncated?")
     say(f"control: within one boot {len(set(again) & set(before))} lines come again")
 
 

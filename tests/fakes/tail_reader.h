@@ -60,7 +60,7 @@ class TailReader {
     drained_ = false;
     for (int turn = 0; turn < (turns > 0 ? turns : 10'000); ++turn) {
       shipper::Chunk chunk;
-      const auto filled = tail.fill(chunk, encoder_, now_ns_, now_ns_);
+      const auto filled = tail.fill(chunk, encoder_, now_ns_, wall_ns_);
       take_events(tail);
       if (no_copies_ && tail.take_copy_wish()) {
         tail.add_copies({});
@@ -90,6 +90,7 @@ class TailReader {
 
   Lines read_;
   int64_t now_ns_ = 1'000'000'000'000;
+  int64_t wall_ns_ = now_ns_;
   uint64_t at_ = 0;    ///< Where the next record should begin.
   std::string flags_;  ///< Of the last record.
   int parts_ = 0;      ///< Records that were parts of a line.

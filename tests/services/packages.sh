@@ -9,7 +9,8 @@ set -euo pipefail
 
 build=(g++ cmake ninja-build ccache pkg-config librdkafka-dev libuv1-dev libsimdjson-dev
   nlohmann-json3-dev libspdlog-dev libfmt-dev libsqlite3-dev libxxhash-dev libcurl4-openssl-dev
-  libzstd-dev zlib1g-dev libre2-dev libboost-program-options-dev libgtest-dev libbenchmark-dev)
+  libzstd-dev zlib1g-dev liblzma-dev libbz2-dev libre2-dev libboost-program-options-dev
+  libgtest-dev libbenchmark-dev)
 docker=(docker.io iptables busybox-static curl)
 kafka=(default-jre-headless maven ca-certificates python3)
 opensearch=(default-jdk-headless maven ca-certificates python3 curl)

@@ -25,7 +25,10 @@ struct Truth {
     for (const Generation& generation : log.generations()) {
       const size_t begin = bytes.size();
       segments.insert(begin);
-      for (const size_t cut : generation.cuts) segments.insert(begin + cut);
+      for (const size_t cut : generation.cuts) {
+        segments.insert(begin + cut);
+        cuts.insert(begin + cut);
+      }
       for (const size_t end : generation.run_ends) run_ends.insert(begin + end);
       for (const auto& excused_range : generation.excused) {
         excused.push_back({begin + excused_range.begin, begin + excused_range.end});
@@ -47,8 +50,16 @@ struct Truth {
   // Whether what stands at `at` belongs to the same file as what stands before it.
   bool goes_on(size_t at) const { return at > 0 && !segments.contains(at); }
 
+  // Whether what stands in [begin, end) is all that one file held until it was truncated.
+  bool is_cut(size_t begin, size_t end) const {
+    const auto next = segments.upper_bound(begin);
+    return !goes_on(begin) && cuts.contains(end) &&
+           std::all_of(next, segments.upper_bound(end),
+                       [&](size_t at) { return cuts.contains(at); });
+  }
+
   std::string bytes;
-  std::set<size_t> segments, run_ends;
+  std::set<size_t> segments, cuts, run_ends;
   std::vector<Generation::Excused> excused;
 };
 
@@ -178,7 +189,7 @@ class SourceCheck {
   bool is_doubted(const Delivered& record) const {
     return std::any_of(ledger_.begin(), ledger_.end(), [&](const LedgerLine& line) {
       const bool ours = line.source == log_.source() || line.source == SourceId{};
-      if (!ours || line.event != "doubt") return false;
+      if (!ours || line.event != "doubt" || line.reason == "truncated?") return false;
       // Half a line that was sent before the power was lost may stand in a whole one now.
       if (log_.lost_power()) return true;
       const auto in_line = [&](const Delivered& each) {
@@ -240,6 +251,8 @@ class SourceCheck {
     if (is_unseen && !strict_) return;
     // Nor of a file that was made and deleted between two looks, if no other came after it.
     if (is_unseen && next_start == UINT64_MAX) return;
+    // Nor of what a file held before anything of it was read.
+    if (is_unseen && truth_.is_cut(cursor_, until)) return;
     if (was_there && unnoticed_) return;
     // What an ended source got while no agent could store that it goes on, and what took it away as
     // well, nobody knows.
@@ -247,7 +260,8 @@ class SourceCheck {
     const bool said = std::any_of(ledger_.begin(), ledger_.end(), [&](const LedgerLine& line) {
       if (went_back_ && line.is_loss_or_doubt()) return true;
       if (line.source != log_.source()) return false;
-      if (is_unseen && line.event == "doubt") return line.start <= next_start && line.end >= end_;
+      const bool may_doubt = is_unseen || line.reason == "truncated?";
+      if (may_doubt && line.event == "doubt") return line.start <= next_start && line.end >= end_;
       return line.event == "lost" && line.start >= end_ && line.end <= next_start;
     });
     if (!said) {

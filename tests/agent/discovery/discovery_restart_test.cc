@@ -39,6 +39,105 @@ TEST_F(DiscoveryTest, a_restart_goes_on_in_the_rotated_file_and_then_in_those_bo
   EXPECT_EQ(opened(), expected);
 }
 
+TEST_F(DiscoveryTest, what_was_compressed_at_once_is_offered_between_the_log_and_what_it_was) {
+  write("x.log");
+  const auto remembered = stored("x.log");
+  fs::remove(path("x.log"));
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  write("x.log.9");
+  fs::rename(path("x.log.9"),
+             path("x.log.2.gz"));  // Its bytes are no archive: it is read as it is.
+  Inodes expected;
+  for (const char* name : {"x.log.2.gz", "x.log.1.gz", "x.log"}) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    write(name);
+    expected.push_back(write(name));  // Too short a file may be an archive that is being made.
+  }
+  // What is older than the log is history, and what is being made is not complete.
+  write("x.log.5.gz");
+  const timespec old[2] = {{.tv_sec = 1, .tv_nsec = 0}, {.tv_sec = 1, .tv_nsec = 0}};
+  ASSERT_EQ(::utimensat(AT_FDCWD, path("x.log.5.gz").c_str(), old, 0), 0);
+  write("x.log.4");
+  write("x.log.4.gz");
+  ASSERT_EQ(::utimensat(AT_FDCWD, path("x.log.4").c_str(), old, 0), 0);
+  restart({remembered});
+  declare("x.log");
+  Inodes found = opened();
+  std::erase_if(found,
+                [&](uint64_t each) { return std::ranges::find(expected, each) == expected.end(); });
+  EXPECT_EQ(found, expected);
+  EXPECT_LE(opened().size(), 4u);
+}
+
+TEST_F(DiscoveryTest, what_was_compressed_before_anything_was_stored_is_read_too) {
+  write("x.log.1.gz");
+  Inodes expected{write("x.log.1.gz")};
+  expected.push_back(write("x.log"));
+  declare("x.log");
+  EXPECT_EQ(opened(), expected);
+}
+
+TEST_F(DiscoveryTest, a_log_of_which_only_compressed_files_are_left_is_read_on) {
+  write("x.1.log");
+  const auto remembered = stored("x.1.log");
+  fs::remove(path("x.1.log"));
+  write("x.1.log.gz");
+  const Inodes packed{write("x.1.log.gz")};
+  restart({remembered});
+  declare("*");
+  EXPECT_EQ(opened(), packed);
+  restart({});
+  declare("x.log");
+  EXPECT_EQ(collected(), std::vector<std::string>{"app x.log"});
+}
+
+TEST_F(DiscoveryTest, a_plain_generation_comes_after_an_older_one_that_was_compressed_later) {
+  const int64_t rotated_ns = clock_.wall_ns();
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  const uint64_t plain = write("x.log.1");
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  write("x.log.2.gz");
+  Inodes expected{write("x.log.2.gz"), plain};
+  const timespec then{.tv_sec = rotated_ns / 1'000'000'000, .tv_nsec = rotated_ns % 1'000'000'000};
+  const timespec times[2] = {then, then};
+  ASSERT_EQ(::utimensat(AT_FDCWD, path("x.log.2.gz").c_str(), times, 0), 0);
+  auto remembered = stored("x.log.2.gz");
+  expected.push_back(write("x.log"));
+  remembered.row = stored("x.log").row;
+  restart({remembered});
+  declare("x.log");
+  EXPECT_EQ(opened(), expected);
+}
+
+TEST_F(DiscoveryTest, a_compressed_file_may_be_the_copy_of_a_truncated_log) {
+  write("x.log");
+  declare("x.log");
+  write("x.log.1.gz");
+  const uint64_t packed = write("x.log.1.gz");
+  discovery_->look_for_copy(make_source_id("host", path("x.log"), ""));
+  const auto* copies = std::get_if<CopiesFound>(&messages_.back());
+  ASSERT_NE(copies, nullptr);
+  ASSERT_EQ(copies->files.size(), 1u);
+  EXPECT_EQ(copies->files[0]->identity.inode, packed);
+}
+
+TEST_F(DiscoveryTest, a_closed_generation_that_was_written_to_later_is_offered_again) {
+  const Inodes closed{write("x.log.1")};
+  const auto old_worker = stored("x.log.1").state.file;
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  const uint64_t log = write("x.log");
+  auto remembered = stored("x.log");
+  remembered.state.closed = {old_worker};
+  restart({remembered});
+  declare("x.log");
+  EXPECT_EQ(opened(), Inodes{log});
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  write("x.log.1");
+  restart({remembered});
+  declare("x.log");
+  EXPECT_EQ(opened(), (Inodes{log, closed[0]}));
+}
+
 TEST_F(DiscoveryTest, a_file_that_was_renamed_and_not_made_anew_is_still_read) {
   const Inodes expected{write("x.log")};
   const auto remembered = stored("x.log");

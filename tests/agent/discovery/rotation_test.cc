@@ -166,7 +166,10 @@ TEST_F(RotationTest, the_rotated_file_of_a_known_log_is_no_source) {
   write("y.log.1.gz");
   const auto own = known_.id_of(path("x.log.1"), Stream::kFile);
   EXPECT_EQ(rotation_.source_of(found("x.log.1"), Stream::kFile, {}).source, own);
-  EXPECT_FALSE(rotation_.source_of(found("y.log.1.gz"), Stream::kFile, {}).source);
+  const auto packed = known_.id_of(path("y.log.1.gz"), Stream::kFile);
+  EXPECT_EQ(rotation_.source_of(found("y.log.1.gz"), Stream::kFile, {}).source, packed);
+  const std::string of_packed = path("y.log");
+  EXPECT_FALSE(rotation_.source_of(found("y.log.1.gz"), Stream::kFile, {of_packed}).source);
   const std::string log = path("x.log");
   EXPECT_FALSE(rotation_.source_of(found("x.log.1"), Stream::kFile, {log}).source);
   known_.learn(known_.id_of(log, Stream::kFile), log, Stream::kFile);

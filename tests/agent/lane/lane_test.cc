@@ -118,11 +118,11 @@ TEST_F(LaneTest, a_ledger_without_its_topic_waits_for_it_and_nothing_else_does) 
   append("a", 3);
   EXPECT_EQ(live({.ledger_topic = kLedger}).exit_status, 0);
   ASSERT_EQ(ledger().size(), 2u);
-  EXPECT_EQ(ledger()[1].reason, "truncated");
+  EXPECT_EQ(ledger()[1].reason, "truncated?");
   EXPECT_FALSE(ledger()[1].shipped);
   kafka_.add_topic(kLedger, 4);
   EXPECT_EQ(live({.ledger_topic = kLedger}).exit_status, 0);
-  EXPECT_EQ(ledger_records()["a"], (Lines{"opened 0 0", "lost 40 40 truncated"}));
+  EXPECT_EQ(ledger_records()["a"], (Lines{"opened 0 0", "doubt 40 40 truncated?"}));
   EXPECT_EQ(live({.ledger_topic = kLedger}).exit_status, 0);
   EXPECT_EQ(ledger_records()["a"].size(), 2u);
 }

@@ -111,9 +111,11 @@ TEST_F(LossTest, behind_a_file_that_is_given_up_its_successor_is_read) {
 TEST_F(LossTest, an_unreadable_block_is_passed_over_after_a_minute) {
   // Unmapped memory, seen through /proc/self/mem, is a file with an unreadable place in it.
   const size_t page = static_cast<size_t>(::sysconf(_SC_PAGESIZE));
-  char* const memory = static_cast<char*>(
-      ::mmap(nullptr, 4 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
-  ASSERT_NE(memory, MAP_FAILED);
+  char* const before = static_cast<char*>(
+      ::mmap(nullptr, 5 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+  ASSERT_NE(before, MAP_FAILED);
+  ASSERT_EQ(::munmap(before, page), 0);
+  char* const memory = before + page;
   std::memset(memory, 'a', 3 * page);
   std::memcpy(memory + 64, "one\ntwo\n", 8);
   std::memcpy(memory + 2 * page, "n\nthree\n", 8);

@@ -1,0 +1,176 @@
+// The part of a tail that reads compressed generations, and what comes late to closed ones.
+#include <simdjson.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "agent/decode/not_text.h"
+#include "agent/tail/tail.h"
+#include "config/limits.h"
+
+namespace longshore::agent {
+
+ArchiveProof& Tail::proof() {
+  if (proof_ == nullptr) proof_ = std::make_unique<ArchiveProof>(cursor_, *reader_);
+  return *proof_;
+}
+
+// Where the present file ends, as far as it was read, so that it is known again. Unknown if it is
+// gone, or if its last bytes could not be read.
+checkpoint::ClosedEnd Tail::end_of_file() const {
+  const Generation* const generation = generations_.current();
+  const size_t overlap = std::min<uint64_t>(cursor_.offset(), limits::kOverlapBytes);
+  if (generation == nullptr || overlap == 0 || cursor_.overlap().size() < overlap) return {};
+  if (generation->file->compression != Compression::kNone) return {};
+  const auto head = checkpoint::head_hash(generation->file->fd.get(), cursor_.offset());
+  if (!head) return {};
+  return {cursor_.offset(), *head, checkpoint::content_hash(cursor_.overlap())};
+}
+
+void Tail::watch_closed(std::shared_ptr<const OpenFile> file,
+                        const checkpoint::FileIdentity& closed, int64_t now_ns) {
+  if (late_ == nullptr) late_ = std::make_unique<LateWrites>(cursor_, *reader_, rotate_wait_ns_);
+  late_->watch(std::move(file), closed, now_ns);
+}
+
+Result<FillOutcome> Tail::read_late(const Turn& turn) {
+  const auto late = late_->read(*decoder_, turn.chunk, turn.encoder, turn.now_ns, turn.wall_ns);
+  if (!late) return late.error();
+  recheck_at(late->again_at_ns);
+  if (!late->moved) return FillOutcome::kDrained;
+  read_last_bytes_ = turn.chunk.read.size();
+  return turn.chunk.messages.empty() ? FillOutcome::kMoved : FillOutcome::kRecords;
+}
+
+// Empty: the compressed `file` comes next, and holds nothing that was read before.
+Result<Tail::Met> Tail::prove_archive(const std::shared_ptr<const OpenFile>& file,
+                                      const Turn& turn) {
+  const auto is = proof().look(file, turn.now_ns);
+  // If it fails for long, reading will fail too, and names the loss.
+  if (!is && !loss_.fails_for_long(turn.now_ns)) {
+    recheck_at(turn.now_ns + limits::kUnreadableRereadNs);
+    return is.error();
+  }
+  switch (is ? *is : ArchiveProof::Is::kOther) {
+    case ArchiveProof::Is::kMore:
+      recheck_at(proof().again_at_ns());
+      return Met(FillOutcome::kDrained);
+    case ArchiveProof::Is::kClosed:
+      watch_closed(file, proof().closed(), turn.now_ns);
+      generations_.drop(file->identity);
+      return Met(FillOutcome::kMoved);
+    case ArchiveProof::Is::kCurrent:
+      move_to(file->identity, end_of_file());
+      return Met(FillOutcome::kMoved);
+    case ArchiveProof::Is::kOther:
+      break;
+  }
+  if (generations_.current() != nullptr || cursor_.offset() > 0) return Met();
+  // Nothing was read of the present file, so no content tells.
+  loss_.replaced_unread();
+  move_to(file->identity);
+  return Met(FillOutcome::kMoved);
+}
+
+// Whether any of the copies of the truncated file holds what was read of it.
+Result<ArchiveProof::Is> Tail::look_for_copy(int64_t now_ns) {
+  while (const auto copy = copytruncate_.candidate()) {
+    if (copy->compression == Compression::kNone) {
+      if (holds_what_was_read(*copy, cursor_)) return ArchiveProof::Is::kCurrent;
+      copytruncate_.reject();
+      continue;
+    }
+    const auto is = proof().look(copy, now_ns);
+    if (!is && !loss_.fails_for_long(now_ns)) {
+      recheck_at(now_ns + limits::kUnreadableRereadNs);
+      return is;
+    }
+    if (is && *is == ArchiveProof::Is::kMore) recheck_at(proof().again_at_ns());
+    if (is && (*is == ArchiveProof::Is::kMore || *is == ArchiveProof::Is::kCurrent)) return is;
+    copytruncate_.reject();
+  }
+  return ArchiveProof::Is::kOther;
+}
+
+Result<FillOutcome> Tail::read_archive(const Generation& generation, const Turn& turn) {
+  const size_t overlap = cursor_.overlap().size();
+  shipper::Buffer& into = turn.chunk.read;
+  for (;;) {
+    const size_t want = overlap + window_.bytes();
+    into.clear();
+    into.reserve(want + simdjson::SIMDJSON_PADDING);
+    const auto read =
+        reader_->read(generation.file, cursor_.offset() - overlap, want, into.data(), turn.now_ns);
+    if (!read) {
+      if (loss_.fails_for_long(turn.now_ns)) {
+        return archive_ended(generation, {.bytes = {}, .broken = read.error().message}, turn);
+      }
+      recheck_at(turn.now_ns + limits::kUnreadableRereadNs);
+      return read.error();
+    }
+    const std::string_view bytes = read->bytes;
+    read_last_bytes_ = bytes.size();
+    into.resize(bytes.size());
+    if (read->again_at_ns != 0 && bytes.size() < want) {
+      recheck_at(read->again_at_ns);
+      return FillOutcome::kDrained;
+    }
+    if (bytes.substr(0, overlap) != cursor_.overlap()) {
+      return archive_ended(generation, *read, turn);
+    }
+    const bool no_more = read->is_complete || (!read->broken.empty() && !read->is_cut_short);
+    const bool last = read->at_end && (no_more || (read->is_cut_short && closing_.over()));
+    Window window = window_on(bytes.substr(overlap), turn);
+    window.full = window_.at_max() && bytes.size() == want;
+    window.last = last;
+    window.goes_on = last && read->is_complete && next_goes_on();
+    FillOutcome outcome = decode(window, bytes, turn);
+    if (outcome == FillOutcome::kDrained && window.full) outcome = pass_nuls(window, bytes, turn);
+    if (outcome != FillOutcome::kDrained) {
+      closing_.grew(turn.now_ns);
+      loss_.read_succeeded();
+      return outcome;
+    }
+    if (read->at_end) return archive_ended(generation, *read, turn);
+    window_.widen();
+  }
+}
+
+// The full window ends with NULs. Nobody will replace them.
+FillOutcome Tail::pass_nuls(Window window, std::string_view read, const Turn& turn) {
+  const size_t nuls = count_last_nuls(window.bytes);
+  if (nuls < window.bytes.size()) {
+    window.bytes.remove_suffix(nuls);
+    window.full = false;
+    window.last = true;
+    return decode(window, read.substr(0, read.size() - nuls), turn);
+  }
+  cursor_.advance(read, {.offset = cursor_.offset() + nuls,
+                         .covered = cursor_.covered(),
+                         .part = cursor_.part(),
+                         .begun = cursor_.lend_begun()});
+  return FillOutcome::kMoved;
+}
+
+// All that can be unpacked was read.
+Result<FillOutcome> Tail::archive_ended(const Generation& generation, const LogBytes& read,
+                                        const Turn& turn) {
+  if (!read.is_complete && read.is_cut_short && !closing_.over()) {
+    // Whoever compresses it may still be at work. Then its last line is as complete as it gets.
+    recheck_at(closing_.ask_again_ns(generation.file->fd.get(), turn.now_ns));
+    return closing_.over() ? FillOutcome::kMoved : FillOutcome::kDrained;
+  }
+  if (!read.is_complete && !cursor_.ended()) {
+    turn.chunk.read.clear();
+    if (cursor_.has_begun()) return end_begun(turn);
+    loss_.archive_broken(read.broken);
+    if (!generations_.has_next()) return end();
+    cursor_.set_ended();
+    return FillOutcome::kMoved;
+  }
+  if (generations_.has_next()) return go_on_in(generations_.next(), turn);
+  reader_->release(*generation.file);
+  return cursor_.ended() ? FillOutcome::kDrained : end();
+}
+
+}  // namespace longshore::agent
