@@ -2,6 +2,10 @@
 // `shipped` is the transaction that carries the entry to Kafka; 0: it waits for one; -1: shipped,
 // and no transaction can undo that. Dropping a transaction deletes the entries born in it; those
 // that it would have shipped wait again.
+#include <charconv>
+#include <string>
+#include <string_view>
+
 #include "checkpoint/sqlite_store.h"
 
 namespace longshore::checkpoint {
@@ -9,7 +13,35 @@ namespace {
 
 #define LONGSHORE_LEDGER_COLUMNS                                                           \
   "id, time_ns, source, lane, start_bytes, end_bytes, reason, detail, event, generation, " \
-  "shipped"
+  "shipped, about"
+
+// RefusedLog in one column: its texts, none of which can hold a NUL, and the count, each followed
+// by a NUL. Empty for other entries.
+std::string about_column(const LedgerEntry& entry) {
+  std::string column;
+  if (entry.event != LedgerEvent::kRefused) return column;
+  const RefusedLog& log = entry.refused;
+  const std::string count = std::to_string(log.count);
+  for (const std::string* text :
+       {&log.name, &log.path, &log.container_id, &log.container_name, &log.topic, &count}) {
+    column.append(*text).append(1, '\0');
+  }
+  return column;
+}
+
+RefusedLog read_about(std::string_view column) {
+  RefusedLog log;
+  std::string count;
+  for (std::string* const text :
+       {&log.name, &log.path, &log.container_id, &log.container_name, &log.topic, &count}) {
+    const size_t end = column.find('\0');
+    if (end == std::string_view::npos) break;
+    *text = column.substr(0, end);
+    column.remove_prefix(end + 1);
+  }
+  std::from_chars(count.data(), count.data() + count.size(), log.count);
+  return log;
+}
 
 LedgerEntry read_entry(const Statement& row) {
   return {.time_ns = row.number(1),
@@ -22,7 +54,8 @@ LedgerEntry read_entry(const Statement& row) {
           .event = static_cast<LedgerEvent>(row.number(8)),
           .generation = row.bits(9),
           .id = row.number(0),
-          .shipped = row.number(10) != 0};
+          .shipped = row.number(10) != 0,
+          .refused = read_about(row.bytes(11))};
 }
 
 }  // namespace
@@ -39,7 +72,7 @@ Status SqliteStore::put_ledger(LaneId lane, uint64_t born, int64_t number,
     }
     Statement row = database_->prepare(
         "INSERT INTO ledger(time_ns, source, lane, start_bytes, end_bytes, reason, detail, event, "
-        "generation, born, shipped) VALUES(?,?,?,?,?,?,?,?,?,?,?)");
+        "generation, born, shipped, about) VALUES(?,?,?,?,?,?,?,?,?,?,?,?)");
     row.bind(entry.time_ns)
         .bind(entry.source.value)
         .bind(int64_t{entry.lane.value})
@@ -50,11 +83,12 @@ Status SqliteStore::put_ledger(LaneId lane, uint64_t born, int64_t number,
         .bind(static_cast<int64_t>(entry.event))
         .bind(entry.generation)
         .bind(born)
-        .bind(entry.shipped ? number : int64_t{0});
+        .bind(entry.shipped ? number : int64_t{0})
+        .bind_blob(about_column(entry));
     if (Status done = database_->finish(row); !done) return done;
   }
-  // Once its transaction can no longer be dropped, a shipped entry is of use only if it is a loss
-  // or a doubt.
+  // Once its transaction can no longer be dropped, a shipped entry is of use only if it is a loss,
+  // a doubt or a refusal.
   Statement old = database_->prepare(
       "DELETE FROM ledger WHERE lane = ?1 AND shipped <> 0 AND shipped + 2 <= ?2 AND event < 3");
   old.bind(int64_t{lane.value}).bind(number);

@@ -33,7 +33,8 @@ constexpr char kSchema[] = R"(
   CREATE INDEX state_by_number ON state(lane, number);
   CREATE TABLE ledger(id INTEGER PRIMARY KEY, time_ns INTEGER, source INTEGER, lane INTEGER,
     start_bytes INTEGER, end_bytes INTEGER, reason TEXT, detail TEXT, event INTEGER DEFAULT 3,
-    generation INTEGER DEFAULT 0, born INTEGER DEFAULT 0, shipped INTEGER DEFAULT 0);
+    generation INTEGER DEFAULT 0, born INTEGER DEFAULT 0, shipped INTEGER DEFAULT 0,
+    about BLOB DEFAULT '');
   CREATE INDEX ledger_by_shipped ON ledger(lane, shipped);
   PRAGMA user_version = 1003;
 )";
@@ -52,12 +53,13 @@ constexpr char kSchemaFrom0[] = R"(
 constexpr char kSchemaFrom1[] = R"(
   ALTER TABLE state ADD COLUMN begun BLOB;
 )";
-// Version 1.3 added where the target of a symlink stood, where closed generations ended, and when a
-// file was last known to be as read.
+// Version 1.3 added where the target of a symlink stood, where closed generations ended, when a
+// file was last known to be as read, and the declared log that a refusal is about.
 constexpr char kSchemaFrom2[] = R"(
   ALTER TABLE state ADD COLUMN file_path TEXT DEFAULT '';
   ALTER TABLE state ADD COLUMN ends BLOB;
   ALTER TABLE state ADD COLUMN proof BLOB;
+  ALTER TABLE ledger ADD COLUMN about BLOB DEFAULT '';
   PRAGMA user_version = 1003;
 )";
 // By the minor version that they upgrade.

@@ -15,6 +15,12 @@ SourceId make_source_id(std::string_view host_id, std::string_view host_path,
   return {XXH3_64bits(text.data(), text.size())};
 }
 
+// No path begins like this, so no source has such an id.
+SourceId make_declared_id(std::string_view host_id, std::string_view container_id,
+                          std::string_view name) {
+  return make_source_id(host_id, "declared:" + std::string(container_id), name);
+}
+
 std::string to_string(SourceId id) {
   constexpr char kDigits[] = "0123456789abcdef";
   std::string hex(16, '0');

@@ -22,6 +22,11 @@ struct SourceId {
 SourceId make_source_id(std::string_view host_id, std::string_view host_path,
                         std::string_view stream);
 
+/// The id under which the ledger has what concerns a declared log as a whole: the declaration
+/// `name` of a container ("" for the host's).
+SourceId make_declared_id(std::string_view host_id, std::string_view container_id,
+                          std::string_view name);
+
 /// 16 lower-case hex digits: the key of the source's records.
 std::string to_string(SourceId id);
 std::optional<SourceId> parse_source_id(std::string_view hex);

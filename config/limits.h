@@ -83,21 +83,54 @@ inline constexpr size_t kPathBytesMax = 4096;
 inline constexpr size_t kSymlinksMax = 40;       ///< As the kernel's MAXSYMLINKS.
 inline constexpr size_t kDescriptorsKept = 256;  ///< The last of RLIMIT_NOFILE: not for log files.
 
-// One scan for one declaration: what a hostile container can make the watch loop do at once.
-inline constexpr size_t kScanStepsMax = 200'000;        ///< Names listed and components opened.
-inline constexpr size_t kScanDirectoriesMax = 1'024;    ///< Watched, and held open by the result.
-inline constexpr size_t kScanDepthMax = 16;             ///< Directories below a `**`.
-inline constexpr size_t kScanProblemsMax = 20;          ///< Sentences kept.
-inline constexpr size_t kImageCompareBytes = 32 << 10;  ///< At each end of an image's part.
-inline constexpr size_t kCompareSteps = 16;             ///< One comparison counts as this many.
-inline constexpr size_t kPrintableBytesMax = 300;       ///< Of a name in a message.
-inline constexpr int kOpenAttemptsMax = 8;              ///< While renames race with openat2.
-inline constexpr size_t kProcFileBytesMax = 16 << 20;   ///< A mount table, for one.
+// One scan for one declaration: what a hostile container can make the watch loop do. It is done in
+// slices, between which others have their turns.
+inline constexpr size_t kScanNamesMax = 4'000'000;    ///< Listed.
+inline constexpr size_t kScanStepsMax = 200'000;      ///< Components opened, but for those granted:
+inline constexpr size_t kScanStepsGranted = 4;        ///< with each name that was listed.
+inline constexpr size_t kScanNameStepsMax = 4'096;    ///< Components opened for one name.
+inline constexpr size_t kScanOpenListingsMax = 64;    ///< One below the other.
+inline constexpr size_t kScanListedAtOnce = 256;      ///< Names.
+inline constexpr size_t kScanDirectoriesMax = 1'024;  ///< Watched, and held open by the result.
+inline constexpr size_t kScanDirectoriesSeenMax = 400'000;  ///< Then the scan ends.
+inline constexpr size_t kScanDepthMax = 16;                 ///< Directories below a `**`.
+inline constexpr size_t kScanProblemsMax = 20;              ///< Sentences kept.
+inline constexpr size_t kImageCompareBytes = 32 << 10;      ///< At each end of an image's part.
+inline constexpr size_t kCompareSteps = 16;                 ///< One comparison counts as this many.
+inline constexpr size_t kPrintableBytesMax = 300;           ///< Of a name in a message.
+inline constexpr int kOpenAttemptsMax = 8;                  ///< While renames race with openat2.
+inline constexpr size_t kProcFileBytesMax = 16 << 20;       ///< A mount table, for one.
 inline constexpr size_t kInotifyBufferBytes = 256 << 10;
+
+// A turn of the watch loop's scans: after it events, containers and signals are handled. A tenant
+// is one container, or one declared log of the host: its scans take at most a fifth of the time,
+// but for a first rush.
+inline constexpr int64_t kTurnNs = 20'000'000;
+inline constexpr size_t kTurnSteps = 20'000;
+inline constexpr int64_t kTenantSliceNs = 5'000'000;  ///< Of a turn, while others wait.
+inline constexpr size_t kTenantSliceSteps = 5'000;
+inline constexpr int64_t kTenantPauseFactor = 4;
+inline constexpr int64_t kTenantRushNs = 200'000'000;
+
+// What a tenant may hold, and all of them together. Files that are closed to make room are opened
+// again when they change.
+inline constexpr size_t kTenantFilesMax = 16'384;    ///< Open.
+inline constexpr size_t kTenantSourcesMax = 50'000;  ///< Known.
+inline constexpr size_t kTenantWatchesMax = 4'096;   ///< Directories; others are looked at.
+inline constexpr size_t kAllFilesMax = 65'536;       ///< A quarter of a GB.
+inline constexpr size_t kAllSourcesMax = 150'000;
+inline constexpr size_t kAllWatchesMax = 65'536;
+inline constexpr size_t kGenerationsOpenMax = 64;       ///< Of one log: the next ones wait.
+inline constexpr size_t kRestedAtOnce = 1'024;          ///< Files that are closed to make room.
+inline constexpr int64_t kRestNs = 1'000'000'000;       ///< Not written to for so long.
+inline constexpr int64_t kRoomLookNs = 200'000'000;     ///< Between two looks for room.
+inline constexpr int64_t kRoomToldNs = 30'000'000'000;  ///< A wait for it goes into the ledger.
+inline constexpr size_t kRefusalsKnown = 10'000;        ///< Then one may be recorded again.
 
 // Files that nobody follows any more and that the checkpoint knows: whether they are still there.
 inline constexpr int64_t kVanishedLookNs = 3'600'000'000'000;  ///< Between two looks for one file.
 inline constexpr size_t kVanishedLooksMax = 256;               ///< In one sweep.
+inline constexpr size_t kVanishedLooksFirst = 10'000;          ///< In the first one.
 inline constexpr size_t kVanishedDirectoriesOpenMax = 64;      ///< At a time.
 
 // Files of a log that stand elsewhere: former targets of a symlink, renamed directories.
@@ -111,11 +144,10 @@ inline constexpr size_t kPathChecksMax = 1'000;           ///< Watched directori
 // Discovery: declared logs, directories and open files.
 inline constexpr size_t kWarnedOnceMax = 10'000;   ///< Then repeated messages may appear again.
 inline constexpr size_t kProblemsPerLogMax = 100;  ///< Reported for one declared log.
-inline constexpr int64_t kScanPauseFactor = 4;  ///< A log is scanned a fifth of the time at most.
 inline constexpr int64_t kOpenRetryNsMin = 1'000'000'000;  ///< A file that cannot be opened.
 inline constexpr int64_t kOpenRetryNsMax = 60'000'000'000;
-inline constexpr int64_t kMissingNs = 2'000'000'000;     ///< Directories of a container: then told.
-inline constexpr size_t kDirectoryEntriesMax = 200'000;  ///< Read in one listing of a directory.
+inline constexpr int64_t kMissingNs = 2'000'000'000;    ///< Directories of a container: then told.
+inline constexpr size_t kDirectoryEntriesMax = 50'000;  ///< Read in one listing of a directory.
 inline constexpr int kListingsMax = 10;         ///< Until two agree on the rotated files of a log.
 inline constexpr size_t kNameTokensMax = 24;    ///< Parts of a name that may be a rotated one.
 inline constexpr size_t kRotatedBasesMax = 16;  ///< Names that one may have been rotated from.

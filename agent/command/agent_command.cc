@@ -76,7 +76,8 @@ int run_agent(const std::vector<std::string>& arguments) {
       continue;
     }
     if (!outcome.restart) {
-      return outcome.exit_status == 0 ? 0 : complain("agent", invalid(outcome.message));
+      if (outcome.exit_status == 0) return 0;
+      return complain("agent", invalid(outcome.message), outcome.exit_status);
     }
     spdlog::error("{} Rebuilding the checkpoint database; nothing is shipped meanwhile.",
                   outcome.message);

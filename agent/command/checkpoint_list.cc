@@ -42,6 +42,24 @@ std::string path_of(const checkpoint::SourceRow& row) {
   return printable(row.host_path) + (row.stream.empty() ? "" : " (" + row.stream + ")");
 }
 
+// Which source, or which declared log.
+std::string about_of(const LedgerEntry& entry) {
+  if (entry.event != LedgerEvent::kRefused) {
+    return entry.source == SourceId{} ? "(lane)" : to_string(entry.source);
+  }
+  const std::string& container = entry.refused.container_name;
+  return printable(entry.refused.name) +
+         (container.empty() ? " of the host" : " of " + printable(container));
+}
+
+std::string extent_of(const LedgerEntry& entry) {
+  if (entry.event == LedgerEvent::kRefused) {
+    return entry.refused.count == 0 ? "refused" : std::to_string(entry.refused.count) + " refused";
+  }
+  if (entry.start == entry.end) return fmt::format("from {}, unknown length", entry.start.bytes);
+  return fmt::format("[{}, {})", entry.start.bytes, entry.end.bytes);
+}
+
 Json source_as_json(const checkpoint::StoredSource& source) {
   const auto& [row, state] = source;
   return {{"id", to_string(row.id)},
@@ -84,8 +102,8 @@ Result<CheckpointContents> read_contents(checkpoint::Store& store) {
   auto ledger = store.ledger();
   if (!ledger) return ledger.error();
   contents.ledger = std::move(ledger).value();
-  // Entries that only wait to be shipped are neither losses nor doubts.
-  std::erase_if(contents.ledger, [](const auto& entry) { return !entry.is_loss_or_doubt(); });
+  // Entries that only wait to be shipped are no losses, doubts or refusals.
+  std::erase_if(contents.ledger, [](const auto& entry) { return !entry.is_kept(); });
   return contents;
 }
 
@@ -131,16 +149,14 @@ std::string sources_as_json(const CheckpointContents& contents) {
 }
 
 std::string ledger_as_text(const CheckpointContents& contents) {
-  if (contents.ledger.empty()) return "The ledger is empty: nothing is lost or doubled.\n";
+  if (contents.ledger.empty()) {
+    return "The ledger is empty: nothing is lost, doubled or refused.\n";
+  }
   std::vector<std::array<std::string, 6>> rows = {
       {"TIME", "LANE", "SOURCE", "BYTES", "REASON", "DETAIL"}};
   for (const auto& entry : contents.ledger) {
-    const bool known = entry.start != entry.end;
     rows.push_back({utc_text_of_seconds(entry.time_ns / kSecondNs),
-                    std::to_string(entry.lane.value),
-                    entry.source == SourceId{} ? "(lane)" : to_string(entry.source),
-                    known ? fmt::format("[{}, {})", entry.start.bytes, entry.end.bytes)
-                          : fmt::format("from {}, unknown length", entry.start.bytes),
+                    std::to_string(entry.lane.value), about_of(entry), extent_of(entry),
                     printable(entry.reason), printable(entry.detail)});
   }
   return table(rows);
@@ -156,6 +172,12 @@ std::string ledger_as_json(const CheckpointContents& contents) {
                     {"end", entry.end.bytes},
                     {"reason", entry.reason},
                     {"detail", entry.detail}});
+    if (entry.event != LedgerEvent::kRefused) continue;
+    rows.back()["refused"] = {{"name", entry.refused.name},
+                              {"path", entry.refused.path},
+                              {"container_id", entry.refused.container_id},
+                              {"container_name", entry.refused.container_name},
+                              {"count", entry.refused.count}};
   }
   return shipper::json_text({{"ledger", std::move(rows)}}) + '\n';
 }

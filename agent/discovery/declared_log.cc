@@ -24,21 +24,20 @@ bool DeclaredLog::declares(const WatchDir& directory, const std::string& file_na
          !path_matches(declaration->exclude, join_path(directory.container_path, file_name));
 }
 
-void DeclaredLog::note_scan(int64_t began_ns, int64_t now_ns) {
-  scanned = true;
-  if (open_at_ns_ < began_ns) open_at_ns_ = open_pause_ns_ = 0;
-  next_scan_ns = now_ns + (now_ns - began_ns) * limits::kScanPauseFactor;
-}
-
-int64_t DeclaredLog::due_ns() const {
-  if (dirty) return std::max<int64_t>(next_scan_ns, 1);
-  return open_at_ns_ == 0 ? 0 : std::max(open_at_ns_, next_scan_ns);
+int64_t DeclaredLog::looks_again_at_ns() const {
+  if (!looks_again()) return open_at_ns_;
+  return open_at_ns_ == 0 ? look_again_ns : std::min(look_again_ns, open_at_ns_);
 }
 
 void DeclaredLog::retry_open(int64_t now_ns) {
   if (open_at_ns_ > now_ns) return;  // One pause for all files of a scan.
   open_pause_ns_ = std::clamp(2 * open_pause_ns_, limits::kOpenRetryNsMin, limits::kOpenRetryNsMax);
   open_at_ns_ = now_ns + open_pause_ns_;
+}
+
+void DeclaredLog::note_scan(int64_t began_ns) {
+  scanned = true;
+  if (open_at_ns_ < began_ns) open_at_ns_ = open_pause_ns_ = 0;
 }
 
 }  // namespace longshore::agent

@@ -3,9 +3,11 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 
+#include "agent/discovery/tenant.h"
 #include "agent/files/container_fs.h"
 #include "config/declaration.h"
 #include "config/ids.h"
@@ -39,31 +41,44 @@ struct DeclaredLog {
   /// Whether it names the file `file_name` of `directory`, where its files stand.
   bool declares(const WatchDir& directory, const std::string& file_name) const;
 
-  /// Notes a scan that ran from `began_ns` to `now_ns` and delays the next one, so that scans of
-  /// one log take at most a fifth of the time: a container cannot keep the watch loop busy.
-  void note_scan(int64_t began_ns, int64_t now_ns);
-  /// When it is to be scanned (monotonic): because something changed, or to open again what could
-  /// not be opened. 0: not before something happens.
-  int64_t due_ns() const;
+  bool looks_again() const { return waits || undecided; }
+  /// When it is to be scanned again although nothing happens (monotonic): some files wait or are
+  /// undecided, or could not be opened. 0: never.
+  int64_t looks_again_at_ns() const;
   /// A file could not be opened at `now_ns`: tries again after a while, each time a longer one.
   void retry_open(int64_t now_ns);
+  /// A scan that began at `began_ns` is complete.
+  void note_scan(int64_t began_ns);
 
   Declarer who;
   std::shared_ptr<const Declaration> declaration;
   std::shared_ptr<const DeclaredBy> by;
   std::unique_ptr<ContainerFs> fs;
-  bool declared_before = false;  ///< The checkpoint knows a source of this declaration.
+  std::shared_ptr<Tenant> tenant;  ///< Shared by the declared logs of a container.
+  bool declared_before = false;    ///< The checkpoint knows a source of this declaration.
 
   std::set<SourceId> sources;  ///< The sources that it names.
   std::set<SourceId> deleted;  ///< Named before; files they were rotated to may still exist.
   bool is_watched = false;     ///< All its directories are watched: events report changes.
   /// Its container does not run. A source has ended once this is true of all logs that name it.
   bool ended = false;
+  /// The same, but for a last scan, which is not complete yet: since when, as in
+  /// Discovery::ended().
+  std::optional<int64_t> ending_ns;
 
-  bool waits = false;  ///< Of some file it was not certain yet, in the last scan, which log it is.
-  bool scanned = false;
-  bool dirty = true;             ///< To be scanned.
-  int64_t next_scan_ns = 0;      ///< Not before (monotonic).
+  bool scanned = false;    ///< Once at least, completely.
+  bool dirty = true;       ///< To be scanned, or to be scanned again.
+  bool scanning = false;   ///< A scan has begun.
+  bool waits = false;      ///< Some of its files wait for room, or until others of them are read.
+  bool undecided = false;  ///< Of some file it was not certain yet, in the last scan, whose it is.
+  bool matched = false;    ///< A file was found.
+  bool no_descriptor = false;  ///< In the present scan: the process may open no more files.
+  size_t watches = 0;          ///< Directories that are watched for it, as of the last scan.
+  size_t unopened = 0;  ///< In the present scan: how many could not be opened for lack of room.
+  int64_t waits_since_ns = 0;  ///< When they began to wait (monotonic); 0: none waits.
+  std::set<SourceId> resting;  ///< Sources that it named until their files were closed for room.
+  int64_t look_again_ns = 0;   ///< When to scan it again if some wait or are undecided (monotonic).
+  uint64_t last_turn = 0;      ///< Its last slice of a scan was in this turn.
   int64_t missing_since_ns = 0;  ///< A layer or a mount's source does not exist; 0: all do.
 
  private:

@@ -16,9 +16,10 @@
 namespace longshore::agent {
 namespace {
 
-// Calls `visit` for each file until it returns false. Returns whether no file can have been missed.
+// Calls `visit` for each file until it returns false. Returns whether no file can have been missed;
+// `too_many` becomes true if it is because of the limit.
 template <typename Visit>
-bool for_each_file(const Fd& directory, Visit visit) {
+bool for_each_file(const Fd& directory, Visit visit, bool* too_many = nullptr) {
   Fd readable(::openat(directory.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!readable) return false;
   size_t seen = 0;
@@ -27,7 +28,9 @@ bool for_each_file(const Fd& directory, Visit visit) {
     if (type != DT_REG && type != DT_UNKNOWN) return true;
     return visit(std::string(name));
   });
-  return failed == 0 && seen <= limits::kDirectoryEntriesMax;
+  const bool is_over = seen > limits::kDirectoryEntriesMax;
+  if (is_over && too_many != nullptr) *too_many = true;
+  return failed == 0 && !is_over;
 }
 
 std::optional<NamedFile> regular_file(const Fd& directory, const std::string& name) {
@@ -76,13 +79,14 @@ void keep_compressed(std::vector<NamedFile>& files) {
   std::ranges::stable_sort(files, {}, [](const NamedFile& each) { return each.facts.modified_ns; });
 }
 
-std::vector<NamedFile> list_rotated(const Fd& directory, const std::string& base) {
+std::vector<NamedFile> list_rotated(const Fd& directory, const std::string& base, bool* too_many) {
   std::vector<NamedFile> files;
-  for_each_file(directory, [&](const std::string& name) {
+  const auto visit = [&](const std::string& name) {
     if (is_compressed(name) || !is_rotated_from(name, base)) return true;
     if (auto file = regular_file(directory, name)) files.push_back(std::move(*file));
     return true;
-  });
+  };
+  for_each_file(directory, visit, too_many);
   sort_oldest_first(files, base);
   return files;
 }
@@ -101,11 +105,12 @@ int64_t age_ns(const checkpoint::FileFacts& facts) {
   return born_ns != 0 ? born_ns : facts.modified_ns;
 }
 
-std::optional<std::vector<NamedFile>> rotated_files(const Fd& directory, const std::string& base) {
+std::optional<std::vector<NamedFile>> rotated_files(const Fd& directory, const std::string& base,
+                                                    bool* too_many) {
   // readdir(3) may miss a file that is renamed meanwhile; two equal listings have missed none.
-  std::vector<NamedFile> files = list_rotated(directory, base);
+  std::vector<NamedFile> files = list_rotated(directory, base, too_many);
   for (int again = 0; again < limits::kListingsMax; ++again) {
-    std::vector<NamedFile> now = list_rotated(directory, base);
+    std::vector<NamedFile> now = list_rotated(directory, base, too_many);
     if (same(files, now)) return files;
     files = std::move(now);
   }
@@ -129,18 +134,31 @@ void merge_compressed(std::vector<NamedFile> compressed, std::vector<NamedFile>&
   std::ranges::stable_sort(plain, {}, [](const NamedFile& each) { return each.facts.modified_ns; });
 }
 
-std::set<std::string> rotated_logs(const Fd& directory,
-                                   const std::function<bool(const std::string&)>& wanted) {
-  std::set<std::string> logs;
-  for_each_file(directory, [&](const std::string& name) {
-    std::vector<std::string> bases = rotated_bases(name);
+RotatedLogs::RotatedLogs(const Fd& directory)
+    : names_(Fd(::openat(directory.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC))) {}
+
+bool RotatedLogs::list_on(const std::function<bool(const std::string&)>& wanted, size_t names_max) {
+  DirectoryName each;
+  for (size_t listed = 0; listed < names_max; ++listed) {
+    const bool may_go_on =
+        seen_ < limits::kDirectoryEntriesMax && logs_.size() < limits::kFilesPerDeclarationMax;
+    if (!may_go_on || !names_.next(each)) return true;
+    ++seen_;
+    if (each.type != DT_REG && each.type != DT_UNKNOWN) continue;
+    std::vector<std::string> bases = rotated_bases(each.name);
     std::erase_if(bases, [&](const std::string& base) { return !wanted(base); });
     // "app.1.log" is the log's name that "app.1.log.gz" had before, but not the first one.
-    if (is_compressed(name) && !bases.empty()) bases.erase(bases.begin(), std::prev(bases.end()));
-    logs.insert(bases.begin(), bases.end());
-    return logs.size() < limits::kFilesPerDeclarationMax;
-  });
-  return logs;
+    if (is_compressed(each.name) && !bases.empty()) {
+      bases.erase(bases.begin(), std::prev(bases.end()));
+    }
+    std::ranges::move(bases, std::inserter(logs_, logs_.end()));
+  }
+  return false;
+}
+
+std::optional<std::string> RotatedLogs::take() {
+  if (logs_.empty()) return std::nullopt;
+  return std::move(logs_.extract(logs_.begin()).value());
 }
 
 std::optional<NamedFile> find_identity(const Fd& directory,
@@ -218,13 +236,15 @@ std::vector<NamedFile> DirectoryLook::compressed(const Fd& directory, const std:
 std::optional<std::vector<NamedFile>> DirectoryLook::rotated(const Fd& directory,
                                                              const std::string& base) {
   // A single question is cheaper on its own: only the files of its base are examined.
-  if (++rotated_asked_ == 1) return rotated_files(directory, base);
+  if (++rotated_asked_ == 1) return rotated_files(directory, base, &too_many_);
   list(directory);
   std::vector<NamedFile> first = all_in(before_, base), second = all_in(after_, base);
   keep_plain(first, base);
   keep_plain(second, base);
   if (same(first, second)) return second;
-  return rotated_files(directory, base);
+  // Anybody can rename files in there all the time: that must not cost a listing for each of them.
+  if (std::exchange(listed_anew_, true)) return std::nullopt;
+  return rotated_files(directory, base, &too_many_);
 }
 
 std::optional<NamedFile> DirectoryLook::find(const Fd& directory,

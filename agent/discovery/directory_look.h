@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "checkpoint/file_identity.h"
+#include "config/directory.h"
 #include "config/fd.h"
 #include "config/result.h"
 
@@ -31,7 +32,9 @@ int64_t age_ns(const checkpoint::FileFacts& facts);
 /// files that were born at the same tick of the clock are ordered by their numbers, in the
 /// direction in which the others run. Empty: files are being renamed so fast that no two listings
 /// agree, so one may be missing; look again later.
-std::optional<std::vector<NamedFile>> rotated_files(const Fd& directory, const std::string& base);
+/// `too_many` becomes true if there are more names than kDirectoryEntriesMax: the rest is not seen.
+std::optional<std::vector<NamedFile>> rotated_files(const Fd& directory, const std::string& base,
+                                                    bool* too_many = nullptr);
 
 /// The compressed files that the log `base` was rotated to, oldest first by their last writes,
 /// which compressing keeps. Not those that are being made: their uncompressed file is still there.
@@ -40,10 +43,21 @@ std::vector<NamedFile> compressed_files(const Fd& directory, const std::string& 
 /// Sorts `compressed` files into `plain` ones, by their last writes.
 void merge_compressed(std::vector<NamedFile> compressed, std::vector<NamedFile>& plain);
 
-/// The names that the files in `directory` may have been rotated from, as far as they
-/// are `wanted`; at most kFilesPerDeclarationMax.
-std::set<std::string> rotated_logs(const Fd& directory,
-                                   const std::function<bool(const std::string&)>& wanted);
+/// The names that the files in `directory` may have been rotated from, as far as they are `wanted`;
+/// at most kFilesPerDeclarationMax. Thread: its owner's.
+class RotatedLogs {
+ public:
+  explicit RotatedLogs(const Fd& directory);
+  /// Lists about `names_max` names more. True: all are listed, or as many as there may be.
+  bool list_on(const std::function<bool(const std::string&)>& wanted, size_t names_max);
+  /// Takes out one of those that were found; empty: there are no more.
+  std::optional<std::string> take();
+
+ private:
+  DirectoryNames names_;
+  size_t seen_ = 0;
+  std::set<std::string> logs_;
+};
 
 /// The regular file in `directory` that is `identity`, whatever its name but `other_than`.
 std::optional<NamedFile> find_identity(const Fd& directory,
@@ -63,6 +77,8 @@ class DirectoryLook {
   std::optional<std::vector<NamedFile>> rotated(const Fd& directory, const std::string& base);
   std::vector<NamedFile> compressed(const Fd& directory, const std::string& base);
   std::optional<NamedFile> find(const Fd& directory, const checkpoint::FileIdentity& identity);
+  /// Some were not seen.
+  bool has_too_many_names() const { return too_many_; }
 
  private:
   // Every file that may be a rotated one, by the names that it may have been rotated from.
@@ -75,7 +91,7 @@ class DirectoryLook {
   void list(const Fd& directory);
 
   size_t rotated_asked_ = 0, compressed_asked_ = 0, find_asked_ = 0;
-  bool is_listed_ = false;
+  bool is_listed_ = false, too_many_ = false, listed_anew_ = false;
   int listings_ = 0;        // How many listings files_ was made from.
   Listing before_, after_;  // Two listings: where they agree, neither missed a file.
   std::map<checkpoint::FileIdentity, NamedFile> files_;

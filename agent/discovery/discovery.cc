@@ -17,19 +17,23 @@ Discovery::Discovery(const DiscoveryOptions& options, const HostMounts& mounts,
       mounts_(mounts),
       post_(std::move(post)),
       clock_(clock),
+      turn_steps_(options.turn_steps),
       logs_(clock),
       known_(options.host_id, options.lanes),
       held_(options.deleted_bytes_max),
       names_(watcher),
       rotation_(known_, options.alive_ns, clock),
-      followed_(known_, held_, post_, clock),
-      scanner_({known_, held_, names_, rotation_, followed_, copies_}, host_root_, mounts,
-               options.first_start_at_end, options.alive_ns, clock),
+      followed_(options.open, known_, held_, post_, clock),
+      refusals_(options.host_id, options.lanes, post_),
+      scanner_({known_, held_, names_, rotation_, followed_, copies_, refusals_}, host_root_,
+               mounts, options.first_start_at_end, options.alive_ns, clock),
       vanished_(options.host_root, mounts, known_, rotation_, clock) {}
 
-void Discovery::remember(const std::vector<checkpoint::StoredSource>& stored) {
+void Discovery::remember(const std::vector<checkpoint::StoredSource>& stored,
+                         const std::vector<LedgerEntry>& ledger) {
   known_.remember(stored);
   logs_.remember(stored);
+  refusals_.remember(ledger);
 }
 
 void Discovery::declare(const Declarer& who, const Declaration& declaration, FsSpec fs) {
@@ -44,22 +48,71 @@ void Discovery::declare(const Declarer& who, const Declaration& declaration, FsS
   log->who = who;
   log->by = std::make_shared<const DeclaredBy>(
       DeclaredBy{declaration.name, who.container_id, who.container_name});
+  scanner_.drop(*log);
   log->fs = std::make_unique<ContainerFs>(std::move(fs), host_root_, mounts_);
-  scanner_.scan(*log);
+  log->dirty = true;
+  scan_now(*log);
   if (renamed) followed_.rename(*log);
 }
 
 void Discovery::ended(const std::string& container_id, int64_t died_ns) {
   for (DeclaredLog* log : logs_.of_container(container_id)) {
-    scanner_.scan(*log);
-    log->ended = true;
-    touched_.insert(log->sources.begin(), log->sources.end());
-    followed_.end(*log, died_ns);
+    log->tenant->rush(clock_.monotonic_ns());
+    // One that has begun may have passed what was written last.
+    scanner_.drop(*log);
+    log->dirty = true;
+    log->ending_ns = died_ns;
   }
+  for (DeclaredLog* log : logs_.of_container(container_id)) scan_now(*log);
+}
+
+// A slice of a scan, and what waits for its completion.
+void Discovery::scan(DeclaredLog& log) {
+  const size_t steps = std::min(limits::kTenantSliceSteps, turn_steps_);
+  Slice slice(clock_, limits::kTenantSliceNs, steps);
+  const bool is_complete = scanner_.scan(log, slice);
+  if (is_complete && log.waits) make_room(log);
+  if (!is_complete || !log.ending_ns) return;
+  log.ended = true;
+  touched_.insert(log.sources.begin(), log.sources.end());
+  followed_.end(log, *log.ending_ns);
+  log.ending_ns.reset();
+}
+
+// Files of `log` wait: those that were not written to for longest are closed, first those of its
+// own tenant. Its lane ships what is unread of them before it lets go.
+void Discovery::make_room(DeclaredLog& log) {
+  if (!log.no_descriptor && !followed_.is_full(log) && !followed_.is_full()) return;
+  const size_t leaving = followed_.leaving();
+  if (log.unopened <= leaving) return;
+  const size_t wanted = std::min(log.unopened - leaving, limits::kRestedAtOnce);
+  const int64_t before_ns = clock_.monotonic_ns() - limits::kRestNs;
+  std::vector<std::pair<int64_t, SourceId>> idle;
+  const auto gather = [&](bool of_all) {
+    for (const auto& [id, source] : known_.all()) {
+      const bool is_own = of_all || source.logs.contains(&log) || source.tenant == log.tenant;
+      if (is_own && source.is_followed() && source.touched_ns < before_ns) {
+        idle.emplace_back(source.touched_ns, id);
+      }
+    }
+  };
+  gather(false);
+  if (idle.empty() && (log.no_descriptor || followed_.is_full())) gather(true);
+  std::ranges::sort(idle);
+  size_t rested = 0;
+  for (const auto& [touched_ns, id] : idle) {
+    if (rested == wanted) break;
+    rested += followed_.rest(id) ? 1 : 0;
+  }
+}
+
+void Discovery::scan_now(DeclaredLog& log) {
+  logs_.scan_now(log, [this](DeclaredLog& each) { scan(each); });
 }
 
 void Discovery::revived(const std::string& container_id) {
   for (DeclaredLog* log : logs_.of_container(container_id)) {
+    log->ending_ns.reset();
     if (std::exchange(log->ended, false)) followed_.revive(*log);
   }
 }
@@ -70,6 +123,22 @@ void Discovery::gone(const std::string& container_id) {
 
 void Discovery::remove(DeclaredLog& log) {
   for (const Undecided& file : copies_.take(log)) scanner_.follow(file);
+  if (log.waits) {
+    refusals_.note(log, "files", log.unopened,
+                   "it went away before there was room for all of its files");
+  } else if (log.scanning || log.ending_ns || !log.scanned) {
+    refusals_.note(log, "time", 0,
+                   "it went away before its files were all found: there were too many for the time "
+                   "that its scans may take");
+  }
+  scanner_.drop(log);
+  for (const SourceId id : log.resting) {
+    KnownSource* const source = known_.find(id);
+    if (source == nullptr || source->is_followed()) continue;
+    known_.uncount(*source);
+    source->rested.reset();
+  }
+  log.tenant->watches -= log.watches;
   names_.unwatch(log);
   followed_.leave(log);
   logs_.remove(log);
@@ -77,7 +146,7 @@ void Discovery::remove(DeclaredLog& log) {
 
 void Discovery::look_for_vanished() {
   all_declared_ = true;
-  post_vanished(SIZE_MAX);
+  post_vanished(limits::kVanishedLooksFirst);
 }
 
 void Discovery::post_vanished(size_t files_max) {
@@ -125,15 +194,18 @@ void Discovery::on_event(const DirectoryEvent& event) {
 }
 
 int64_t Discovery::settle() {
-  const int64_t next = logs_.scan_due([this](DeclaredLog& log) { scanner_.scan(log); });
+  const Slice turn(clock_, limits::kTurnNs, turn_steps_);
+  const int64_t next = logs_.scan_due([this](DeclaredLog& log) { scan(log); }, turn);
   touched_.merge(names_.take_touched());
   std::map<LaneId, SourcesTouched> messages;
   const int64_t lively_until = clock_.monotonic_ns() + limits::kLivelyNs;
   for (const SourceId id : std::exchange(touched_, {})) {
-    const KnownSource* source = known_.find(id);
+    KnownSource* const source = known_.find(id);
     if (source == nullptr) continue;
+    source->touched_ns = lively_until - limits::kLivelyNs;
+    if (source->rested) logs_.mark_resting_dirty(id);
     held_.keep_lively(id, lively_until);
-    messages[source->lane].sources.push_back(id);
+    messages[source->lane].sources.insert(id);
   }
   for (auto& [lane, message] : messages) post_(lane, std::move(message));
   return next;
@@ -158,14 +230,25 @@ void Discovery::sweep() {
   look_again(names_.changed());
   look_again(names_.displaced(check));
   // No event tells of a copy that grows.
-  if (copies_.any() && ++sweeps_ % limits::kSweepTurns == 0) logs_.mark_all_dirty();
+  const bool is_round = ++sweeps_ % limits::kSweepTurns == 0;
+  if (is_round && copies_.any()) logs_.mark_all_dirty();
   // Events do not report every change of these logs: their scan found no directory yet, or a watch
   // or a descriptor was missing.
   for (DeclaredLog* log : logs_.unwatched()) {
     log->dirty = true;
     for (const SourceId id : log->sources) held_.keep_lively(id, now);
   }
+  if (is_round) logs_.mark_resting_dirty({});
   if (all_declared_) post_vanished(limits::kVanishedLooksMax);
+}
+
+std::vector<std::string> Discovery::unmatched() const {
+  std::vector<std::string> logs;
+  logs_.for_each([&](const DeclaredLog& log) {
+    if (!log.who.container_id.empty() || log.matched) return;
+    logs.push_back(log.title() + ": no file matches " + log.declaration->path);
+  });
+  return logs;
 }
 
 size_t Discovery::sources() const {

@@ -15,6 +15,7 @@
 //   NameIndex        watched directories: names -> sources, directories -> declared logs
 //   HeldFiles        open files: sweeps, and the budget of deleted ones
 //   CopyQuestions    files that may be copies of a log beside them
+//   Refusals         what limits keep from being collected
 //   VanishedSearch   remembered sources whose file no longer exists
 //
 // Events are hints and the disk is the truth: an event only causes a declared log to be scanned
@@ -33,6 +34,7 @@
 #include "agent/discovery/known_sources.h"
 #include "agent/discovery/log_scanner.h"
 #include "agent/discovery/name_index.h"
+#include "agent/discovery/refusals.h"
 #include "agent/discovery/rotation.h"
 #include "agent/discovery/vanished_search.h"
 #include "checkpoint/store.h"
@@ -48,6 +50,8 @@ struct DiscoveryOptions {
   int64_t alive_ns = 0;  ///< What was written earlier was seen by an agent, or is history.
   bool first_start_at_end = false;  ///< This is the agent's first start, and --first-start=end.
   uint64_t deleted_bytes_max = UINT64_MAX;  ///< On disk, held by this agent alone.
+  size_t turn_steps = limits::kTurnSteps;
+  OpenLimits open = {};
 };
 
 /// Thread: the watch loop.
@@ -59,13 +63,14 @@ class Discovery {
   Discovery& operator=(const Discovery&) = delete;
 
   /// What the checkpoint knows, before anything else is called.
-  void remember(const std::vector<checkpoint::StoredSource>& stored);
+  void remember(const std::vector<checkpoint::StoredSource>& stored,
+                const std::vector<LedgerEntry>& ledger = {});
 
-  /// A declaration: a new one, or a known one with another `fs` or container name. Scans it at
-  /// once.
+  /// A declaration: a new one, or a known one with another `fs` or container name. Begins to scan
+  /// it at once, unless its tenant's scans have taken too much time.
   void declare(const Declarer& who, const Declaration& declaration, FsSpec fs);
   /// The container's processes are gone, since `died_ns` (wall clock; 0: not known): scans its logs
-  /// once more, then ends its sources.
+  /// once more, and ends its sources once that is complete.
   void ended(const std::string& container_id, int64_t died_ns);
   /// The container runs (again).
   void revived(const std::string& container_id);
@@ -80,22 +85,33 @@ class Discovery {
   void look_for_copy(SourceId source);
   /// A lane's answer about a file that may be a copy.
   void copy_judged(const CopyJudged& judged);
-  /// Whether it is decided of each file that was found which log it belongs to.
-  bool has_decided() const { return copies_.asked() == 0 && !logs_.any_waits(); }
 
   void on_event(const DirectoryEvent& event);
-  /// Scans the logs whose directories changed, and posts the touches gathered since the last call.
-  /// Returns when it wants to be called again (monotonic ns); 0: not before something happens.
+  /// A turn: scans logs whose directories changed, for kTurnNs at most, and posts the touches
+  /// gathered since the last call. Returns when it wants to be called again (monotonic ns); 0: not
+  /// before something happens.
   int64_t settle();
   /// Compares open files and watched directories with what was last seen of them. Each call checks
   /// the directories, the files that were written to in the last ten seconds, deleted files, and
   /// files that no event reports. The remaining files are checked once in kSweepTurns calls.
   void sweep();
 
+  /// Every declared log has been scanned.
+  bool all_scanned() const { return logs_.all_scanned(); }
+  /// The same, and no file waits to be opened, or for an answer which log it belongs to.
+  bool all_opened() const { return logs_.all_opened() && copies_.asked() == 0; }
+  /// How many limits refused something of how many declared logs.
+  size_t refusals() const { return refusals_.size(); }
+  /// The declared logs of the host for which no file was ever found.
+  std::vector<std::string> unmatched() const;
+
   /// The number of sources that are followed.
   size_t sources() const;
 
  private:
+  void scan(DeclaredLog& log);
+  void scan_now(DeclaredLog& log);
+  void make_room(DeclaredLog& log);
   void remove(DeclaredLog& log);
   void post_vanished(size_t files_max);
 
@@ -103,6 +119,7 @@ class Discovery {
   const HostMounts& mounts_;
   const PostToLane post_;
   const Clock& clock_;
+  const size_t turn_steps_;
   DeclaredLogs logs_;
   KnownSources known_;
   HeldFiles held_;
@@ -110,6 +127,7 @@ class Discovery {
   Rotation rotation_;
   FollowedSources followed_;
   CopyQuestions copies_;
+  Refusals refusals_;
   LogScanner scanner_;
   VanishedSearch vanished_;
   std::set<SourceId> touched_;

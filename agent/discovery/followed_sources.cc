@@ -25,6 +25,8 @@ const std::string& users_path(const FoundFile& file) {
 void FollowedSources::join(DeclaredLog& log, const FoundFile& file, SourceId id) {
   KnownSource& source = known_.at(id);
   log.sources.insert(id);
+  log.resting.erase(id);
+  log.matched = true;
   const bool joins = source.logs.emplace(&log, users_path(file)).second;
   if (!joins || source.logs.size() == 1 || !source.is_followed()) return;
   const SourceSpec& spec = *source.spec;
@@ -35,6 +37,10 @@ void FollowedSources::join(DeclaredLog& log, const FoundFile& file, SourceId id)
 
 std::shared_ptr<const OpenFile> FollowedSources::open_file(DeclaredLog& log, const FoundFile& where,
                                                            const NamedFile& found, SourceId id) {
+  if (is_full(log) || is_full()) {
+    ++log.unopened;
+    return nullptr;
+  }
   auto fd = open_found(*where.directory, found.file_name, found.facts.identity);
   if (fd) {
     const auto compression = compression_of(*fd, found.file_name);
@@ -42,17 +48,19 @@ std::shared_ptr<const OpenFile> FollowedSources::open_file(DeclaredLog& log, con
       log.is_watched = false;  // It is being made: each sweep looks again.
       return nullptr;
     }
-    const std::string& known = known_.at(id).host_path;
-    const bool elsewhere = where.log || parent_path(where.host_path) != parent_path(known);
-    return std::make_shared<OpenFile>(OpenFile{std::move(fd).value(), found.facts.identity,
-                                               elsewhere ? where.host_path : std::string(),
-                                               *compression});
+    const KnownSource* const known = known_.find(id);
+    const bool elsewhere = where.log || (known != nullptr && parent_path(where.host_path) !=
+                                                                 parent_path(known->host_path));
+    return counted(OpenFile{std::move(fd).value(), found.facts.identity,
+                            elsewhere ? where.host_path : std::string(), *compression},
+                   log.tenant->open, open_);
   }
   if (fd.error().code == ErrorCode::kFull) {
     if (log.is_new_problem(fd.error().message)) {
       spdlog::error("{}: cannot open {}: {}", log.title(), where.host_path, fd.error().message);
     }
-    log.is_watched = false;  // Each sweep tries again: a descriptor may be free.
+    ++log.unopened;
+    log.no_descriptor = true;
   } else if (fd.error().code == ErrorCode::kNotFound) {
     // Renamed or replaced since it was found: the directory has changed, so scan it again.
     log.dirty = true;
@@ -85,18 +93,19 @@ bool FollowedSources::open(DeclaredLog& log, const FoundFile& where, const NextG
                 next.why);
   known_.add_generation(id, found.facts.identity);
   held_.hold(id, source.lane, file, found.facts.size_bytes);
-  held_.keep_lively(id, clock_.monotonic_ns() + limits::kLivelyNs);
+  source.touched_ns = clock_.monotonic_ns();
+  held_.keep_lively(id, source.touched_ns + limits::kLivelyNs);
   post_(source.lane, SourceOpened{source.spec, std::move(file), next.start_offset, next.step});
   if (log.ended) end_if_unwritten(id, 0);
   return true;
 }
 
-void FollowedSources::offer_closed(const FoundFile& where, const NamedFile& found, SourceId id) {
+void FollowedSources::offer_closed(DeclaredLog& log, const FoundFile& where, const NamedFile& found,
+                                   SourceId id) {
   const KnownSource& source = known_.at(id);
-  auto fd = open_found(*where.directory, found.file_name, found.facts.identity);
-  if (!fd || !source.is_followed()) return;
-  auto file = std::make_shared<OpenFile>(OpenFile{std::move(fd).value(), found.facts.identity});
-  post_(source.lane, SourceOpened{source.spec, std::move(file)});
+  if (!source.is_followed()) return;
+  auto file = open_file(log, where, found, id);
+  if (file != nullptr) post_(source.lane, SourceOpened{source.spec, std::move(file)});
 }
 
 void FollowedSources::begin(const DeclaredLog& log, const FoundFile& where, SourceId id) {
@@ -113,6 +122,8 @@ void FollowedSources::begin(const DeclaredLog& log, const FoundFile& where, Sour
   spec->image = log.who.image;
   source.spec = std::move(spec);
   source.by = log.by;
+  source.rested.reset();
+  known_.count(source, log.tenant);
   source.life = after(source.life, SourceEvent::kOpened);
   spdlog::info("collecting {} ({}) as source {} in lane {}", where.host_path, log.title(),
                to_string(id), source.lane.value);
@@ -174,10 +185,12 @@ void FollowedSources::end_if_unwritten(SourceId id, int64_t died_ns) {
   if (source.is_followed()) source.life = after(source.life, SourceEvent::kEnded);
   SourceEnded message{.source = id};
   // What was written later is the next container's, or the same one's that runs again.
-  const auto newest = held_.newest(id);
-  if (newest && died_ns != 0 && newest->modified_ns <= died_ns) {
-    message.file = newest->identity;
-    message.size_bytes = newest->size_bytes;
+  if (const auto newest = held_.newest(id); newest != nullptr && died_ns != 0) {
+    const auto facts = checkpoint::file_facts(newest->fd.get());
+    if (facts && facts->modified_ns <= died_ns) {
+      message.file = facts->identity;
+      message.size_bytes = facts->size_bytes;
+    }
   }
   post_(source.lane, message);
 }
@@ -201,6 +214,38 @@ void FollowedSources::leave(DeclaredLog& log) {
   log.sources.clear();
 }
 
+void FollowedSources::forget_unopened(DeclaredLog& log, SourceId id) {
+  KnownSource* const source = known_.find(id);
+  if (source == nullptr || source->is_followed() || source->has_generation()) return;
+  log.sources.erase(id);
+  source->logs.erase(&log);
+  if (source->logs.empty()) known_.forget(id);
+}
+
+bool FollowedSources::rest(SourceId id) {
+  KnownSource& source = known_.at(id);
+  const auto newest = held_.newest(id);
+  if (!source.is_followed() || newest == nullptr) return false;
+  const auto facts = checkpoint::file_facts(newest->fd.get());
+  if (!facts || facts->links == 0) return false;
+  for (const auto& [log, path] : source.logs) {
+    log->sources.erase(id);
+    log->resting.insert(id);
+  }
+  source.logs.clear();
+  const auto tenant = source.tenant;
+  const bool is_watched = source.is_watched, was_scanned = source.was_scanned;
+  release(id);
+  KnownSource* const left = known_.find(id);
+  if (left == nullptr) return true;  // Deleted just now.
+  left->rested = *facts;
+  left->is_watched = is_watched;  // Its directory still is.
+  left->was_scanned = was_scanned;
+  known_.count(*left, tenant);
+  leaving_.push_back(newest);
+  return true;
+}
+
 void FollowedSources::lose(SourceId id) {
   KnownSource& source = known_.at(id);
   for (const auto& [log, path] : source.logs) {
@@ -222,6 +267,7 @@ void FollowedSources::release(SourceId id) {
   }
   source.spec = nullptr;
   source.is_watched = source.was_scanned = false;
+  known_.uncount(source);
   source.next_look_ns = clock_.monotonic_ns() + limits::kVanishedLookNs;
   if (deleted) known_.forget(id);
 }

@@ -34,13 +34,24 @@ bool HeldFiles::holds(SourceId source, const checkpoint::FileIdentity& file) con
   });
 }
 
-std::optional<checkpoint::FileFacts> HeldFiles::newest(SourceId source) const {
+size_t HeldFiles::open_files(SourceId source) const {
   const auto held = sources_.find(source);
-  if (held == sources_.end() || held->second.files.empty()) return std::nullopt;
-  const auto open = held->second.files.back().open.lock();
+  if (held == sources_.end()) return 0;
+  return static_cast<size_t>(std::ranges::count_if(
+      held->second.files, [](const File& each) { return !each.open.expired(); }));
+}
+
+std::optional<checkpoint::FileFacts> HeldFiles::newest_facts(SourceId source) const {
+  const auto open = newest(source);
   if (open == nullptr) return std::nullopt;
   const auto facts = checkpoint::file_facts(open->fd.get());
   return facts ? std::optional(facts.value()) : std::nullopt;
+}
+
+std::shared_ptr<const OpenFile> HeldFiles::newest(SourceId source) const {
+  const auto held = sources_.find(source);
+  if (held == sources_.end() || held->second.files.empty()) return nullptr;
+  return held->second.files.back().open.lock();
 }
 
 void HeldFiles::keep_lively(SourceId source, int64_t until_ns) {

@@ -5,7 +5,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <unordered_map>
 #include <vector>
 
@@ -35,9 +34,13 @@ class HeldFiles {
   /// `file` is the newest of `source`, and had `size_bytes` when it was found.
   void hold(SourceId source, LaneId lane, const std::shared_ptr<const OpenFile>& file,
             uint64_t size_bytes);
+  /// How many files of `source` are open.
+  size_t open_files(SourceId source) const;
+  /// The newest of them; nullptr: its lane has let go of it.
+  std::shared_ptr<const OpenFile> newest(SourceId source) const;
+  /// What it is now.
+  std::optional<checkpoint::FileFacts> newest_facts(SourceId source) const;
   bool holds(SourceId source, const checkpoint::FileIdentity& file) const;
-  /// What the newest file of `source` is now; nullopt: its lane has let go of it.
-  std::optional<checkpoint::FileFacts> newest(SourceId source) const;
   /// Every sweep checks `source` until `until_ns` (monotonic).
   void keep_lively(SourceId source, int64_t until_ns);
   /// Lets go of the files of `source`. Returns whether the newest one is deleted; then they count

@@ -60,7 +60,8 @@ KnownSource& KnownSources::learn(SourceId id, const std::string& host_path, Stre
 void KnownSources::forget(SourceId id) {
   const auto found = sources_.find(id);
   if (found == sources_.end()) return;
-  const KnownSource& source = found->second;
+  KnownSource& source = found->second;
+  uncount(source);
   for (const auto& file : source.generations) by_identity_.erase({file, source.stream});
   if (const auto in = by_directory_.find(std::string(parent_path(source.host_path)));
       in != by_directory_.end()) {
@@ -84,6 +85,20 @@ std::optional<SourceId> KnownSources::behind_link(const std::string& file_path,
                                                   Stream stream) const {
   const auto found = behind_links_.find({file_path, stream});
   return found == behind_links_.end() ? std::nullopt : std::optional(found->second);
+}
+
+void KnownSources::count(KnownSource& source, const std::shared_ptr<Tenant>& tenant) {
+  if (source.tenant != nullptr) return;
+  source.tenant = tenant;
+  ++tenant->sources;
+  ++counted_;
+}
+
+void KnownSources::uncount(KnownSource& source) {
+  if (source.tenant == nullptr) return;
+  --source.tenant->sources;
+  --counted_;
+  source.tenant = nullptr;
 }
 
 std::optional<SourceId> KnownSources::source_of(const checkpoint::FileIdentity& file,

@@ -24,6 +24,13 @@
 
 namespace longshore::agent {
 
+/// A file that waits, and how it follows the generation before it, as far as could be told when it
+/// was found.
+struct UnopenedFile {
+  checkpoint::FileIdentity file;
+  Step step = Step::kAdjacent;
+};
+
 /// Thread: the watch loop.
 struct KnownSource {
   bool is_followed() const { return spec != nullptr; }
@@ -31,6 +38,11 @@ struct KnownSource {
   bool has_generation() const { return newest != checkpoint::FileIdentity{}; }
   /// It was there before the present scan.
   bool was_read() const { return has_generation() && (is_remembered || was_scanned); }
+  /// Its newest file was closed to make room, and is still as it was then.
+  bool is_resting(const checkpoint::FileFacts& facts) const {
+    return rested && facts.identity == newest && facts.size_bytes == rested->size_bytes &&
+           facts.modified_ns == rested->modified_ns;
+  }
   /// The name that its newest file has, or had.
   std::string file_name() const { return std::string(last_component(file_path)); }
   /// A symlink led to its newest file.
@@ -52,6 +64,11 @@ struct KnownSource {
   std::map<DeclaredLog*, std::string> logs;
   std::shared_ptr<const DeclaredBy> by;  ///< The declaration under which it was last collected.
   checkpoint::SourceLife life = checkpoint::SourceLife::kRemembered;
+  std::optional<checkpoint::FileFacts> rested;  ///< Its newest file when it was closed for room.
+  /// The file after `newest`, for which there was no room when it was found.
+  std::optional<UnopenedFile> unopened;
+  int64_t touched_ns = 0;          ///< When it was opened or written to (monotonic).
+  std::shared_ptr<Tenant> tenant;  ///< Whose limit it counts against while it is followed or rests.
   int64_t next_look_ns = 0;  ///< When to look for its file while nobody follows it (monotonic).
 };
 
@@ -86,6 +103,11 @@ class KnownSources {
 
   /// `file` is the newest generation of `id`.
   void add_generation(SourceId id, const checkpoint::FileIdentity& file);
+  /// `source` counts against the limits on known sources; not any more.
+  void count(KnownSource& source, const std::shared_ptr<Tenant>& tenant);
+  void uncount(KnownSource& source);
+  size_t counted() const { return counted_; }
+
   /// Forgets the oldest generations that do not exist any more, down to as many as are known after
   /// a restart: a log that is rotated each minute for years must not take memory for each of its
   /// files.
@@ -96,6 +118,7 @@ class KnownSources {
   const std::string host_id_;
   const uint32_t lanes_;
   std::unordered_map<SourceId, KnownSource> sources_;
+  size_t counted_ = 0;
   std::map<std::pair<checkpoint::FileIdentity, Stream>, SourceId> by_identity_;
   std::unordered_map<std::string, std::set<SourceId>> by_directory_;  // Its path on the host.
   std::map<std::pair<std::string, Stream>, SourceId> behind_links_;   // By the file's path.

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <set>
+#include <tuple>
 #include <utility>
 
 #include "agent/discovery/compressed_files.h"
@@ -37,29 +38,100 @@ FoundFile log_in(const WatchDir& directory, const std::string& file_name) {
 
 }  // namespace
 
-void LogScanner::scan(DeclaredLog& log) {
-  const int64_t began_ns = clock_.monotonic_ns();
-  log.dirty = false;
-  const Declaration& declaration = *log.declaration;
-  Look look{.log = log,
-            .found = log.fs->scan(declaration.path, declaration.exclude),
-            .former = FormerFiles(host_root_, mounts_)};
-  watch_directories(look);
-  for (const FoundFile& file : look.found.files) look.paths.insert(file.log_path());
-  for (const FoundFile& file : look.found.files) observe(look, file);
-  for (const WatchDir& directory : look.found.directories) resume_renamed(look, directory);
-  resume_linked(look);
-  open_rotated_away(look);
+bool LogScanner::scan(DeclaredLog& log, Slice& slice) {
+  std::unique_ptr<Look>& look = looks_[&log];
+  if (look == nullptr) {
+    // What changes from now on is another scan's.
+    log.dirty = false;
+    log.unopened = 0;
+    log.no_descriptor = false;
+    log.scanning = true;
+    look = std::make_unique<Look>(log, host_root_, mounts_, clock_.monotonic_ns());
+    look->all_gone = log.deleted;
+    look->walk = begin(*look);
+  }
+  if (!go_on(*look, slice)) return false;
+  finish(*look);
+  drop(log);
+  return true;
+}
+
+void LogScanner::drop(DeclaredLog& log) {
+  looks_.erase(&log);
+  log.scanning = false;
+}
+
+std::unique_ptr<PathScan> LogScanner::begin(Look& look) {
+  const Declaration& declaration = *look.log.declaration;
+  return look.log.fs->begin_scan(declaration.path, declaration.exclude,
+                                 [&](const auto& facts) { return interest_in(look, facts); });
+}
+
+Interest LogScanner::interest_in(Look& look, const checkpoint::FileFacts& facts) const {
+  const auto id = parts_.known.source_of(facts.identity, look.log.declaration->stream);
+  if (!id) return Interest::kNew;
+  const KnownSource& source = parts_.known.at(*id);
+  if (source.is_followed()) return Interest::kKnown;
+  if (!source.rested) return Interest::kNew;
+  // Of a log that rests, what was rotated before then was read.
+  if (facts.identity != source.newest) return Interest::kNone;
+  if (!source.is_resting(facts)) return Interest::kNew;
+  look.resting.insert(*id);
+  return Interest::kNone;
+}
+
+// Does what the slice allows. True: everything is done.
+bool LogScanner::go_on(Look& look, Slice& slice) {
+  if (look.walk != nullptr) {
+    if (!look.walk->go_on(slice)) return false;
+    look.found = look.walk->take();
+    look.walk = nullptr;
+    watch_directories(look);
+    for (const FoundFile& file : look.found.files) look.paths.insert(file.log_path());
+  }
+  // True while there are more than `done` and the slice is not used up.
+  const auto next = [&](size_t done, size_t all) {
+    if (done == all || slice.is_used_up()) return false;
+    slice.spend(1);
+    return true;
+  };
+  const auto& [files, directories] = std::tie(look.found.files, look.found.directories);
+  for (; next(look.files_done, files.size()); ++look.files_done) {
+    observe(look, files[look.files_done]);
+  }
+  if (look.files_done < files.size()) return false;
+  // First all that were renamed, then all that were rotated away: a file belongs to the log that is
+  // known.
+  for (; next(look.renamed_done, directories.size()); ++look.renamed_done) {
+    resume_renamed(look, directories[look.renamed_done]);
+  }
+  if (look.renamed_done < directories.size()) return false;
+  if (!look.linked) find_linked(look);
+  for (; next(look.linked_done, look.linked->size()); ++look.linked_done) {
+    const auto& [id, log] = (*look.linked)[look.linked_done];
+    resume_linked(look, id, log);
+  }
+  if (look.linked_done < look.linked->size()) return false;
+  while (next(look.rotated_done, directories.size())) {
+    if (open_rotated_away(look, directories[look.rotated_done])) ++look.rotated_done;
+  }
+  return look.rotated_done == directories.size();
+}
+
+void LogScanner::finish(Look& look) {
+  for (const SourceId id : look.all_gone) look.log.deleted.erase(id);
   forget_generations(look);
   report_problems(look);
   ask(look);
-  const int64_t now_ns = clock_.monotonic_ns();
-  log.note_scan(began_ns, now_ns);
-  log.waits = look.waits;
-  if (!log.dirty) note_seen(look);
-  if (!look.waits) return;
-  log.dirty = true;
-  log.next_scan_ns = std::max(log.next_scan_ns, now_ns + limits::kCopyAnswerNs);
+  DeclaredLog& log = look.log;
+  log.note_scan(look.began_ns);
+  log.undecided = look.waits;
+  if (look.waits) {
+    const int64_t answer_ns = clock_.monotonic_ns() + limits::kCopyAnswerNs;
+    log.look_again_ns = log.waits ? std::min(log.look_again_ns, answer_ns) : answer_ns;
+  } else if (!log.dirty) {
+    note_seen(look);
+  }
 }
 
 // From here on, what follows a generation that has the log's name is seen to follow it.
@@ -82,7 +154,15 @@ void LogScanner::note_seen(const Look& look) {
 
 void LogScanner::watch_directories(Look& look) {
   DeclaredLog& log = look.log;
-  WatchOutcome outcome = parts_.names.watch(log, look.found.directories);
+  size_t& of_tenant = log.tenant->watches;
+  of_tenant -= log.watches;
+  const size_t of_all = std::min(parts_.names.watches(), limits::kAllWatchesMax);
+  const size_t room = std::min(limits::kTenantWatchesMax - of_tenant,
+                               limits::kAllWatchesMax - of_all + log.watches);
+  WatchOutcome outcome = parts_.names.watch(log, look.found.directories, room);
+  log.watches = look.found.directories.size() - outcome.refused.size();
+  log.watches = std::min(log.watches, room);
+  of_tenant += log.watches;
   look.watches = std::move(outcome.watches);
   log.is_watched =
       !look.found.directories.empty() && outcome.refused.empty() && !look.found.is_passing;
@@ -101,7 +181,9 @@ void LogScanner::observe(Look& look, const FoundFile& file) {
   look.waits = look.waits || belonging.is_undecided;
   if (!id || is_of_deleted_log(look, file, *id)) return;
   if (belonging.copy_of && may_be_copy(look, file, *belonging.copy_of)) return;
-  const KnownSource& source = parts_.known.learn(*id, file.log_path(), declaration.stream);
+  const KnownSource* const learned = learn(look, *id, file.log_path());
+  if (learned == nullptr) return;
+  const KnownSource& source = *learned;
   name(look, file, file.file_name, *id);
   parts_.followed.join(look.log, file, *id);
   const bool is_newest = file.facts.identity == source.newest;
@@ -114,8 +196,8 @@ void LogScanner::observe(Look& look, const FoundFile& file) {
   if (source.has_generation()) {
     const auto between = open_former(look, file, *id);
     if (!between) return;
-    auto next =
-        parts_.rotation.after_newest(source, declaration, file, parts_.held.newest(*id), directory);
+    auto next = parts_.rotation.after_newest(source, declaration, file,
+                                             parts_.held.newest_facts(*id), directory);
     if (next) add_compressed(parts_.known, source, file, directory, *next);
     doubt_unseen(look, file, *id, *between, next);
     const int64_t born_ns = source.newest.born_ns();
@@ -130,18 +212,23 @@ void LogScanner::observe(Look& look, const FoundFile& file) {
   }
   if (is_compressed(file.file_name)) {
     // All of it or nothing: its offsets do not count the file's bytes.
-    if (offset > 0 && offset >= file.facts.size_bytes) return;
+    if (offset > 0 && offset >= file.facts.size_bytes) {
+      return parts_.followed.forget_unopened(look.log, *id);
+    }
     offset = 0;
   }
-  if (file.log && offset == 0 && !open_before(look, file, *id)) return;
+  if (file.log && offset == 0 && !open_before(look, file, *id)) {
+    return parts_.followed.forget_unopened(look.log, *id);
+  }
   if (file.log) parts_.known.place(*id, file.host_path);
   auto next = parts_.rotation.of_new_source(declaration, file, offset, directory);
   if (next && source.is_followed()) {  // By open_before().
     NextGeneration& first = next->front();
-    first.step = step_between(source, parts_.held.newest(*id), times_of(first.file), false);
+    first.step = step_between(source, parts_.held.newest_facts(*id), times_of(first.file), false);
   }
   doubt_unseen(look, file, *id, 0, next);
   open_in_order(look, file, *id, next);
+  parts_.followed.forget_unopened(look.log, *id);
 }
 
 // The names under which the next file of the log would come: its own, and that of its symlink.
@@ -190,71 +277,6 @@ bool LogScanner::is_of_deleted_log(const Look& look, const FoundFile& file, Sour
   });
 }
 
-// Whether `file` is a copy of `log`, or may turn out to be one.
-bool LogScanner::may_be_copy(Look& look, const FoundFile& file, SourceId log) {
-  using State = CopyQuestions::State;
-  const Stream stream = look.log.declaration->stream;
-  switch (parts_.copies.state_of(file, stream, clock_.monotonic_ns())) {
-    case State::kOwnLog:
-      return false;
-    case State::kCopy:
-      return true;
-    case State::kAsked:
-      return true;
-    case State::kGrown:
-      look.waits = true;
-      return true;
-    case State::kNew:
-      break;
-  }
-  if (file.facts.size_bytes == 0) {
-    // A copy is empty when it appears.
-    const bool is_new = clock_.wall_ns() < file.facts.identity.born_ns() + limits::kCopyNsMin;
-    look.waits = look.waits || is_new;
-    return is_new;
-  }
-  auto fd = open_found(*file.directory, file.file_name, file.facts.identity);
-  if (!fd) {
-    look.log.dirty = look.log.dirty || fd.error().code != ErrorCode::kFull;
-    return true;
-  }
-  auto open = std::make_shared<OpenFile>(OpenFile{std::move(*fd), file.facts.identity});
-  look.undecided.push_back({log, {&look.log, file, std::move(open)}});
-  return true;
-}
-
-// After all files were opened: the lane has to know the log before it can judge a copy of it.
-void LogScanner::ask(Look& look) {
-  for (auto& [log, file] : look.undecided) {
-    const KnownSource& source = parts_.known.at(log);
-    if (!source.is_followed() && look.paths.contains(source.host_path)) {
-      look.waits = true;
-      continue;
-    }
-    spdlog::debug("{}: asking whether {} is a copy of source {}", look.log.title(),
-                  file.file.host_path, to_string(log));
-    parts_.followed.ask_about_copy(log, file.open);
-    parts_.copies.ask(std::move(file));
-  }
-}
-
-void LogScanner::follow(const Undecided& file) {
-  DeclaredLog& log = *file.log;
-  const Stream stream = log.declaration->stream;
-  const SourceId id = parts_.known.id_of(file.file.log_path(), stream);
-  log.dirty = true;  // To learn its present name.
-  if (parts_.known.source_of(file.open->identity, stream)) return;
-  const KnownSource& source = parts_.known.learn(id, file.file.log_path(), stream);
-  if (source.has_generation()) return;
-  parts_.followed.join(log, file.file, id);
-  parts_.followed.open(log, file.file,
-                       {.file = {file.file.file_name, file.file.facts},
-                        .start_offset = std::min(file.file.image_bytes, file.file.facts.size_bytes),
-                        .open = file.open,
-                        .why = "it was written beside a log, and is no copy of it"},
-                       id);
-}
-
 // Finds sources whose log was renamed while nobody looked, and was not created again. The rest is
 // read under the new name, because nobody else would collect it.
 void LogScanner::resume_renamed(Look& look, const WatchDir& directory) {
@@ -266,6 +288,7 @@ void LogScanner::resume_renamed(Look& look, const WatchDir& directory) {
     const KnownSource& source = parts_.known.at(id);
     if (!source.has_generation() || source.stream != declaration.stream) continue;
     if (source.is_followed() && look.paths.contains(source.host_path)) continue;
+    if (source.rested && look.resting.contains(id)) continue;
     if (!look.log.declares(directory, source.file_name())) continue;
     DirectoryLook& listed = look.directories[directory.directory.get()];
     const auto renamed = parts_.rotation.renamed_to(source, *directory.directory, listed);
@@ -274,75 +297,74 @@ void LogScanner::resume_renamed(Look& look, const WatchDir& directory) {
     where.file_name = renamed->file_name;
     where.facts = renamed->facts;
     parts_.followed.join(look.log, where, id);
-    auto next =
-        parts_.rotation.after_newest(source, declaration, where, parts_.held.newest(id), listed);
+    auto next = parts_.rotation.after_newest(source, declaration, where,
+                                             parts_.held.newest_facts(id), listed);
     if (next) add_compressed(parts_.known, source, where, listed, *next);
     open_in_order(look, where, id, next);
   }
 }
 
 // Finds logs that were rotated away before anybody looked at them, or before the checkpoint stored
-// what was seen, and that were not created again: only their rotated files are left.
-void LogScanner::open_rotated_away(Look& look) {
+// what was seen, and that were not created again: only their rotated files are left. One step: some
+// names are listed, or one such log is opened. True: it was the last.
+bool LogScanner::open_rotated_away(Look& look, const WatchDir& directory) {
+  if (directory.container_path.empty()) return true;
+  const auto wanted = [&](const std::string& name) { return look.log.declares(directory, name); };
+  if (look.rotated_logs == nullptr) {
+    look.rotated_logs = std::make_unique<RotatedLogs>(*directory.directory);
+    look.is_listed = false;
+  }
+  if (!look.is_listed) {
+    look.is_listed = look.rotated_logs->list_on(wanted, limits::kScanListedAtOnce);
+    return false;
+  }
+  const auto base = look.rotated_logs->take();
+  if (base) {
+    open_rotated_log(look, log_in(directory, *base));
+  } else {
+    look.rotated_logs = nullptr;
+  }
+  return !base;
+}
+
+void LogScanner::open_rotated_log(Look& look, FoundFile file) {
   const Stream stream = look.log.declaration->stream;
-  std::set<SourceId> still_there;
-  for (const WatchDir& directory : look.found.directories) {
-    if (directory.container_path.empty()) continue;
-    const auto wanted = [&](const std::string& name) { return look.log.declares(directory, name); };
-    for (const std::string& base : rotated_logs(*directory.directory, wanted)) {
-      FoundFile file = log_in(directory, base);
-      const SourceId id = parts_.known.id_of(file.log_path(), stream);
-      if (look.log.deleted.contains(id)) {
-        still_there.insert(id);
-        continue;
-      }
-      const KnownSource* known = parts_.known.find(id);
-      if (known != nullptr && (known->is_followed() || known->has_generation())) continue;
-      auto rotated = parts_.rotation.unread(*look.log.declaration, file,
-                                            look.directories[file.directory.get()]);
-      if (!rotated) look.waits = true;
-      if (rotated) {
-        std::erase_if(*rotated, [&](const NamedFile& each) {
-          return is_compressed_of_other(look, directory, each.file_name, base);
-        });
-      }
-      if (!rotated || rotated->empty()) continue;
-      file.facts = rotated->back().facts;
-      if (first_offset(look.log, file) > 0) continue;
-      parts_.known.learn(id, file.log_path(), stream);
-      parts_.followed.join(look.log, file, id);
-      std::vector<NextGeneration> next;
-      for (const NamedFile& each : *rotated) next.push_back({.file = each});
-      open_in_order(look, file, id, next);
-    }
+  const SourceId id = parts_.known.id_of(file.log_path(), stream);
+  if (look.log.deleted.contains(id)) {
+    look.all_gone.erase(id);
+    return;
   }
-  look.log.deleted = std::move(still_there);
+  const KnownSource* known = parts_.known.find(id);
+  if (known != nullptr && (known->is_followed() || known->has_generation())) return;
+  auto rotated =
+      parts_.rotation.unread(*look.log.declaration, file, look.directories[file.directory.get()]);
+  if (!rotated) look.waits = true;
+  if (rotated) {
+    std::erase_if(*rotated, [&](const NamedFile& each) {
+      return is_compressed_of_other(look, file, each.file_name);
+    });
+  }
+  if (!rotated || rotated->empty()) return;
+  file.facts = rotated->back().facts;
+  if (first_offset(look.log, file) > 0) return;
+  if (learn(look, id, file.log_path()) == nullptr) return;
+  parts_.followed.join(look.log, file, id);
+  std::vector<NextGeneration> next;
+  for (const NamedFile& each : *rotated) next.push_back({.file = each});
+  open_in_order(look, file, id, next);
+  parts_.followed.forget_unopened(look.log, id);
 }
 
-// Whether the compressed file `name` may as well belong to another log than `base` that is there.
-bool LogScanner::is_compressed_of_other(const Look& look, const WatchDir& directory,
-                                        const std::string& name, const std::string& base) const {
-  if (!is_compressed(name)) return false;
-  return std::ranges::any_of(rotated_bases(name), [&](const std::string& other) {
-    const std::string path = join_path(directory.host_path, other);
-    const SourceId id = parts_.known.id_of(path, look.log.declaration->stream);
-    return other != base && (parts_.known.contains(id) || look.paths.contains(path));
-  });
-}
-
-// Closed generations that were written to after their successor was born.
-void LogScanner::offer_closed(Look& look, const FoundFile& where, SourceId id, int64_t born_ns) {
-  const KnownSource& source = parts_.known.at(id);
-  const auto rotated =
-      look.directories[where.directory.get()].rotated(*where.directory, source.file_name());
-  if (!rotated || born_ns == 0) return;
-  for (const NamedFile& each : *rotated) {
-    const bool is_closed = each.facts.identity.born_ns() < born_ns &&
-                           parts_.known.source_of(each.facts.identity, source.stream) == id;
-    if (!is_closed || each.facts.modified_ns <= born_ns) continue;
-    parts_.followed.offer_closed(where, each, id);
-    name(look, where, each.file_name, id);
+// The source `id` at `host_path`; nullptr: there is no room for another one.
+KnownSource* LogScanner::learn(Look& look, SourceId id, const std::string& host_path) {
+  const KnownSource* const known = parts_.known.find(id);
+  const bool counts = known != nullptr && known->tenant != nullptr;
+  if (!counts && (look.log.tenant->sources >= limits::kTenantSourcesMax ||
+                  parts_.known.counted() >= limits::kAllSourcesMax)) {
+    ++look.unknown;
+    return nullptr;
   }
+  return &parts_.known.learn(id, host_path, look.log.declaration->stream);
 }
 
 // Stops at the first file that cannot be opened: later files must not be read before it.
@@ -353,9 +375,25 @@ void LogScanner::open_in_order(Look& look, const FoundFile& where, SourceId id,
     return;
   }
   for (const NextGeneration& each : *next) {
-    if (!parts_.followed.open(look.log, where, each, id)) return;
+    if (!open_next(look, where, each, id)) return;
     name(look, where, each.file.file_name, id);
   }
+}
+
+// False: it could not be opened, or there is no room for it.
+bool LogScanner::open_next(Look& look, const FoundFile& where, const NextGeneration& next,
+                           SourceId id) {
+  const size_t unopened = look.log.unopened;
+  const bool has_room = parts_.held.open_files(id) < limits::kGenerationsOpenMax;
+  look.log.unopened += has_room ? 0 : 1;
+  const bool is_open = has_room && parts_.followed.open(look.log, where, next, id);
+  auto& waiting = parts_.known.at(id).unopened;
+  if (is_open) {
+    waiting.reset();
+  } else if (look.log.unopened > unopened && !waiting) {
+    waiting = {next.file.facts.identity, next.step};
+  }
+  return is_open;
 }
 
 void LogScanner::name(const Look& look, const FoundFile& where, const std::string& file_name,
@@ -382,33 +420,6 @@ void LogScanner::forget_generations(const Look& look) {
     parts_.known.forget_generations(source, [&](const checkpoint::FileIdentity& file) {
       return on_disk.contains(file) || parts_.held.holds(id, file);
     });
-  }
-}
-
-void LogScanner::report_problems(const Look& look) {
-  report_missing(look);
-  for (const std::string& problem : look.found.problems) {
-    if (!look.log.is_new_problem(problem)) continue;
-    spdlog::warn("{}: {}", look.log.title(), problem);
-  }
-  if (!look.found.truncated || !look.log.is_new_problem("truncated")) return;
-  spdlog::warn("{}: more files match than one declaration may have; the rest is not collected",
-               look.log.title());
-}
-
-// While a container is removed its directories go before its logs do.
-void LogScanner::report_missing(const Look& look) {
-  DeclaredLog& log = look.log;
-  const int64_t now_ns = clock_.monotonic_ns();
-  if (look.found.missing.empty() || log.ended) {
-    log.missing_since_ns = 0;
-    return;
-  }
-  log.is_watched = false;  // Each sweep looks again.
-  if (log.missing_since_ns == 0) log.missing_since_ns = now_ns;
-  if (now_ns - log.missing_since_ns < limits::kMissingNs) return;
-  for (const std::string& sentence : look.found.missing) {
-    if (log.is_new_problem(sentence)) spdlog::warn("{}: {}", log.title(), sentence);
   }
 }
 

@@ -46,7 +46,7 @@ bool LogScanner::open_all(Look& look, const FoundFile& file, const std::vector<F
                           SourceId id) {
   const KnownSource& source = parts_.known.at(id);
   for (const FormerFile& each : all) {
-    const Step step = step_between(source, parts_.held.newest(id), each.file.facts, false);
+    const Step step = step_between(source, parts_.held.newest_facts(id), each.file.facts, false);
     if (!open_one(look, file, each, step, id)) return false;
   }
   return true;
@@ -101,9 +101,9 @@ bool LogScanner::open_before(Look& look, const FoundFile& file, SourceId id) {
                          look.found.directories, knows_file(look.log.declaration->stream));
   const KnownSource& source = parts_.known.at(id);
   for (const FormerFile& each : all) {
-    const Step step = source.is_followed()
-                          ? step_between(source, parts_.held.newest(id), each.file.facts, false)
-                          : Step::kAdjacent;
+    const Step step = source.is_followed() ? step_between(source, parts_.held.newest_facts(id),
+                                                          each.file.facts, false)
+                                           : Step::kAdjacent;
     if (!open_one(look, file, each, step, id)) return false;
   }
   return true;
@@ -123,14 +123,19 @@ bool LogScanner::open_one(Look& look, const FoundFile& where, const FormerFile& 
   there.file_name = former.file.file_name;
   there.facts = former.file.facts;
   there.host_path = former.host_path;
+  const KnownSource& source = parts_.known.at(id);
+  const auto& waiting = source.unopened;
+  if (waiting && former.file.facts.identity != source.newest) {
+    step = waiting->file == former.file.facts.identity ? waiting->step : Step::kGap;
+  }
   const NextGeneration next{
       .file = former.file, .step = step, .why = "the log's link led to it, or it was moved"};
-  return parts_.followed.open(look.log, there, next, id);
+  return open_next(look, there, next, id);
 }
 
-// Finds sources whose symlink is gone, leads to nothing or to a file that is another log, and reads
-// their last targets to the end. An earlier version knew targets by their own names.
-void LogScanner::resume_linked(Look& look) {
+// Finds sources whose symlink is gone, leads to nothing or to a file that is another log. An
+// earlier version knew targets by their own names.
+void LogScanner::find_linked(Look& look) const {
   const Declaration& declaration = *look.log.declaration;
   std::map<SourceId, LogName> all;
   for (const auto& [path, log] : look.found.linked) {
@@ -145,33 +150,39 @@ void LogScanner::resume_linked(Look& look) {
       all.emplace(id, LogName{source.host_path, join_path(directory.container_path, link)});
     }
   }
-  const bool first = !look.log.scanned && !has_wildcards(declaration.path);
-  if (first && !look.found.linked.empty()) {
+  const bool first =
+      !look.log.scanned && !look.found.linked.empty() && !has_wildcards(declaration.path);
+  if (first) {
     for (const auto& [id, source] : parts_.known.all()) {
       const bool is_ours = source.by != nullptr && source.by->name == declaration.name &&
                            source.by->container_id == look.log.who.container_id;
       if (is_ours) all.emplace(id, look.found.linked.begin()->second);
     }
   }
-  for (const auto& [id, log] : all) {
-    const KnownSource* source = parts_.known.find(id);
-    if (source == nullptr || source->is_followed() || !source->has_generation()) continue;
-    if (source->stream != declaration.stream || is_file_gone(source->life)) continue;
-    const auto found = look.former.find(source->newest, source->file_path, look.found.directories);
-    if (!found) continue;
-    FoundFile where{.container_path = log.container_path,
-                    .host_path = found->host_path,
-                    .directory = found->directory,
-                    .file_name = found->file.file_name,
-                    .facts = found->file.facts,
-                    .image_bytes = 0,
-                    .log = log};
-    parts_.followed.join(look.log, where, id);
-    DirectoryLook& listed = look.directories[where.directory.get()];
-    open_in_order(
-        look, where, id,
-        parts_.rotation.after_newest(*source, declaration, where, parts_.held.newest(id), listed));
-  }
+  look.linked.emplace(all.begin(), all.end());
+}
+
+// Reads the last target of such a symlink to the end.
+void LogScanner::resume_linked(Look& look, SourceId id, const LogName& log) {
+  const Declaration& declaration = *look.log.declaration;
+  const KnownSource* const source = parts_.known.find(id);
+  if (source == nullptr || source->is_followed() || !source->has_generation()) return;
+  if (source->stream != declaration.stream || is_file_gone(source->life)) return;
+  if (source->rested && look.resting.contains(id)) return;
+  const auto found = look.former.find(source->newest, source->file_path, look.found.directories);
+  if (!found || source->is_resting(found->file.facts)) return;
+  const FoundFile where{.container_path = log.container_path,
+                        .host_path = found->host_path,
+                        .directory = found->directory,
+                        .file_name = found->file.file_name,
+                        .facts = found->file.facts,
+                        .image_bytes = 0,
+                        .log = log};
+  parts_.followed.join(look.log, where, id);
+  DirectoryLook& listed = look.directories[where.directory.get()];
+  open_in_order(look, where, id,
+                parts_.rotation.after_newest(*source, declaration, where,
+                                             parts_.held.newest_facts(id), listed));
 }
 
 }  // namespace longshore::agent

@@ -17,12 +17,23 @@ int64_t changed_ns(const Fd& directory) {
   return int64_t{stat.st_ctim.tv_sec} * 1'000'000'000 + stat.st_ctim.tv_nsec;
 }
 
+Error no_room() {
+  return {ErrorCode::kFull,
+          "no further directories are watched, for this container or at all. Changes there are "
+          "found by the sweep, seconds later."};
+}
+
 }  // namespace
 
-WatchOutcome NameIndex::watch(DeclaredLog& log, const std::vector<WatchDir>& directories) {
+WatchOutcome NameIndex::watch(DeclaredLog& log, const std::vector<WatchDir>& directories,
+                              size_t room) {
   WatchOutcome outcome;
   std::set<int> now;
   for (const WatchDir& each : directories) {
+    if (now.size() == room) {
+      outcome.refused.push_back({each.host_path, no_room()});
+      break;
+    }
     auto watch = watcher_.watch(*each.directory);
     if (!watch) {
       outcome.refused.push_back({each.host_path, watch.error()});

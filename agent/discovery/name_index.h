@@ -45,7 +45,11 @@ class NameIndex {
   explicit NameIndex(DirectoryWatcher& watcher) : watcher_(watcher) {}
 
   /// `log` looks at these directories from now on, and no longer at others.
-  WatchOutcome watch(DeclaredLog& log, const std::vector<WatchDir>& directories);
+  /// At most `room` of them.
+  WatchOutcome watch(DeclaredLog& log, const std::vector<WatchDir>& directories,
+                     size_t room = SIZE_MAX);
+  /// How many directories are watched.
+  size_t watches() const { return directories_.size(); }
   void unwatch(DeclaredLog& log);
 
   /// From now on, writes to this name touch `source`.

@@ -209,11 +209,15 @@ NextGenerations Rotation::after_newest(const KnownSource& source, const Declarat
     if (open && open->links > 0) before = open;  // It stands in another directory.
     has_left = from != listed->end() && std::ranges::all_of(*listed, is_unknown);
   }
+  auto expected = source.unopened;
+  if (expected && expected->file == newest) expected.reset();
   const auto step_to = [&](const FileFacts& facts) {
     const auto earlier = std::exchange(before, facts);
-    if (std::exchange(has_left, false)) {
-      return earlier ? step_unseen(*earlier, facts, false) : Step::kGap;
+    const bool is_after_left = std::exchange(has_left, false);
+    if (const auto first = std::exchange(expected, std::nullopt)) {
+      return first->file == facts.identity ? first->step : Step::kGap;
     }
+    if (is_after_left) return earlier ? step_unseen(*earlier, facts, false) : Step::kGap;
     return step_between(source, earlier, facts, facts.identity == file.facts.identity);
   };
   // A copy of the log is younger than the log's file, and so are the copies after it.

@@ -12,6 +12,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -19,6 +20,7 @@
 
 #include "agent/files/host_dir.h"
 #include "agent/files/host_mounts.h"
+#include "agent/files/slice.h"
 #include "checkpoint/file_identity.h"
 #include "config/fd.h"
 #include "config/result.h"
@@ -81,12 +83,20 @@ struct WatchDir {
   const std::string& log_path() const { return log ? log.host_path : host_path; }
 };
 
+/// What matched, or was on the way, and is not in a scan's result: one of the limits.
+struct Refused {
+  uint64_t files = 0;        ///< Older than those in the result.
+  uint64_t directories = 0;  ///< The same.
+  bool names = false;        ///< Nobody knows what else there is: the scan gave up.
+  bool any() const { return files > 0 || directories > 0 || names; }
+};
+
 struct ScanResult {
-  std::vector<FoundFile> files;  ///< Sorted by host path; at most kFilesPerDeclarationMax.
+  std::vector<FoundFile> files;  ///< Sorted by host path.
   std::vector<WatchDir> directories;
   std::vector<std::string>
-      problems;            ///< One sentence each: refused symlink, not a regular file, file system.
-  bool truncated = false;  ///< There were more files than the limit.
+      problems;  ///< One sentence each: refused symlink, not a regular file, file system.
+  Refused refused;
   /// As problems, but those that come while a container is being removed.
   std::vector<std::string> missing;
   bool is_passing = false;  ///< No event tells when the result changes: scan again soon.
@@ -94,7 +104,25 @@ struct ScanResult {
   std::map<std::string, LogName> linked;
 };
 
-/// Thread: the watch loop. Holds no descriptor between calls.
+/// What its owner wants to know of a file that a scan meets.
+enum class Interest : uint8_t {
+  kNone,   ///< Nothing: it was collected, and has not changed since.
+  kKnown,  ///< It is collected at present: it belongs into the result.
+  kNew,    ///< The newest kFilesPerDeclarationMax of these belong into the result.
+};
+using Interests = std::function<Interest(const checkpoint::FileFacts&)>;
+
+/// A scan that is done in slices. Its ContainerFs must outlive it. Thread: the watch loop.
+class PathScan {
+ public:
+  virtual ~PathScan() = default;
+  /// Goes on until the slice is used up. True: the scan is complete.
+  virtual bool go_on(Slice& slice) = 0;
+  /// REQUIRES: it is complete.
+  virtual ScanResult take() = 0;
+};
+
+/// Thread: the watch loop. Holds no descriptor between scans.
 class ContainerFs {
  public:
   /// `host_root` is where the host's root is seen from here ("/" or, in a container, "/host").
@@ -102,9 +130,12 @@ class ContainerFs {
 
   /// Expands `pattern` (absolute; `*`, `?`, `[...]` within a component, `**` as a whole component
   /// for any depth up to 16) and leaves out what `exclude` matches. Blocks on nothing but local
-  /// directories, and visits at most kScanStepsMax names: about half a second at worst, which a
-  /// hostile container can cause at each scan. Refresh `mounts` first: a mount that it does not
-  /// list is not entered.
+  /// directories. Of more than kFilesPerDeclarationMax files or kScanDirectoriesMax directories the
+  /// newest ones are kept; beyond kScanNamesMax names it gives up. Refresh `mounts` first: a mount
+  /// that it does not list is not entered.
+  std::unique_ptr<PathScan> begin_scan(const std::string& pattern, const std::string& exclude,
+                                       Interests interests) const;
+  /// The same, all at once.
   ScanResult scan(const std::string& pattern, const std::string& exclude) const;
 
   const FsSpec& spec() const { return spec_; }

@@ -59,21 +59,46 @@ PathWalk::PathWalk(const FsSpec& spec, const std::string& host_root, const HostM
       host_root_(host_root),
       mounts_(mounts),
       notes_(notes),
-      trusts_marks_(spec.reads_trusted_marks),
-      steps_left_(limits::kScanStepsMax) {}
+      trusts_marks_(spec.reads_trusted_marks) {}
 
 bool PathWalk::spend(size_t steps) {
-  if (!is_exhausted_ && steps_left_ >= steps) {
-    steps_left_ -= steps;
-    return true;
+  steps_ += steps;
+  name_steps_ += steps;
+  if (is_exhausted_) return false;
+  if (name_steps_ > limits::kScanNameStepsMax) {
+    problem("A path leads through more than " + std::to_string(limits::kScanNameStepsMax) +
+            " directories and symlinks; it is not followed.");
+    return false;
   }
-  if (!is_exhausted_) {
-    notes_.problem("The pattern makes a scan visit more than " +
-                   std::to_string(limits::kScanStepsMax) +
-                   " names; the rest is not collected. Declare a narrower pattern.");
+  if (steps_left_ < steps) {
+    exhaust(limits::kScanStepsMax);
+    return false;
   }
+  steps_left_ -= steps;
+  return true;
+}
+
+bool PathWalk::spend_name() {
+  ++steps_;
+  if (is_exhausted_) return false;
+  if (names_left_ == 0) {
+    exhaust(limits::kScanNamesMax);
+    return false;
+  }
+  --names_left_;
+  return true;
+}
+
+void PathWalk::exhaust(size_t limit) {
   is_exhausted_ = true;
-  return false;
+  notes_.problem("The pattern makes a scan visit more than " + std::to_string(limit) +
+                 " names; the rest is not collected. Declare a narrower pattern.");
+}
+
+void PathWalk::begin_name(const Place& place) {
+  const size_t granted = limits::kScanStepsGranted + place.lowers.size();
+  steps_left_ = std::min(steps_left_ + granted, limits::kScanStepsMax);
+  name_steps_ = 0;
 }
 
 void PathWalk::problem(std::string sentence) {
@@ -310,25 +335,61 @@ std::string PathWalk::private_path(const std::string& path) const {
   return reported == "/" ? path : reported + path;
 }
 
-std::vector<PathWalk::Name> PathWalk::names_in(const Place& place) {
-  std::map<std::string, bool> merged;  // The uppermost layer says what a name is.
-  const auto add_layer = [&](const HostDir& layer) {
-    auto listed = list_names(layer, steps_left_ + 1);
-    if (!listed) return report(listed.error());
-    if (!spend(listed->size())) return;
-    for (const ListedName& each : *listed) merged.emplace(each.name, each.type == DT_REG);
-  };
-  if (place.upper) add_layer(*place.upper);
-  for (const HostDir& layer : place.lowers) add_layer(layer);
-  const std::string inside = place.path == "/" ? "/" : place.path + "/";
-  for (const auto& [path, mount] : placed_) {
-    if (!path.starts_with(inside)) continue;
-    merged[path.substr(inside.size(), path.find('/', inside.size()) - inside.size())] = false;
+void PathWalk::list_on(Listing& listing, size_t names_max, std::vector<Name>& names) {
+  const Place& place = *listing.place_;
+  if (!std::exchange(listing.mounts_listed_, true)) {
+    const std::string inside = place.path == "/" ? "/" : place.path + "/";
+    for (const auto& [path, mount] : placed_) {
+      if (!path.starts_with(inside)) continue;
+      const std::string rest = path.substr(inside.size());
+      listing.mounts_.insert(rest.substr(0, rest.find('/')));
+    }
+    for (const std::string& name : listing.mounts_) names.push_back({name, false});
   }
-  std::vector<Name> names;
-  names.reserve(merged.size());
-  for (auto& [name, is_file] : merged) names.push_back({name, is_file});
-  return names;
+  while (!listing.is_done() && names.size() < names_max) {
+    DirectoryName each;
+    if (!open_layer(listing) || !listing.open_->next(each)) {
+      if (listing.open_ != nullptr && listing.open_->error() != 0) {
+        problem(printable(place.path) + ": " + std::strerror(listing.open_->error()));
+      }
+      listing.open_.reset();
+      ++listing.layer_;
+      continue;
+    }
+    if (!spend_name()) {
+      listing.layer_ = place.lowers.size() + 1;
+      return;
+    }
+    std::string name = each.name;
+    if (listing.mounts_.contains(name) || is_in_higher_layer(listing, name)) continue;
+    names.push_back({std::move(name), each.type == DT_REG});
+  }
+}
+
+bool PathWalk::open_layer(Listing& listing) {
+  if (listing.open_ != nullptr) return true;
+  const Place& place = *listing.place_;
+  if (listing.layer_ == 0 && !place.upper) return false;
+  const HostDir& layer = listing.layer_ == 0 ? *place.upper : place.lowers[listing.layer_ - 1];
+  auto fd = reopen_for_reading(*layer.fd);
+  if (!fd) {
+    report({fd.error().code, layer.path + ": " + fd.error().message});
+    return false;
+  }
+  listing.open_ = std::make_unique<DirectoryNames>(std::move(*fd));
+  return true;
+}
+
+// The uppermost layer says what a name is, and listed it already.
+bool PathWalk::is_in_higher_layer(const Listing& listing, const std::string& name) {
+  const Place& place = *listing.place_;
+  if (listing.layer_ == 0) return false;
+  if (place.upper && open_name_only(*place.upper, name)) return true;
+  for (size_t i = 0; i + 1 < listing.layer_; ++i) {
+    ++steps_;
+    if (open_name_only(place.lowers[i], name)) return true;
+  }
+  return false;
 }
 
 bool PathWalk::has_mount_below(const std::string& path) const {

@@ -10,12 +10,16 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "agent/files/container_fs.h"
 #include "agent/files/container_process.h"
 #include "agent/files/host_dir.h"
+#include "config/directory.h"
+#include "config/limits.h"
 
 namespace longshore::agent {
 
@@ -73,7 +77,8 @@ class PathWalk {
   PathWalk(const FsSpec& spec, const std::string& host_root, const HostMounts& mounts,
            WalkNotes& notes);
 
-  /// Opens the layers and finds where the mounts are. nullptr: the host's root cannot be opened.
+  /// Opens the layers and finds where the mounts are; begins with a whole budget. nullptr: the
+  /// host's root cannot be opened.
   PlacePtr start();
 
   /// Why files outside of mounts cannot be seen; empty if they can.
@@ -86,20 +91,41 @@ class PathWalk {
   /// applied to each link on the way. Takes from `links_left`.
   Entry follow(const PlacePtr& place, const Entry& link, size_t& links_left);
 
-  /// The names that look_up may find in `place`, sorted, each once. `is_file`: readdir reports a
-  /// regular file, so it is no directory and no symlink.
+  /// A name in a directory. `is_file`: readdir reports a regular file, so it is no directory and no
+  /// symlink.
   struct Name {
     std::string name;
     bool is_file = false;
   };
-  std::vector<Name> names_in(const Place& place);
+  /// The names that look_up may find in a place, each once, in no order, little by little.
+  class Listing {
+   public:
+    explicit Listing(PlacePtr place) : place_(std::move(place)) {}
+    bool is_done() const { return layer_ > place_->lowers.size(); }
+
+   private:
+    friend class PathWalk;
+    PlacePtr place_;
+    size_t layer_ = 0;  // 0: the upper one.
+    std::unique_ptr<DirectoryNames> open_;
+    bool mounts_listed_ = false;
+    std::set<std::string, std::less<>> mounts_;  // Names that lead to a mount.
+  };
+  /// Adds at least one name to `names` and about `names_max`, unless the listing is done.
+  void list_on(Listing& listing, size_t names_max, std::vector<Name>& names);
+
+  /// Before each name that a listing of `place` gave: what it costs to look it up was paid when it
+  /// was listed, so that only symlinks without end use up the budget of steps.
+  void begin_name(const Place& place);
 
   /// The name of what stands at `path` in the container as no other container has it. Empty: the
   /// layers are not known.
   std::string private_path(const std::string& path) const;
 
-  /// The scan has used up its budget of names: nothing more is found.
+  /// The scan has used up its budget: nothing more is found.
   bool is_exhausted() const { return is_exhausted_; }
+  /// Names listed and components opened so far.
+  size_t steps() const { return steps_; }
 
  private:
   struct Source {
@@ -128,7 +154,11 @@ class PathWalk {
   void refuse_metacopy(Entry& entry);
   Entry resolve(PlacePtr from, const std::string& target, size_t& links_left);
   bool has_mount_below(const std::string& path) const;
+  bool open_layer(Listing& listing);
+  bool is_in_higher_layer(const Listing& listing, const std::string& name);
   bool spend(size_t steps);
+  bool spend_name();
+  void exhaust(size_t limit);
   void problem(std::string sentence);
   void cannot_enter(const std::string& what, const Error& error);
   void watch(const Place& place);
@@ -139,7 +169,10 @@ class PathWalk {
   const HostMounts& mounts_;
   WalkNotes& notes_;
   const bool trusts_marks_;
-  size_t steps_left_;
+  size_t steps_left_ = limits::kScanStepsMax;
+  size_t names_left_ = limits::kScanNamesMax;
+  size_t name_steps_ = 0;  // Since begin_name().
+  size_t steps_ = 0;
   bool is_exhausted_ = false;
   bool is_placing_ = false;  // Resolving all mounts, which may not concern the pattern: no notes.
   HostDir host_;

@@ -22,6 +22,8 @@ Error not_entered(const HostDir& parent, const Error& error) {
 }  // namespace
 
 PlacePtr PathWalk::start() {
+  steps_left_ = limits::kScanStepsMax;
+  names_left_ = limits::kScanNamesMax;
   auto host = open_tree(host_root_, mounts_);
   if (!host) {
     report(host.error());
@@ -88,6 +90,7 @@ void PathWalk::place_mounts() {
   is_placing_ = true;
   for (const FsMount* mount : mounts) {
     if (is_plain_path(mount->destination)) {
+      name_steps_ = 0;
       placed_[canonical_destination(mount->destination)] = mount;
     }
   }

@@ -65,6 +65,8 @@ Status Inbox::apply(const ToLane& message) {
     sources_.copies_found(*copy);
   } else if (const auto* question = std::get_if<JudgeCopy>(&message)) {
     questions_.push_back(*question);
+  } else if (const auto* refused = std::get_if<LogRefused>(&message)) {
+    sources_.refused(refused->entry);
   } else if (std::holds_alternative<StartScanned>(message)) {
     start_scanned_ = true;
   } else {

@@ -92,6 +92,9 @@ Status Lane::ship() {
       inbox_.judge_copies();
       transaction_.note_look();
     }
+    if (!open.is_open && sources_.unstored().take_wrote_refusals()) {
+      if (Status loaded = ledger_.load_waiting(); !loaded) return loaded;
+    }
     scheduler.wake_due(setup_.clock.monotonic_ns());
     if (Status collected = feed_.collect(0); !collected) return collected;
     if (Status moving = feed_.look_for_stuck(); !moving) return moving;

@@ -25,7 +25,7 @@ LaneLedger::LaneLedger(const LaneSetup& setup, Sources& sources, Destinations& d
 
 void LaneLedger::take_events(LaneSource& source) {
   for (LedgerEntry& entry : source.tail.take_events()) {
-    if (entry.is_loss_or_doubt()) {
+    if (entry.is_kept()) {
       log_loss(entry, *source.spec);
     } else if (setup_.options.ledger_topic.empty()) {
       continue;
@@ -88,8 +88,19 @@ LaneLedger::About LaneLedger::about(SourceId id) const {
   return about;
 }
 
+LaneLedger::About LaneLedger::about(const RefusedLog& log) const {
+  About about{.envelope = {.source = {}, .host_name = sources_.host_name()},
+              .topic = log.topic.empty() ? setup_.options.default_topic : log.topic};
+  about.envelope.name = log.name;
+  about.envelope.path = log.path;
+  about.envelope.container_id = log.container_id;
+  about.envelope.container_name = log.container_name;
+  return about;
+}
+
 void LaneLedger::append_record(const LedgerEntry& entry, shipper::Chunk& chunk) const {
-  const auto [envelope, topic] = about(entry.source);
+  const auto [envelope, topic] =
+      entry.event == LedgerEvent::kRefused ? about(entry.refused) : about(entry.source);
   shipper::append_ledger_record(entry, envelope, topic, chunk);
 }
 

@@ -46,6 +46,7 @@ class LaneLedger {
     std::string topic;
   };
   About about(SourceId id) const;
+  About about(const RefusedLog& log) const;
 
   const LaneSetup& setup_;
   Sources& sources_;

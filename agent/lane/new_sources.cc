@@ -9,6 +9,11 @@ Status NewSources::store(LaneId lane) {
     if (Status stored = store_.put_sources(rows_); !stored) return stored;
     rows_ = decltype(rows_)();
   }
+  if (!refusals_.empty()) {
+    if (Status stored = store_.append_ledger(refusals_); !stored) return stored;
+    refusals_ = decltype(refusals_)();
+    wrote_ledger_ = wrote_refusals_ = true;
+  }
   if (begun_.empty()) return ok();
   // A transaction that was prepared before we started may have been confirmed meanwhile.
   std::vector<checkpoint::PreparedSource> states;

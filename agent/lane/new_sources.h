@@ -1,5 +1,5 @@
-// What the store does not know yet about the sources of a lane: that they exist, and where they
-// begin.
+// What the store does not know yet about the sources of a lane: that they exist, where they begin,
+// and what a limit refused.
 #pragma once
 
 #include <utility>
@@ -21,6 +21,8 @@ class NewSources {
   void begins(checkpoint::PreparedSource at, std::vector<LedgerEntry> entries) {
     begun_.push_back({std::move(at), std::move(entries)});
   }
+  /// For the ledger; no source and no record comes with it.
+  void refused(LedgerEntry entry) { refusals_.push_back(std::move(entry)); }
   void forget_begun() { begun_.clear(); }
 
   /// Writes it to the store: soon after the sources were opened, so that a source which is rotated
@@ -29,6 +31,8 @@ class NewSources {
   Status store(LaneId lane);
   /// Whether store() has written ledger entries since it was asked last.
   bool take_wrote_ledger() { return std::exchange(wrote_ledger_, false); }
+  /// The same of refusals, for which nothing else begins a transaction.
+  bool take_wrote_refusals() { return std::exchange(wrote_refusals_, false); }
 
  private:
   struct Begun {
@@ -39,7 +43,8 @@ class NewSources {
   checkpoint::Store& store_;
   std::vector<checkpoint::SourceRow> rows_;
   std::vector<Begun> begun_;
-  bool wrote_ledger_ = false;
+  std::vector<LedgerEntry> refusals_;
+  bool wrote_ledger_ = false, wrote_refusals_ = false;
 };
 
 }  // namespace longshore::agent

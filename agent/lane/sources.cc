@@ -145,6 +145,11 @@ CopyJudged Sources::judge(const JudgeCopy& message) {
   return judged;
 }
 
+void Sources::refused(LedgerEntry entry) {
+  entry.time_ns = clock_.wall_ns();
+  unstored_.refused(std::move(entry));
+}
+
 void Sources::touched(const SourcesTouched& message) {
   for (const SourceId id : message.sources) {
     if (LaneSource* const source = find(id)) scheduler_.make_ready(*source);

@@ -42,6 +42,7 @@ class Sources {
   void given_up(const FileGivenUp& message);
   void copies_found(const CopiesFound& message);
   CopyJudged judge(const JudgeCopy& message);
+  void refused(LedgerEntry entry);
   /// Every source that still reads a deleted file becomes ready, whatever was told about it.
   void ready_deleted();
 

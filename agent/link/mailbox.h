@@ -13,8 +13,15 @@
 
 namespace longshore::agent {
 
-/// Thread: any may post, one takes. It has no bound of its own: the number of sources bounds what
-/// is posted, because touches are gathered per source and a file is announced once.
+/// Whether `next` could be made part of `queued`, the last message that waits. Overloaded for
+/// messages of which any number may come.
+template <typename Message>
+bool join_messages(Message& /*queued*/, Message& /*next*/) {
+  return false;
+}
+
+/// Thread: any may post, one takes. The number of sources bounds what waits while nobody takes: a
+/// file is announced once, and touches are joined (join_messages()).
 template <typename Message>
 class Mailbox {
  public:
@@ -25,6 +32,7 @@ class Mailbox {
     {
       const std::lock_guard lock(mutex_);
       was_empty = messages_.empty();
+      if (!was_empty && join_messages(messages_.back(), message)) return;
       messages_.push_back(std::move(message));
     }
     if (was_empty) signal();

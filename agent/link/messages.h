@@ -7,14 +7,15 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <variant>
-#include <vector>
 
 #include "agent/files/log_file.h"
 #include "checkpoint/file_identity.h"
 #include "config/declaration.h"
 #include "config/ids.h"
+#include "config/ledger.h"
 
 namespace longshore::agent {
 
@@ -51,7 +52,7 @@ struct SourceOpened {
 
 /// These sources may have grown, or their files were renamed or truncated.
 struct SourcesTouched {
-  std::vector<SourceId> sources;
+  std::set<SourceId> sources;
 };
 
 /// No process writes to it any more (its container died): an unterminated last line is complete.
@@ -95,6 +96,12 @@ struct JudgeCopy {
   std::shared_ptr<const OpenFile> file;
 };
 
+/// A limit keeps files of a declared log from being collected: for the ledger. `entry` lacks its
+/// time; its lane is the one that is told.
+struct LogRefused {
+  LedgerEntry entry;
+};
+
 /// Every log that was there at the start has been opened: `--once` may finish.
 struct StartScanned {};
 
@@ -102,7 +109,16 @@ struct StopLane {};
 
 using ToLane =
     std::variant<SourceOpened, SourcesTouched, SourceEnded, SourceReleased, SourceVanished,
-                 FileGivenUp, CopiesFound, JudgeCopy, StartScanned, StopLane>;
+                 FileGivenUp, CopiesFound, JudgeCopy, LogRefused, StartScanned, StopLane>;
+
+/// While a lane is busy or stuck, touches come again and again: one message holds them all.
+inline bool join_messages(ToLane& queued, ToLane& next) {
+  auto* const into = std::get_if<SourcesTouched>(&queued);
+  auto* const from = std::get_if<SourcesTouched>(&next);
+  if (into == nullptr || from == nullptr) return false;
+  into->sources.merge(from->sources);
+  return true;
+}
 
 /// A lane ended. With an exit status other than 0 the process prints the sentence and exits with
 /// it.

@@ -52,6 +52,7 @@ struct Known {
   Boots boots;
   int64_t alive_ns = 0;  // Everything before that time was seen.
   std::vector<checkpoint::StoredSource> sources;
+  std::vector<LedgerEntry> ledger;
 };
 
 LaneOptions lane_options(const AgentSettings& settings, LaneId lane, const Known& known) {
@@ -122,7 +123,11 @@ Result<Known> read_known(const AgentSettings& settings, const std::string& state
               .first_start = lanes.value().empty(),
               .boots = boots.value(),
               .alive_ns = alive.value(),
-              .sources = {}};
+              .sources = {},
+              .ledger = {}};
+  auto ledger = store.ledger();
+  if (!ledger) return ledger.error();
+  known.ledger = std::move(ledger).value();
   for (const LaneId lane : lanes.value()) {
     known.lanes = std::max(known.lanes, lane.value + 1);
     auto sources = store.sources(lane);
@@ -184,13 +189,25 @@ AgentOutcome unusable(const Error& error) {
   return {2, false, error.code == ErrorCode::kRetryable, error.message};
 }
 
+// What a program that ran `--once` has to know although every lane did its work.
+AgentOutcome outcome_of_once(const WatchResult& result) {
+  std::string message;
+  for (const std::string& log : result.unmatched) message += log + "; nothing was shipped of it. ";
+  if (result.refusals > 0) {
+    message += "Not everything was shipped: limits refused files of " +
+               std::to_string(result.refusals) + " logs (see above, and the ledger).";
+  }
+  while (message.ends_with(' ')) message.pop_back();
+  return {message.empty() ? 0 : 1, false, false, message};
+}
+
 }  // namespace
 
 AgentOutcome run_agent_once(const AgentSettings& settings, const std::string& state_dir,
                             const std::function<void(const AgentProgress&)>& show) {
   const auto known = read_known(settings, state_dir);
   if (!known) return unusable(known.error());
-  const auto& [host_id, cluster_id, lanes, first_start, boots, alive_ns, remembered] =
+  const auto& [host_id, cluster_id, lanes, first_start, boots, alive_ns, remembered, ledger] =
       known.value();
   raise_descriptor_limit();
   auto inotify = Inotify::open();
@@ -216,7 +233,7 @@ AgentOutcome run_agent_once(const AgentSettings& settings, const std::string& st
                        .first_start_at_end = first_start && settings.first_start == StartAt::kEnd,
                        .deleted_bytes_max = settings.deleted_bytes},
                       mounts, inotify.value(), post, clock);
-  discovery.remember(remembered);
+  discovery.remember(remembered, ledger);
   WatchLoop watch(watch_options(settings), discovery, mounts, inotify.value(), to_watch, post,
                   lanes, [&] { show(progress_of(rigs)); });
   spdlog::info("longshore {} host {} lanes {} brokers {} delivery {} state {}", LONGSHORE_VERSION,
@@ -231,6 +248,7 @@ AgentOutcome run_agent_once(const AgentSettings& settings, const std::string& st
     if (stopped.exit_status != 0)
       return {stopped.exit_status, stopped.restart, false, stopped.message};
   }
+  if (settings.once && !result.signalled) return outcome_of_once(result);
   return {};
 }
 

@@ -63,6 +63,8 @@ WatchResult WatchLoop::run() {
   close_handles();
   uv_run(&loop_, UV_RUN_DEFAULT);
   docker_.reset();
+  result_.refusals = discovery_.refusals();
+  result_.unmatched = discovery_.unmatched();
   return result_;
 }
 
@@ -156,7 +158,7 @@ void WatchLoop::refresh_mounts() {
 void WatchLoop::settle() {
   refresh_mounts();
   const int64_t next = discovery_.settle();
-  tell_start_scanned();
+  tell_start();
   if (next == 0) return;
   const int64_t now = SystemClock().monotonic_ns();
   const uint64_t wait_ms = next <= now ? 1 : static_cast<uint64_t>((next - now) / 1'000'000 + 1);
@@ -281,15 +283,17 @@ void WatchLoop::on_reconciled() {
   if (std::exchange(reconciled_, true)) return;
   if (docker_ != nullptr) spdlog::info("following Docker at {}", options_.docker_socket);
   settle();
-  discovery_.look_for_vanished();
-  may_start_ = true;
-  tell_start_scanned();
 }
 
-// With --once, lanes finish when they have read what was opened by then.
-void WatchLoop::tell_start_scanned() {
-  if (!may_start_ || !discovery_.has_decided()) return;
-  may_start_ = false;
+// Once all containers are known. Scans take more than one turn where there is much to see.
+void WatchLoop::tell_start() {
+  if (!reconciled_) return;
+  if (!vanished_looked_for_ && discovery_.all_scanned()) {
+    vanished_looked_for_ = true;
+    discovery_.look_for_vanished();
+  }
+  if (start_told_ || !discovery_.all_opened()) return;
+  start_told_ = true;
   for (uint32_t lane = 0; lane < lanes_; ++lane) post_(LaneId{lane}, StartScanned{});
 }
 

@@ -35,7 +35,9 @@ struct WatchOptions {
 /// Why run() returned.
 struct WatchResult {
   bool signalled = false;
-  std::vector<LaneStopped> stopped;  ///< Lanes that stopped by themselves.
+  std::vector<LaneStopped> stopped;    ///< Lanes that stopped by themselves.
+  size_t refusals = 0;                 ///< Of Discovery.
+  std::vector<std::string> unmatched;  ///< The same.
 };
 
 /// Thread: the one that calls run(). `tick` is called about every half second, for a progress line.
@@ -64,8 +66,8 @@ class WatchLoop final : private docker::Listener {
   void close_handles();
   void refresh_mounts();
   void settle();
+  void tell_start();
   void on_lane_messages();
-  void tell_start_scanned();
   void warn_once(const std::string& key, const std::string& sentence);
 
   const WatchOptions options_;
@@ -84,9 +86,8 @@ class WatchLoop final : private docker::Listener {
   Fd mountinfo_;
   bool mounts_changed_ = true;
   std::unique_ptr<docker::Client> docker_;
-  bool reconciled_ = false;
+  bool reconciled_ = false, vanished_looked_for_ = false, start_told_ = false;
   int64_t docker_away_since_ns_ = 0;  // 0: it answers.
-  bool may_start_ = false;            // StartScanned is to be told.
   std::unordered_set<std::string> warned_;
   WatchResult result_;
 };

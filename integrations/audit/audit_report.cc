@@ -198,13 +198,15 @@ std::string ledger_summary(const AuditReport& report) {
     out += fmt::format(", {} missing that the ledger does not name",
                        plural(sum.unexplained_bytes, "byte"));
   if (sum.doubts) out += fmt::format(", {}", plural(sum.doubts, "doubt"));
+  if (!report.refusals.empty()) out += ", " + plural(report.refusals.size(), "refusal");
   return out;
 }
 
 }  // namespace
 
 bool AuditReport::whole() const {
-  return problems.empty() && std::ranges::all_of(sources, &SourceReport::whole) &&
+  return problems.empty() && refusals.empty() &&
+         std::ranges::all_of(sources, &SourceReport::whole) &&
          std::ranges::all_of(unseen, &SourceReport::whole);
 }
 
@@ -223,6 +225,13 @@ std::string as_table(const AuditReport& report, bool colours) {
                        plural(raw.records, "record"), printable(raw.key));
   }
   out += all_details(report);
+  for (size_t i = 0; i < report.refusals.size(); ++i) {
+    if (i == kDetailedMax) {
+      out += fmt::format("and {} more\n", plural(report.refusals.size() - i, "refusal"));
+      break;
+    }
+    out += printable(report.refusals[i].sentence) + '\n';
+  }
   for (const std::string& note : report.notes) out += "note: " + printable(note) + '\n';
   for (const std::string& problem : report.problems) out += printable(problem) + '\n';
   const AuditCounts sum = total(report);
@@ -300,6 +309,19 @@ Json sources_json(const std::vector<SourceReport>& sources) {
   return out;
 }
 
+Json refusals_json(const AuditReport& report) {
+  Json out = Json::array();
+  for (const RefusalReport& one : report.refusals) {
+    out.push_back({{"topic", one.topic},
+                   {"name", one.name},
+                   {"container", one.container},
+                   {"path", one.path},
+                   {"reason", one.reason},
+                   {"count", one.count}});
+  }
+  return out;
+}
+
 Json totals_json(const AuditReport& report) {
   Json totals = {{"sources", report.sources.size()}};
   add_counts(total(report), totals);
@@ -312,6 +334,7 @@ Json totals_json(const AuditReport& report) {
   totals["lost_bytes"] = ledger.lost_bytes;
   totals["unexplained_bytes"] = ledger.unexplained_bytes;
   totals["doubts"] = ledger.doubts;
+  totals["refusals"] = report.refusals.size();
   return totals;
 }
 
@@ -324,6 +347,7 @@ std::string as_json(const AuditReport& report) {
   return shipper::json_text({{"sources", sources_json(report.sources)},
                              {"unseen", sources_json(report.unseen)},
                              {"raw", std::move(raw)},
+                             {"refusals", refusals_json(report)},
                              {"totals", totals_json(report)},
                              {"ledger", report.has_ledger},
                              {"notes", report.notes},

@@ -37,10 +37,18 @@ struct RawReport {
   uint64_t records = 0;
 };
 
+/// Files of a declared log that a limit kept from being collected.
+struct RefusalReport {
+  std::string topic, name, container, path, reason;
+  uint64_t count = 0;
+  std::string sentence;  ///< All of it, for people.
+};
+
 struct AuditReport {
   std::vector<SourceReport> sources;  ///< Sorted by topic, name, source.
   std::vector<SourceReport> unseen;   ///< In the ledger, but no record carries a range of them.
   std::vector<RawReport> raw;
+  std::vector<RefusalReport> refusals;
   bool has_ledger = false;
   uint64_t elsewhere = 0;             ///< Sources of the ledger that may be in other topics.
   std::vector<std::string> notes;     ///< Limits of the proof.

@@ -46,6 +46,7 @@ void LedgerAudit::add(const kafka::ReadRecord& record) {
     return;
   }
   if (entry->source == SourceId{}) return add_of_lane(*entry);
+  if (entry->event == LedgerEvent::kRefused) return add_refusal(*entry);
   Source& source = sources_[entry->source];
   source.ledger.add(*entry);
   source.name = entry->name;
@@ -60,6 +61,40 @@ void LedgerAudit::add_of_lane(const shipper::LedgerView& entry) {
   if (sentences.size() >= kSentencesMax) return;
   sentences.push_back(fmt::format("lane {} of {}: {}: {}", entry.lane, printable(entry.host),
                                   printable(entry.reason), printable(entry.detail)));
+}
+
+void LedgerAudit::add_refusal(const shipper::LedgerView& entry) {
+  Refusal& refusal = refusals_[{entry.source, std::string(entry.reason)}];
+  refusal = {.name = std::string(entry.name),
+             .container = std::string(entry.container),
+             .path = std::string(entry.path),
+             .host = std::string(entry.host),
+             .topic = std::string(entry.topic),
+             .reason = std::string(entry.reason),
+             .detail = std::string(entry.detail),
+             .count = entry.count};
+}
+
+void LedgerAudit::join_refusals(const AuditedTopics& topics, AuditReport& report) const {
+  for (const auto& [key, refusal] : refusals_) {
+    const bool here = std::ranges::find(topics.names, refusal.topic) != topics.names.end();
+    if (!here) {
+      report.elsewhere += 1;
+      continue;
+    }
+    report.refusals.push_back(
+        {.topic = refusal.topic,
+         .name = refusal.name,
+         .container = refusal.container,
+         .path = refusal.path,
+         .reason = refusal.reason,
+         .count = refusal.count,
+         .sentence = fmt::format(
+             "{} of {}, {}: refused: {}: {}", printable(refusal.name),
+             refusal.container.empty() ? "host " + printable(refusal.host)
+                                       : "container " + printable(refusal.container),
+             printable(refusal.path), printable(refusal.reason), printable(refusal.detail))});
+  }
 }
 
 void LedgerAudit::join(const AuditedTopics& topics, AuditReport& report) const {
@@ -82,6 +117,7 @@ void LedgerAudit::join(const AuditedTopics& topics, AuditReport& report) const {
     // A source that moved to another topic is judged once.
     at->second.back()->ledger = source.ledger.judge(delivered);
   }
+  join_refusals(topics, report);
   report.problems.insert(report.problems.end(), problems_.begin(), problems_.end());
   report.notes.insert(report.notes.end(), notes_.begin(), notes_.end());
   if (strange_ > 0) {

@@ -9,6 +9,7 @@
 #include <map>
 #include <string>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "integrations/audit/audit_report.h"
@@ -36,14 +37,22 @@ class LedgerAudit {
     SourceLedger ledger;
     std::string name, container, path, topic;
   };
+  // The newest refusal of one declared log by one limit.
+  struct Refusal {
+    std::string name, container, path, host, topic, reason, detail;
+    uint64_t count = 0;
+  };
   void add_of_lane(const shipper::LedgerView& entry);
+  void add_refusal(const shipper::LedgerView& entry);
+  void join_refusals(const AuditedTopics& topics, AuditReport& report) const;
   void join_unseen(SourceId id, const Source& source, const AuditedTopics& topics,
                    AuditReport& report) const;
 
   shipper::LedgerParser parser_;
   std::map<SourceId, Source> sources_;
-  std::vector<std::string> problems_, notes_;  // Of whole lanes.
-  uint64_t strange_ = 0;                       // Records that are not ledger entries.
+  std::map<std::pair<SourceId, std::string>, Refusal> refusals_;  // By declared log and reason.
+  std::vector<std::string> problems_, notes_;                     // Of whole lanes.
+  uint64_t strange_ = 0;  // Records that are not ledger entries.
 };
 
 }  // namespace longshore::audit

@@ -62,6 +62,8 @@ void SourceLedger::add(const shipper::LedgerView& entry) {
                       entry.reason == kTruncatedDoubt;
       list(doubts_, {entry.start, entry.end, std::string(entry.reason)});
       return;
+    case LedgerEvent::kRefused:  // Of a declared log, not of a source.
+      return;
   }
 }
 

@@ -12,7 +12,7 @@ namespace {
 constexpr size_t kKeyBytes = 16;  // Stands before each value in the arena.
 
 const char* word_of(LedgerEvent event) {
-  constexpr const char* kWords[] = {"opened", "closed", "ended", "lost", "doubt"};
+  constexpr const char* kWords[] = {"opened", "closed", "ended", "lost", "doubt", "refused"};
   return kWords[static_cast<size_t>(event)];
 }
 
@@ -35,6 +35,7 @@ void append_ledger_record(const LedgerEntry& entry, const Envelope& about, const
   own["lane"] = entry.lane.value;
   own["event"] = word_of(entry.event);
   if (!entry.reason.empty()) own["reason"] = entry.reason;
+  if (entry.event == LedgerEvent::kRefused) own["count"] = entry.refused.count;
   own["generation"] = entry.generation;
   own["start"] = entry.start.bytes;
   own["end"] = entry.end.bytes;

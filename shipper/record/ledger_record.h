@@ -4,10 +4,11 @@
 //   {"@timestamp":"T","host":{"name":"H"},"container":{"id":"I","name":"N"},
 //    "log":{"file":{"path":"P"}},
 //    "longshore":{"source":"S","name":"D","topic":"O","lane":L,"event":"opened","reason":"R",
-//                 "generation":G,"start":A,"end":B,"detail":"T"}}
+//                 "count":C,"generation":G,"start":A,"end":B,"detail":"T"}}
 //
-// `event` is opened, closed, ended, lost or doubt (config/ledger.h); `topic` is where the source's
-// records go. `container`, `topic`, `reason` and `detail` are left out if they are empty.
+// `event` is opened, closed, ended, lost, doubt or refused (config/ledger.h); `topic` is where the
+// source's records go; only a refusal has a `count`, of what was refused. `container`, `topic`,
+// `reason` and `detail` are left out if they are empty.
 #pragma once
 
 #include "config/ledger.h"

@@ -11,7 +11,7 @@ using simdjson::dom::element;
 constexpr std::pair<std::string_view, LedgerEvent> kEvents[] = {
     {"opened", LedgerEvent::kOpened}, {"closed", LedgerEvent::kClosed},
     {"ended", LedgerEvent::kEnded},   {"lost", LedgerEvent::kLost},
-    {"doubt", LedgerEvent::kDoubt},
+    {"doubt", LedgerEvent::kDoubt},   {"refused", LedgerEvent::kRefused},
 };
 
 // The string at a JSON pointer; empty when there is none.
@@ -47,6 +47,7 @@ std::optional<LedgerView> LedgerParser::parse(std::string_view value) {
   view.source = *source;
   view.start = {*start};
   view.end = {*end};
+  view.count = number_at(root, "/longshore/count").value_or(0);
   view.lane = number_at(root, "/longshore/lane").value_or(0);
   view.name = text_at(root, "/longshore/name");
   view.topic = text_at(root, "/longshore/topic");

@@ -18,6 +18,7 @@ struct LedgerView {
   SourceId source;  ///< 0: the entry is about all sources of a lane.
   uint64_t lane = 0;
   LedgerEvent event = LedgerEvent::kOpened;
+  uint64_t count = 0;  ///< Of a refusal.
   Position start, end;
   std::string_view name, topic, path, container, host, reason, detail;
 };

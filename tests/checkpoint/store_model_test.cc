@@ -164,14 +164,14 @@ class Walk {
     for (const LedgerEntry& entry : all.value()) {
       if (entry.lane != lane) continue;
       // What is no loss stays while it waits; the model leaves it out.
-      if (entry.is_loss_or_doubt()) losses[entry.detail] = entry.shipped;
+      if (entry.is_kept()) losses[entry.detail] = entry.shipped;
     }
     ASSERT_EQ(losses, model.ledger_as_of[model.last()]);
     size_t waiting = 0;
     const auto unshipped = store_->unshipped(lane, 1'000'000);
     for (const LedgerEntry& entry : unshipped.value()) {
       ASSERT_FALSE(entry.shipped);
-      if (entry.is_loss_or_doubt()) ++waiting;
+      if (entry.is_kept()) ++waiting;
     }
     ASSERT_EQ(waiting, std::count_if(losses.begin(), losses.end(),
                                      [](const auto& loss) { return !loss.second; }));
@@ -199,7 +199,7 @@ class Walk {
       entries.back().shipped = random_() % 2 == 0;
     }
     for (const LedgerEntry& entry : entries) {
-      if (entry.is_loss_or_doubt()) ledger[entry.detail] = entry.shipped;
+      if (entry.is_kept()) ledger[entry.detail] = entry.shipped;
     }
     return entries;
   }
@@ -207,7 +207,7 @@ class Walk {
   void append(LaneId lane, LaneModel& model) {
     const LedgerEntry entry = random_entry(lane);
     ASSERT_TRUE(store_->append_ledger({entry}));
-    if (!entry.is_loss_or_doubt()) return;
+    if (!entry.is_kept()) return;
     for (auto& [number, ledger] : model.ledger_as_of) ledger[entry.detail] = false;
     ++done["append"];
   }

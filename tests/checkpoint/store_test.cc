@@ -30,10 +30,10 @@ std::unique_ptr<Store> open(const fakes::TemporaryDir& dir) {
 
 std::string database_of(const fakes::TemporaryDir& dir) { return dir.path() + "/checkpoint.db"; }
 
-void run_sql(const fakes::TemporaryDir& dir, const char* sql) {
+void run_sql(const fakes::TemporaryDir& dir, const std::string& sql) {
   auto database = Database::open(database_of(dir), false);
   ASSERT_TRUE(database);
-  ASSERT_TRUE(database.value()->run(sql));
+  ASSERT_TRUE(database.value()->run(sql.c_str()));
 }
 
 std::string read_bytes(const std::string& path) {
@@ -323,6 +323,32 @@ TEST(Store, a_rebuilt_database_holds_the_same_and_is_ours) {
   EXPECT_EQ(store->ledger().value()[0].detail, "d");
 }
 
+TEST(Store, a_refusal_is_read_as_it_was_written) {
+  const fakes::TemporaryDir dir;
+  const auto store = open(dir);
+  ASSERT_TRUE(store->lane(kLane));
+  LedgerEntry refusal = entry("d");
+  refusal.lane = kLane;
+  refusal.event = LedgerEvent::kRefused;
+  refusal.refused = {.name = "app",
+                     .path = "/logs/*.log",
+                     .container_id = "c1",
+                     .container_name = "shop",
+                     .topic = "",
+                     .count = 1'000};
+  ASSERT_TRUE(store->append_ledger({refusal, entry("other")}));
+  const auto read = store->unshipped(kLane, 10).value();
+  ASSERT_EQ(read.size(), 2u);
+  EXPECT_EQ(read[0].refused, refusal.refused);
+  EXPECT_TRUE(read[0].is_kept());
+  EXPECT_EQ(read[1].refused, RefusedLog{});
+}
+
+// What version 1.3 added.
+constexpr char kWithout3[] =
+    "ALTER TABLE ledger DROP COLUMN about; ALTER TABLE state DROP COLUMN file_path;"
+    "ALTER TABLE state DROP COLUMN ends; ALTER TABLE state DROP COLUMN proof;";
+
 TEST(Store, a_database_of_the_minor_version_before_gets_what_it_lacks) {
   const fakes::TemporaryDir dir;
   {
@@ -333,14 +359,17 @@ TEST(Store, a_database_of_the_minor_version_before_gets_what_it_lacks) {
     ASSERT_TRUE(store->confirm(kLane));
     ASSERT_TRUE(store->append_ledger({entry("d")}));
   }
+  run_sql(dir, kWithout3 + std::string("PRAGMA user_version = 1002"));
+  EXPECT_EQ(open(dir)->unshipped(kLane, 10).value().size(), 1u);
   run_sql(dir,
-          "DROP INDEX ledger_by_shipped; ALTER TABLE ledger DROP COLUMN shipped;"
-          "ALTER TABLE ledger DROP COLUMN born; ALTER TABLE ledger DROP COLUMN generation;"
-          "ALTER TABLE ledger DROP COLUMN event; ALTER TABLE state DROP COLUMN boot;"
-          "ALTER TABLE state DROP COLUMN seen_bytes; ALTER TABLE state DROP COLUMN ended;"
-          "ALTER TABLE state DROP COLUMN begun; ALTER TABLE state DROP COLUMN file_path;"
-          "ALTER TABLE state DROP COLUMN ends; ALTER TABLE state DROP COLUMN proof;"
-          "PRAGMA user_version = 1000");
+          kWithout3 +
+              std::string(
+                  "DROP INDEX ledger_by_shipped; ALTER TABLE ledger DROP COLUMN shipped;"
+                  "ALTER TABLE ledger DROP COLUMN born; ALTER TABLE ledger DROP COLUMN generation;"
+                  "ALTER TABLE ledger DROP COLUMN event; ALTER TABLE state DROP COLUMN boot;"
+                  "ALTER TABLE state DROP COLUMN seen_bytes; ALTER TABLE state DROP COLUMN ended;"
+                  "ALTER TABLE state DROP COLUMN begun;"
+                  "PRAGMA user_version = 1000"));
   const auto refused = open_store(dir.path(), StoreAccess::kRead);
   ASSERT_FALSE(refused);
   EXPECT_NE(refused.error().message.find("older longshore"), std::string::npos);
@@ -362,10 +391,8 @@ TEST(Store, the_beginning_of_a_line_is_kept_and_an_older_database_has_none) {
     ASSERT_TRUE(store->confirm(kLane));
     EXPECT_EQ(store->sources(kLane).value()[0].state, sources[0].state);
   }
-  run_sql(dir,
-          "ALTER TABLE state DROP COLUMN begun; ALTER TABLE state DROP COLUMN file_path;"
-          "ALTER TABLE state DROP COLUMN ends; ALTER TABLE state DROP COLUMN proof;"
-          "PRAGMA user_version = 1001");
+  run_sql(dir, kWithout3 + std::string("ALTER TABLE state DROP COLUMN begun;"
+                                       "PRAGMA user_version = 1001"));
   const auto store = open(dir);
   sources[0].state.begun = {};
   EXPECT_EQ(store->sources(kLane).value()[0].state, sources[0].state);
@@ -381,9 +408,7 @@ TEST(Store, a_database_of_version_1_2_gets_the_ends_and_proofs) {
     ASSERT_TRUE(store->prepare({kLane, {1}, moves(2, 10)}));
     ASSERT_TRUE(store->confirm(kLane));
   }
-  run_sql(dir,
-          "ALTER TABLE state DROP COLUMN file_path; ALTER TABLE state DROP COLUMN ends;"
-          "ALTER TABLE state DROP COLUMN proof; PRAGMA user_version = 1002");
+  run_sql(dir, kWithout3 + std::string("PRAGMA user_version = 1002"));
   const auto store = open(dir);
   const SourceState state = store->sources(kLane).value()[1].state;
   EXPECT_EQ(state.offset, 10u);

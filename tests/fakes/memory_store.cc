@@ -107,8 +107,7 @@ Result<size_t> MemoryStore::forget_gone(LaneId lane, int64_t before_ns,
   std::erase_if(ledger_, [&](const MemoryEntry& known) {
     const bool for_good = known.shipped != 0 && known.shipped + 2 <= confirmed;
     return known.entry.lane == lane && known.entry.time_ns < before_ns &&
-           (losses == checkpoint::Unshipped::kForget || for_good ||
-            !known.entry.is_loss_or_doubt());
+           (losses == checkpoint::Unshipped::kForget || for_good || !known.entry.is_kept());
   });
   std::vector<SourceId> gone;
   for (const auto& [id, row] : rows_) {
@@ -249,7 +248,7 @@ void MemoryStore::put_ledger(LaneId lane, uint64_t born, int64_t number,
   }
   std::erase_if(ledger_, [&](const MemoryEntry& known) {
     return known.entry.lane == lane && known.shipped != 0 && known.shipped + 2 <= number &&
-           !known.entry.is_loss_or_doubt();
+           !known.entry.is_kept();
   });
 }
 

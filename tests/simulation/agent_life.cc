@@ -48,7 +48,8 @@ AgentLife::AgentLife(AgentOptions options, Timeline& timeline, checkpoint::Store
            .lanes = 1,
            .alive_ns = checkpoint::last_alive(durable, timeline.wall_ns()).value(),
            .first_start_at_end = false,
-           .deleted_bytes_max = options_.deleted_bytes_max},
+           .deleted_bytes_max = options_.deleted_bytes_max,
+           .turn_steps = options_.turn_steps},
           mounts, watcher_, [this](LaneId, agent::ToLane message) { post(std::move(message)); },
           timeline) {}
 
@@ -100,8 +101,6 @@ void AgentLife::start() {
 void AgentLife::reconcile() {
   reconciled_ = true;
   settle();
-  discovery_.look_for_vanished();
-  post(agent::StartScanned{});
 }
 
 void AgentLife::on_container(const std::string& id) {
@@ -150,9 +149,21 @@ void AgentLife::take_outbox() {
 
 void AgentLife::settle() {
   const int64_t next = discovery_.settle();
+  tell_start();
   if (next == 0 || (settles_at_ > timeline_.now() && settles_at_ <= next)) return;
   settles_at_ = std::max(next, timeline_.now() + kMs);
   in_watch_loop(settles_at_, [this] { settle(); });
+}
+
+void AgentLife::tell_start() {
+  if (!reconciled_) return;
+  if (!vanished_looked_for_ && discovery_.all_scanned()) {
+    vanished_looked_for_ = true;
+    discovery_.look_for_vanished();
+  }
+  if (start_told_ || !discovery_.all_opened()) return;
+  start_told_ = true;
+  post(agent::StartScanned{});
 }
 
 void AgentLife::sweep() {

@@ -49,6 +49,7 @@ struct AgentOptions {
   WatcherFaults watcher;
   StoreFaults store;
   int64_t docker_late_ns_max = 20 * kMs;
+  size_t turn_steps = SIZE_MAX;  ///< Of a scan, in one turn of the watch loop.
 };
 
 /// Thread: the run's.
@@ -74,6 +75,7 @@ class AgentLife final : private agent::Waiter {
   void start();
   void reconcile();
   void settle();
+  void tell_start();
   void take_outbox();
   void sweep();
   void on_container(const std::string& id);
@@ -97,7 +99,7 @@ class AgentLife final : private agent::Waiter {
   int64_t stalled_until_ = 0;
   int64_t docker_told_ = 0;
   int64_t settles_at_ = 0;
-  bool reconciled_ = false;
+  bool reconciled_ = false, vanished_looked_for_ = false, start_told_ = false;
   int64_t waited_at_ = 0;
   int spins_ = 0;
 };

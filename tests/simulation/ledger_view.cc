@@ -11,7 +11,7 @@ namespace longshore::simulation {
 namespace {
 
 LedgerLine line_of(const LedgerEntry& entry) {
-  constexpr const char* kWords[] = {"opened", "closed", "ended", "lost", "doubt"};
+  constexpr const char* kWords[] = {"opened", "closed", "ended", "lost", "doubt", "refused"};
   return {.source = entry.source,
           .start = entry.start.bytes,
           .end = entry.end.bytes,
@@ -64,7 +64,7 @@ void check_shipped_once(World& world) {
   for (const auto& entry : stored.value()) {
     const LedgerLine line = line_of(entry);
     const auto is_line = [&](const LedgerLine& other) { return same(line, other); };
-    if (entry.is_loss_or_doubt() && std::none_of(shipped.begin(), shipped.end(), is_line)) {
+    if (entry.is_kept() && std::none_of(shipped.begin(), shipped.end(), is_line)) {
       throw Violation{"in the checkpoint's ledger, but not in Kafka's: " + line.event + " " +
                       line.reason + " of " + to_string(line.source)};
     }

@@ -15,7 +15,7 @@ struct LedgerLine {
   SourceId source;
   uint64_t start = 0, end = 0;
   std::string event, reason;
-  bool is_loss_or_doubt() const { return event == "lost" || event == "doubt"; }
+  bool is_kept() const { return event == "lost" || event == "doubt" || event == "refused"; }
 };
 
 /// All entries that the ledger's topic holds, in its order. Throws Violation where one is no entry.

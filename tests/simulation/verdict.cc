@@ -258,7 +258,7 @@ class SourceCheck {
     // well, nobody knows.
     if (ended_ == end_ && until == truth_.bytes.size()) return;
     const bool said = std::any_of(ledger_.begin(), ledger_.end(), [&](const LedgerLine& line) {
-      if (went_back_ && line.is_loss_or_doubt()) return true;
+      if (went_back_ && line.is_kept()) return true;
       if (line.source != log_.source()) return false;
       const bool may_doubt = is_unseen || line.reason == "truncated?";
       if (may_doubt && line.event == "doubt") return line.start <= next_start && line.end >= end_;

@@ -43,6 +43,9 @@ Plan World::make_plan() {
                         .late_ns_max = 3 * kSecond};
   plan.agent.store = {.full = rarely(0.2, 0.1), .fatal = plan.on_disk ? rarely(0.2, 0.03) : 0.0};
   plan.agent.docker_late_ns_max = random.magnitude(2 * kSecond);
+  // Of some worlds scans are done in many turns.
+  const auto choice = static_cast<size_t>(plan.agent.docker_late_ns_max);
+  if (choice % 3 == 0) plan.agent.turn_steps = 1 + choice % 20;
   plan.broker = {.gone = rarely(0.4, 0.05),
                  .retryable = rarely(0.4, 0.2),
                  .done_anyway = rarely(0.4, 0.5),

@@ -10,8 +10,10 @@
 
 #include <atomic>
 #include <chrono>
+#include <set>
 #include <thread>
 
+#include "config/limits.h"
 #include "tests/fakes/container_tree.h"
 
 namespace longshore::agent {
@@ -183,17 +185,25 @@ TEST(ContainerFs, symlinks_in_a_circle_end) {
   EXPECT_TRUE(tree.scan("/self/x").files.empty());
 }
 
-TEST(ContainerFs, long_symlink_chains_are_stopped_by_the_budget_of_a_scan) {
+TEST(ContainerFs, long_symlink_chains_are_stopped_by_the_budget_of_a_name) {
   const ContainerTree tree;
   std::string target;
   while (target.size() < 4000) target += "d/../";
   tree.directory("upper/d");
-  for (int i = 0; i < 500; ++i) tree.link("upper/l" + std::to_string(i), target + "gone");
+  tree.link("upper/gone", target + "gone2");
+  tree.link("upper/gone2", target + "gone3");
+  tree.link("upper/gone3", target + "gone4");
+  for (int i = 0; i < 20; ++i) tree.link("upper/l" + std::to_string(i), target + "gone");
+  tree.file("upper/last.log");
   const auto begin = std::chrono::steady_clock::now();
   const auto result = tree.scan("/l*");
-  EXPECT_TRUE(result.truncated);
+  EXPECT_EQ(container_paths(result), Paths{"/last.log"});
   EXPECT_EQ(result.problems.size(), 1U);
-  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(60));
+  EXPECT_FALSE(result.refused.any());
+  // There is one for all of them as well, and it is told.
+  for (int i = 20; i < 100; ++i) tree.link("upper/l" + std::to_string(i), target + "gone");
+  EXPECT_TRUE(tree.scan("/l*").refused.names);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(20));
 }
 
 TEST(ContainerFs, a_symlink_is_followed_only_if_root_or_the_targets_owner_made_it) {
@@ -302,21 +312,93 @@ TEST(ContainerFs, each_missing_directory_is_waited_for_in_the_deepest_one_that_e
   EXPECT_EQ(tree.scan(pattern).files.size(), 1U);
 }
 
-TEST(ContainerFs, more_files_than_the_limit_are_cut_and_said) {
+TEST(ContainerFs, of_more_files_than_the_limit_the_newest_are_kept_and_the_rest_counted) {
   const ContainerTree tree;
   tree.directory("lower/app");
-  for (int i = 0; i < 10'001; ++i) tree.file("upper/app/" + std::to_string(i) + ".log", "");
+  for (int i = 0; i < 10'003; ++i) tree.file("upper/app/" + std::to_string(i) + ".log", "");
+  for (const char* name : {"0.log", "5.log", "77.log"}) {
+    const timespec old[2] = {{.tv_sec = 1, .tv_nsec = 0}, {.tv_sec = 1, .tv_nsec = 0}};
+    ::utimensat(AT_FDCWD, tree.path(std::string("upper/app/") + name).c_str(), old, 0);
+  }
   const auto begin = std::chrono::steady_clock::now();
   const auto result = tree.scan("/app/*.log");
   const auto took = std::chrono::steady_clock::now() - begin;
   RecordProperty("scan_ms", static_cast<int>(took / std::chrono::milliseconds(1)));
   EXPECT_EQ(result.files.size(), 10'000U);
-  EXPECT_TRUE(result.truncated);
+  EXPECT_EQ(result.refused.files, 3U);
+  for (const FoundFile& file : result.files) EXPECT_GT(file.facts.modified_ns, 1'000'000'000);
   EXPECT_TRUE(
       std::is_sorted(result.files.begin(), result.files.end(),
                      [](const auto& a, const auto& b) { return a.host_path < b.host_path; }));
   EXPECT_LT(took, std::chrono::seconds(10));
-  EXPECT_FALSE(tree.scan("/app/1*.log").truncated);
+  EXPECT_FALSE(tree.scan("/app/1*.log").refused.any());
+}
+
+TEST(ContainerFs, of_more_directories_than_the_limit_the_newest_are_kept_and_the_rest_counted) {
+  const ContainerTree tree;
+  for (int i = 0; i < 1'344; ++i) tree.file("upper/logs/" + std::to_string(i) + "/a/x.log");
+  // The first by name are the newest, and two of the others.
+  for (int i = 0; i < 1'344; ++i) {
+    const int age = i == 1'343 || i == 1'000 ? 0 : i + 1;
+    const timespec times[2] = {{.tv_sec = 2'000'000 - age, .tv_nsec = 0},
+                               {.tv_sec = 2'000'000 - age, .tv_nsec = 0}};
+    const std::string path = tree.path("upper/logs/" + std::to_string(i));
+    ::utimensat(AT_FDCWD, (path + "/a").c_str(), times, 0);
+    const timespec older[2] = {{.tv_sec = 1, .tv_nsec = 0}, {.tv_sec = 1, .tv_nsec = 0}};
+    ::utimensat(AT_FDCWD, path.c_str(), older, 0);
+  }
+  for (const char* pattern : {"/logs/**/x.log", "/logs/*/a/*.log"}) {
+    const auto result = tree.scan(pattern);
+    EXPECT_GT(result.refused.directories, 300U) << pattern;
+    EXPECT_LE(result.directories.size(), limits::kScanDirectoriesMax) << pattern;
+    std::set<std::string> found;
+    for (const FoundFile& file : result.files) found.insert(file.container_path);
+    EXPECT_GT(found.size(), 300U) << pattern;
+    for (const char* newest : {"1343", "1000", "0", "1", "100", "299"}) {
+      EXPECT_TRUE(found.contains(std::string("/logs/") + newest + "/a/x.log")) << newest;
+    }
+    EXPECT_FALSE(found.contains("/logs/1342/a/x.log"));
+    EXPECT_EQ(result.problems.size(), 1U);
+  }
+}
+
+TEST(ContainerFs, a_scan_stops_and_goes_on_anywhere) {
+  const ContainerTree tree;
+  tree.file("lower/a/image/y.log");
+  tree.directory("upper/a/image");
+  Paths expected;
+  for (int i = 0; i < 300; ++i) {
+    expected.push_back("/a/d" + std::to_string(i) + "/x.log");
+    tree.file("upper" + expected.back());
+  }
+  std::sort(expected.begin(), expected.end());
+  const HostMounts mounts({});
+  const ContainerFs fs(tree.spec(), "/", mounts);
+  const auto scan = fs.begin_scan("/a/**/*.log", "", [](const auto&) { return Interest::kNew; });
+  const SystemClock clock;
+  int slices = 0;
+  for (bool is_complete = false; !is_complete; ++slices) {
+    Slice slice(clock, 1'000'000'000, 10);
+    is_complete = scan->go_on(slice);
+  }
+  EXPECT_GT(slices, 100);
+  EXPECT_EQ(container_paths(scan->take()), expected);
+}
+
+TEST(ContainerFs, files_that_need_nothing_take_nobodys_place) {
+  const ContainerTree tree;
+  tree.file("upper/a.log", "1");
+  tree.file("upper/b.log", "22");
+  tree.file("upper/c.log", "333");
+  const HostMounts mounts({});
+  const ContainerFs fs(tree.spec(), "/", mounts);
+  const auto scan = fs.begin_scan("/*.log", "", [](const auto& facts) {
+    return facts.size_bytes == 1 ? Interest::kNone : Interest::kNew;
+  });
+  const SystemClock clock;
+  Slice slice(clock, 1'000'000'000, 10'000);
+  ASSERT_TRUE(scan->go_on(slice));
+  EXPECT_EQ(container_paths(scan->take()), (Paths{"/b.log", "/c.log"}));
 }
 
 TEST(ContainerFs, a_directory_swapped_with_a_symlink_never_yields_a_host_file) {

@@ -192,6 +192,25 @@ TEST_F(LaneTest, a_small_queue_and_small_transactions_change_nothing) {
   EXPECT_EQ(shipped(), written_);
 }
 
+TEST_F(LaneTest, a_refusal_reaches_the_ledger_although_no_record_comes_with_it) {
+  kafka_.add_topic(kLedger, 1);
+  stay_ = true;
+  meanwhile_ = [](Mailbox<ToLane>& inbox) {
+    LedgerEntry entry;
+    entry.source = {7};
+    entry.event = LedgerEvent::kRefused;
+    entry.reason = "limit directories";
+    entry.refused.name = "app";
+    entry.refused.count = 320;
+    inbox.post(LogRefused{entry});
+  };
+  EXPECT_EQ(live({.ledger_topic = kLedger}).exit_status, 0);
+  EXPECT_EQ(ledger_records()["app"], Lines{"refused 0 0 limit directories"});
+  ASSERT_EQ(ledger().size(), 1u);
+  EXPECT_TRUE(ledger()[0].shipped);
+  EXPECT_EQ(ledger()[0].refused.count, 320u);
+}
+
 TEST_F(LaneTest, an_expired_offset_is_committed_again_before_any_data) {
   append("a", 10);
   EXPECT_EQ(live().exit_status, 0);

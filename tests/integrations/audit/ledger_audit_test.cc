@@ -40,6 +40,16 @@ class Auditing {
                                   source, names_topic, event, reason, start, end)));
     return *this;
   }
+  Auditing& refusal(uint64_t count, std::string_view reason = "limit files") {
+    entries_.add(read("longshore-ledger", kId,
+                      fmt::format(R"({{"host":{{"name":"h"}},"container":{{"name":"shop"}},)"
+                                  R"("log":{{"file":{{"path":"/l/*.log"}}}},)"
+                                  R"("longshore":{{"source":"{}","name":"app","topic":"{}",)"
+                                  R"("lane":0,"event":"refused","reason":"{}","count":{},)"
+                                  R"("detail":"why","start":0,"end":0}}}})",
+                                  kId, names_topic, reason, count)));
+    return *this;
+  }
   AuditReport report() {
     AuditReport report = topics_.finish();
     entries_.join({{"logs", "other"}, ends, topics_.raw_sources()}, report);
@@ -81,6 +91,21 @@ TEST(LedgerAudit, a_source_that_goes_on_after_its_end_is_open_until_it_ends_agai
   EXPECT_EQ(audit.findings().verdict, Verdict::kOpen);
   audit.entry("ended", 0, 20);
   EXPECT_EQ(audit.findings().verdict, Verdict::kComplete);
+}
+
+TEST(LedgerAudit, what_a_limit_refused_is_never_clean_and_counts_once_for_each_limit) {
+  Auditing audit;
+  audit.record(0, 10).refusal(100).refusal(200).refusal(1, "limit directories");
+  const AuditReport report = audit.report();
+  EXPECT_FALSE(report.clean());
+  ASSERT_EQ(report.refusals.size(), 2u);
+  EXPECT_EQ(report.refusals[1].reason, "limit files");
+  EXPECT_EQ(report.refusals[1].count, 200u);
+  EXPECT_NE(
+      as_table(report, false).find("app of container shop, /l/*.log: refused: limit files: why\n"),
+      std::string::npos);
+  EXPECT_NE(as_table(report, false).find(", 2 refusals"), std::string::npos);
+  EXPECT_NE(as_json(report).find(R"("count":200)"), std::string::npos);
 }
 
 TEST(LedgerAudit, bytes_missing_before_the_total_are_listed_although_nothing_follows_them) {
