@@ -21,6 +21,8 @@ Result<ArchiveProof::Is> ArchiveProof::look(const std::shared_ptr<const OpenFile
                                    : compare_ends(now_ns);
     if (!is) return is;
     if (*is != Is::kMore) {
+      // Whoever reads it begins at its front.
+      if (*is == Is::kOther) reader_.release(*file);
       file_ = nullptr;
       return is;
     }

@@ -57,6 +57,7 @@ checkpoint::SourceState Tail::state() const {
 
 void Tail::rewind(const checkpoint::SourceState& state) {
   cursor_.rewind(state);
+  unpacked_.reset();
   closing_.reopen();
   loss_.read_succeeded();
   content_.forget();

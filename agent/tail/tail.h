@@ -175,6 +175,7 @@ class Tail {
   Result<FillOutcome> read_archive(const Generation& generation, const Turn& turn);
   Result<FillOutcome> archive_ended(const Generation& generation, const LogBytes& read,
                                     const Turn& turn);
+  Result<FillOutcome> archive_unpacked(const Turn& turn);
   FillOutcome pass_nuls(Window window, std::string_view read, const Turn& turn);
   using Met = std::optional<FillOutcome>;  // Empty: nothing was met.
   Result<Met> prove_archive(const std::shared_ptr<const OpenFile>& file, const Turn& turn);
@@ -206,6 +207,8 @@ class Tail {
   NulRun nuls_;
   RunEnds run_ends_;
   std::unique_ptr<ArchiveProof> proof_;  // Few sources need one.
+  std::optional<checkpoint::FileIdentity>
+      unpacked_;  // The compressed file that was read to its end.
   std::unique_ptr<LateWrites> late_;
   const int64_t rotate_wait_ns_;
   checkpoint::SourceLife life_ = checkpoint::SourceLife::kRemembered;

@@ -93,6 +93,7 @@ Result<ArchiveProof::Is> Tail::look_for_copy(int64_t now_ns) {
 }
 
 Result<FillOutcome> Tail::read_archive(const Generation& generation, const Turn& turn) {
+  if (unpacked_ == generation.file->identity) return archive_unpacked(turn);
   const size_t overlap = cursor_.overlap().size();
   shipper::Buffer& into = turn.chunk.read;
   for (;;) {
@@ -168,8 +169,14 @@ Result<FillOutcome> Tail::archive_ended(const Generation& generation, const LogB
     cursor_.set_ended();
     return FillOutcome::kMoved;
   }
-  if (generations_.has_next()) return go_on_in(generations_.next(), turn);
+  // Tails share few unpackers: one that has this one's and waits for another would block them all.
   reader_->release(*generation.file);
+  if (read.is_complete || generations_.has_next()) unpacked_ = generation.file->identity;
+  return archive_unpacked(turn);
+}
+
+Result<FillOutcome> Tail::archive_unpacked(const Turn& turn) {
+  if (generations_.has_next()) return go_on_in(generations_.next(), turn);
   return cursor_.ended() ? FillOutcome::kDrained : end();
 }
 

@@ -100,6 +100,7 @@ class Zoo:
                 rotator.turn()
             rotator.write(20)
         self.all(act)
+        time.sleep(1)  # As in round().
 
     @contextlib.contextmanager
     def killing(self):
