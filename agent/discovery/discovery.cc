@@ -215,7 +215,13 @@ void Discovery::sweep() {
   const int64_t now = clock_.monotonic_ns();
   const Swept swept = held_.sweep(now);
   touched_.insert(swept.resized.begin(), swept.resized.end());
-  for (const SourceId id : swept.dead) followed_.lose(id);
+  for (const SourceId id : swept.dead) {
+    // A file that nobody has decided about yet may be the next one of its log.
+    const auto is_undecided = [](const auto& log) {
+      return log.first->undecided || log.first->dirty;
+    };
+    if (std::ranges::none_of(known_.at(id).logs, is_undecided)) followed_.lose(id);
+  }
   for (const OverBudget& file : held_.over_budget()) {
     post_(file.lane, FileGivenUp{file.source, file.file});
   }

@@ -34,6 +34,19 @@ std::optional<FormerFile> named(const HostDir& directory, const std::string& nam
 
 bool is_host_path(const std::string& path) { return path.starts_with('/') && is_plain_path(path); }
 
+bool lies_in_one_of(const std::string& path, const std::vector<WatchDir>& directories) {
+  return std::ranges::any_of(directories, [&](const WatchDir& each) {
+    return is_host_path(each.host_path) && lies_within(path, each.host_path);
+  });
+}
+
+void keep_younger(const FormerFile& than, std::vector<FormerFile>& files) {
+  std::erase_if(files, [&](const FormerFile& each) {
+    return each.file.facts.identity == than.file.facts.identity ||
+           age_ns(each.file.facts) < age_ns(than.file.facts);
+  });
+}
+
 }  // namespace
 
 bool FormerFiles::spend(size_t steps) {
@@ -156,11 +169,10 @@ std::optional<FormerFile> FormerFiles::beside(const std::string& last_path,
   return std::nullopt;
 }
 
-std::vector<FormerFile> FormerFiles::between(const FormerFile& from, const FormerFile& to,
-                                             const std::vector<WatchDir>& directories,
-                                             const IsKnown& is_known) {
-  const int64_t born = age_ns(from.file.facts);
-  if (born == 0) return {};  // Nothing tells what is older.
+FormerFiles::Found FormerFiles::between(const FormerFile& from, const FormerFile& to,
+                                        const std::vector<WatchDir>& directories,
+                                        const IsKnown& is_known) {
+  if (age_ns(from.file.facts) == 0) return {};  // Nothing tells what is older.
   const std::vector<std::string> one = split_path(from.host_path);
   const std::vector<std::string> other = split_path(to.host_path);
   if (one.size() != other.size() || one.empty()) return {};
@@ -171,10 +183,35 @@ std::vector<FormerFile> FormerFiles::between(const FormerFile& from, const Forme
   }
   std::vector<NameFamily> families;
   for (; index < one.size(); ++index) families.emplace_back(one[index], other[index]);
-  std::vector<FormerFile> found = family(common, to, families, directories, is_known);
-  std::erase_if(found, [&](const FormerFile& each) {
-    return each.file.facts.identity == from.file.facts.identity || age_ns(each.file.facts) < born;
-  });
+  if (std::ranges::any_of(families, &NameFamily::is_empty)) return {};
+  if (!lies_in_one_of(common, directories)) return {};
+  std::vector<FormerFile> found = family(common, to, families, is_known);
+  keep_younger(from, found);
+  return found;
+}
+
+FormerFiles::Found FormerFiles::moved(const FormerFile& from, const FormerFile& to,
+                                      const std::vector<WatchDir>& directories, bool anywhere,
+                                      const IsKnown& is_known) {
+  if (age_ns(from.file.facts) == 0) return {};
+  const std::vector<std::string> there = split_path(from.host_path);
+  const std::vector<std::string> here = split_path(to.host_path);
+  if (there.size() != here.size()) return {};
+  const auto differs = std::ranges::mismatch(there, here).in1;
+  const auto at = static_cast<size_t>(differs - there.begin());
+  if (at + limits::kFormerDepthMax < there.size()) return {};
+  std::string common = "/";
+  std::vector<NameFamily> families;
+  for (size_t i = 0; i < there.size(); ++i) {
+    if (i < at && i + 1 < there.size()) {
+      common = join_path(common, there[i]);
+    } else {
+      families.push_back(NameFamily::of_link(there[i], here[i]));
+    }
+  }
+  if (!anywhere && !lies_in_one_of(common, directories)) return {};
+  std::vector<FormerFile> found = family(common, to, families, is_known);
+  keep_younger(from, found);
   return found;
 }
 
@@ -189,7 +226,8 @@ std::vector<FormerFile> FormerFiles::before(const FormerFile& first, const std::
   const std::string link = link_path.substr(std::min(link_path.size(), common.size()));
   std::vector<NameFamily> families;
   for (const std::string& name : below) families.push_back(NameFamily::of_link(name, link));
-  std::vector<FormerFile> found = family(common, first, families, directories, is_known);
+  if (!lies_in_one_of(common, directories)) return {};
+  std::vector<FormerFile> found = family(common, first, families, is_known);
   std::erase_if(found,
                 [&](const FormerFile& each) { return each.file.facts.modified_ns < since_ns; });
   return found;
@@ -199,13 +237,9 @@ std::vector<FormerFile> FormerFiles::before(const FormerFile& first, const std::
 // written before `last` was born.
 std::vector<FormerFile> FormerFiles::family(const std::string& common, const FormerFile& last,
                                             const std::vector<NameFamily>& families,
-                                            const std::vector<WatchDir>& directories,
                                             const IsKnown& is_known) {
   std::vector<FormerFile> found;
-  const bool is_seen = std::ranges::any_of(directories, [&](const WatchDir& each) {
-    return is_host_path(each.host_path) && lies_within(common, each.host_path);
-  });
-  if (!is_seen || !is_host_path(last.host_path) || host() == nullptr) return found;
+  if (!is_host_path(last.host_path) || host() == nullptr) return found;
   if (std::ranges::any_of(families, &NameFamily::is_empty)) return found;
   const auto at = enter(*host(), common);
   if (at) gather(*at, 0, families, found);

@@ -44,11 +44,16 @@ class FormerFiles {
   /// The files whose paths belong to the family of two targets of a link, `from` and `to`, and that
   /// were born after `from` and were last written to before `to` was: the targets between them,
   /// oldest first, without those that `is_known`. Only files below `directories`, in which the
-  /// owner of the log may look.
+  /// owner of the log may look. Empty: the two paths belong to no family.
   using IsKnown = std::function<bool(const checkpoint::FileIdentity&)>;
-  std::vector<FormerFile> between(const FormerFile& from, const FormerFile& to,
-                                  const std::vector<WatchDir>& directories,
-                                  const IsKnown& is_known);
+  using Found = std::optional<std::vector<FormerFile>>;
+  Found between(const FormerFile& from, const FormerFile& to,
+                const std::vector<WatchDir>& directories, const IsKnown& is_known);
+  /// The same, of a log that stands at the path of `to`: the files that were moved away from there
+  /// as `from` was, under paths that differ from its path in their numbers only. `anywhere`: not
+  /// only below `directories`. Empty: the path does not tell where they may be.
+  Found moved(const FormerFile& from, const FormerFile& to,
+              const std::vector<WatchDir>& directories, bool anywhere, const IsKnown& is_known);
   /// The same, of the files that the link `link_path` may have led to before the first that is
   /// known, and that were written to after `since_ns`.
   std::vector<FormerFile> before(const FormerFile& first, const std::string& link_path,
@@ -67,7 +72,7 @@ class FormerFiles {
                                    const checkpoint::FileIdentity& identity);
   std::vector<FormerFile> family(const std::string& common, const FormerFile& last,
                                  const std::vector<class NameFamily>& families,
-                                 const std::vector<WatchDir>& directories, const IsKnown& is_known);
+                                 const IsKnown& is_known);
   void gather(const HostDir& at, size_t index, const std::vector<class NameFamily>& families,
               std::vector<FormerFile>& found);
 

@@ -192,14 +192,19 @@ void LogScanner::observe(Look& look, const FoundFile& file) {
     parts_.known.place(*id, file.host_path);
   }
   if (source.is_followed() ? is_newest || !has_its_name : !is_newest && !has_its_name) return;
+  // A former target of its symlink keeps the name that it had as the newest.
+  if (!is_newest && file.log_path() != source.host_path &&
+      parts_.known.source_of(file.facts.identity, declaration.stream) == id) {
+    return;
+  }
   DirectoryLook& directory = look.directories[file.directory.get()];
   if (source.has_generation()) {
-    const auto between = open_former(look, file, *id);
-    if (!between) return;
+    const auto former = open_former(look, file, *id);
+    if (!former) return;
     auto next = parts_.rotation.after_newest(source, declaration, file,
                                              parts_.held.newest_facts(*id), directory);
     if (next) add_compressed(parts_.known, source, file, directory, *next);
-    doubt_unseen(look, file, *id, *between, next);
+    doubt_unseen(look, file, *id, *former, next);
     const int64_t born_ns = source.newest.born_ns();
     open_in_order(look, file, *id, next);
     offer_closed(look, file, *id, born_ns);
@@ -226,7 +231,7 @@ void LogScanner::observe(Look& look, const FoundFile& file) {
     NextGeneration& first = next->front();
     first.step = step_between(source, parts_.held.newest_facts(*id), times_of(first.file), false);
   }
-  doubt_unseen(look, file, *id, 0, next);
+  doubt_unseen(look, file, *id, {}, next);
   open_in_order(look, file, *id, next);
   parts_.followed.forget_unopened(look.log, *id);
 }
@@ -247,23 +252,40 @@ LogScanner::OwnNames LogScanner::own_names(const Look& look, const FoundFile& fi
   return names;
 }
 
-// More files have taken the log's name since the last scan than are there, `opened` and `next`, or
+// How many files have taken the log's name since the last scan.
+size_t LogScanner::arrivals(const Look& look, const FoundFile& file, SourceId id) const {
+  size_t all = 0;
+  for (const auto& [watch, name] : own_names(look, file)) {
+    all += parts_.names.arrivals(watch, name, id);
+  }
+  return all;
+}
+
+// Whether an earlier scan found the log in the directory of `file`. If not, that has taken the
+// place of another: nobody has watched what came and went between the two.
+bool LogScanner::was_seen_there(const Look& look, const FoundFile& file, SourceId id) const {
+  return std::ranges::any_of(own_names(look, file), [&](const auto& own) {
+    return parts_.names.has_seen(own.first, own.second, id);
+  });
+}
+
+// More files have taken the log's name since the last scan than are there, `former` and `next`, or
 // nobody counted them since all files of the log were deleted. Which of them is missing is not
 // known.
-void LogScanner::doubt_unseen(const Look& look, const FoundFile& file, SourceId id, size_t opened,
-                              NextGenerations& next) const {
+void LogScanner::doubt_unseen(const Look& look, const FoundFile& file, SourceId id,
+                              const Former& former, NextGenerations& next) const {
+  if (!next || next->empty()) return;
+  const auto doubt = [](NextGeneration& each) {
+    if (each.step == Step::kAdjacent) each.step = Step::kUnproven;
+  };
+  if (former.may_be_more) doubt(next->front());
   const KnownSource& source = parts_.known.at(id);
   const bool is_timed = source.is_followed() && !source.is_watched;  // See Rotation.
-  if (!next || next->empty() || is_timed) return;
-  size_t arrivals = 0;
-  for (const auto& [watch, name] : own_names(look, file)) {
-    arrivals += parts_.names.arrivals(watch, name, id);
-  }
-  const bool is_uncounted = look.log.deleted.contains(id) && arrivals == 0;
-  if (!is_uncounted && arrivals <= opened + next->size()) return;
-  for (NextGeneration& each : *next) {
-    if (each.step == Step::kAdjacent) each.step = Step::kUnproven;
-  }
+  if (is_timed) return;
+  const size_t arrived = arrivals(look, file, id);
+  const bool is_uncounted = look.log.deleted.contains(id) && arrived == 0;
+  if (!is_uncounted && arrived <= former.opened + next->size()) return;
+  std::ranges::for_each(*next, doubt);
 }
 
 // Whether `file` was rotated from a log that this one named and that is gone: it was read then.

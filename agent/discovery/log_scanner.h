@@ -98,17 +98,30 @@ class LogScanner {
   void note_seen(const Look& look);
   using OwnNames = std::vector<std::pair<int, std::string>>;  // By watch.
   OwnNames own_names(const Look& look, const FoundFile& file) const;
-  void doubt_unseen(const Look& look, const FoundFile& file, SourceId id, size_t opened,
+  size_t arrivals(const Look& look, const FoundFile& file, SourceId id) const;
+  bool was_seen_there(const Look& look, const FoundFile& file, SourceId id) const;
+  // What was found of the files that stand elsewhere.
+  struct Former {
+    size_t opened = 0;         // After the newest file that was known.
+    bool may_be_more = false;  // Nothing tells where to look for others.
+  };
+  void doubt_unseen(const Look& look, const FoundFile& file, SourceId id, const Former& former,
                     NextGenerations& next) const;
   void observe(Look& look, const FoundFile& file);
   bool is_of_deleted_log(const Look& look, const FoundFile& file, SourceId own) const;
   bool may_be_copy(Look& look, const FoundFile& file, SourceId log);
   void ask(Look& look);
-  std::optional<size_t> open_former(Look& look, const FoundFile& file, SourceId id);
+  std::optional<Former> open_former(Look& look, const FoundFile& file, SourceId id);
   bool open_all(Look& look, const FoundFile& file, const std::vector<FormerFile>& all, SourceId id);
-  std::optional<size_t> open_hard_linked(Look& look, const FoundFile& file, const NamedFile& newest,
-                                         SourceId id);
-  bool open_moved(Look& look, const FoundFile& file, const FormerFile& before, SourceId id);
+  std::optional<Former> open_turned(Look& look, const FoundFile& file, SourceId id);
+  std::optional<Former> open_departed(Look& look, const FoundFile& file, SourceId id);
+  std::optional<Former> open_renamed(Look& look, const FoundFile& file, const NamedFile& newest,
+                                     SourceId id);
+  std::optional<Former> open_moved(Look& look, const FoundFile& file, const FormerFile& before,
+                                   SourceId id);
+  bool open_rotated_there(Look& look, const FoundFile& file, const FormerFile& before, SourceId id);
+  FormerFiles::Found moved_as(Look& look, const FoundFile& file, const FormerFile& newest,
+                              SourceId id) const;
   bool open_before(Look& look, const FoundFile& file, SourceId id);
   FormerFiles::IsKnown knows_file(Stream stream) const;
   bool open_one(Look& look, const FoundFile& where, const FormerFile& former, Step step,

@@ -13,67 +13,128 @@
 namespace longshore::agent {
 
 // Opens what comes before `file` and stands elsewhere: the newest known file if nobody has it open,
-// and the targets that a symlink had since then, and returns how many these are. Empty: one could
-// not be opened; look again later.
-std::optional<size_t> LogScanner::open_former(Look& look, const FoundFile& file, SourceId id) {
+// and what the log was turned, renamed or moved to since then. Empty: one could not be opened; look
+// again later.
+std::optional<LogScanner::Former> LogScanner::open_former(Look& look, const FoundFile& file,
+                                                          SourceId id) {
   const KnownSource& source = parts_.known.at(id);
   const bool is_link = file.log || source.is_linked();
-  const bool is_newest = file.facts.identity == source.newest;
-  const bool turned = is_link && !is_newest && source.file_path != file.host_path;
-  FormerFile before{.directory = nullptr,
-                    .file = {source.file_name(), {.identity = source.newest}},
-                    .host_path = source.file_path};
-  if (!source.is_followed() && !is_newest) {
-    DirectoryLook& listed = look.directories[file.directory.get()];
-    const auto renamed = listed.find(*file.directory, source.newest);
-    if (!turned && renamed) return open_hard_linked(look, file, *renamed, id);
-    const auto found = look.former.find(source.newest, source.file_path, look.found.directories);
+  std::optional<Former> former = Former{};
+  if (file.facts.identity != source.newest) {
+    const bool turned = file.log && source.file_path != file.host_path;
+    former = turned ? open_turned(look, file, id) : open_departed(look, file, id);
+  }
+  if (former && is_link) parts_.known.place(id, file.host_path);
+  return former;
+}
+
+// The newest known file has another name than the log now, or is in another directory.
+std::optional<LogScanner::Former> LogScanner::open_departed(Look& look, const FoundFile& file,
+                                                            SourceId id) {
+  KnownSource& source = parts_.known.at(id);
+  if (!file.log && !was_seen_there(look, file, id)) source.is_watched = false;
+  // Where we watched, nothing has come and gone.
+  if (source.is_followed() && source.is_watched && arrivals(look, file, id) <= 1) return Former{};
+  DirectoryLook& listed = look.directories[file.directory.get()];
+  const auto renamed = listed.find(*file.directory, source.newest);
+  if (renamed) return open_renamed(look, file, *renamed, id);
+  const auto found = look.former.find(source.newest, source.file_path, look.found.directories);
+  if (!found) return Former{};
+  const bool is_open = source.is_followed() || open_one(look, file, *found, Step::kAdjacent, id);
+  return is_open ? open_moved(look, file, *found, id) : std::nullopt;
+}
+
+// The log's symlink led from the newest known file to `file`. If their names have nothing in common
+// (the first target was the log's own file), the link's name tells what the others are called.
+std::optional<LogScanner::Former> LogScanner::open_turned(Look& look, const FoundFile& file,
+                                                          SourceId id) {
+  const KnownSource& source = parts_.known.at(id);
+  const auto is_known = knows_file(source.stream);
+  const auto& directories = look.found.directories;
+  FormerFile from{.directory = nullptr,
+                  .file = {source.file_name(), {.identity = source.newest}},
+                  .host_path = source.file_path};
+  if (!source.is_followed()) {
+    const auto found = look.former.find(source.newest, source.file_path, directories);
     if (found && !open_one(look, file, *found, Step::kAdjacent, id)) return std::nullopt;
-    if (found) before.file = found->file;
-    if (found && !turned && !open_moved(look, file, *found, id)) return std::nullopt;
+    if (found) from.file = found->file;
   }
-  std::vector<FormerFile> between;
-  if (turned) {
-    const FormerFile now{file.directory, {file.file_name, file.facts}, file.host_path};
-    between = look.former.between(before, now, look.found.directories, knows_file(source.stream));
-    if (!open_all(look, file, between, id)) return std::nullopt;
+  const FormerFile now{file.directory, {file.file_name, file.facts}, file.host_path};
+  auto between = look.former.between(from, now, directories, is_known);
+  if (!between) {
+    between = look.former.before(now, source.host_path, 0, directories, is_known);
+    std::erase_if(*between, [&](const FormerFile& each) {
+      return age_ns(each.file.facts) < age_ns(from.file.facts);
+    });
   }
-  if (is_link) parts_.known.place(id, file.host_path);
-  return between.size();
+  if (!open_all(look, file, *between, id)) return std::nullopt;
+  return Former{.opened = between->size()};
 }
 
 bool LogScanner::open_all(Look& look, const FoundFile& file, const std::vector<FormerFile>& all,
                           SourceId id) {
   const KnownSource& source = parts_.known.at(id);
   for (const FormerFile& each : all) {
-    const Step step = step_between(source, parts_.held.newest_facts(id), each.file.facts, false);
+    const Step step = step_between(source, parts_.held.newest_facts(id), each.file.facts, true);
     if (!open_one(look, file, each, step, id)) return false;
   }
   return true;
 }
 
-// The same where the log's name is a hard link to its newest file (rotatelogs -L): `newest` is what
-// is left of the file that is known.
-std::optional<size_t> LogScanner::open_hard_linked(Look& look, const FoundFile& file,
-                                                   const NamedFile& newest, SourceId id) {
+// `newest` is what is left of the file that is known, beside `file`. Its name may be another one of
+// the log's newest file, which the log's name is a hard link to (rotatelogs -L), or nothing that is
+// made of the log's name (@4000....s): then the others are called like it.
+std::optional<LogScanner::Former> LogScanner::open_renamed(Look& look, const FoundFile& file,
+                                                           const NamedFile& newest, SourceId id) {
   const KnownSource& source = parts_.known.at(id);
-  if (file.facts.links < 2 || is_rotated_from(newest.file_name, source.file_name())) return 0;
-  const auto other = find_identity(*file.directory, file.facts.identity, file.file_name);
-  if (!other) return 0;
+  if (is_rotated_from(newest.file_name, source.file_name())) return Former{};
   const std::string parent(parent_path(file.host_path));
   const FormerFile from{file.directory, newest, join_path(parent, newest.file_name)};
-  const FormerFile now{file.directory, *other, join_path(parent, other->file_name)};
-  if (!open_one(look, file, from, Step::kAdjacent, id)) return std::nullopt;
-  const auto between =
-      look.former.between(from, now, look.found.directories, knows_file(source.stream));
-  if (!open_all(look, file, between, id)) return std::nullopt;
-  return between.size();
+  const auto other = file.facts.links < 2
+                         ? std::nullopt
+                         : find_identity(*file.directory, file.facts.identity, file.file_name);
+  FormerFiles::Found between;
+  if (other) {
+    const FormerFile now{file.directory, *other, join_path(parent, other->file_name)};
+    between = look.former.between(from, now, look.found.directories, knows_file(source.stream));
+  } else {
+    between = moved_as(look, file, from, id);
+  }
+  const Former former{.opened = between ? between->size() : 0, .may_be_more = !other && !between};
+  if (former.opened == 0 && !other) return former;
+  if (!source.is_followed() && !open_one(look, file, from, Step::kAdjacent, id)) {
+    return std::nullopt;
+  }
+  if (between && !open_all(look, file, *between, id)) return std::nullopt;
+  return former;
 }
 
-// The files that the log was rotated to since `before`, and that were moved to its directory too
-// (logrotate's olddir).
-bool LogScanner::open_moved(Look& look, const FoundFile& file, const FormerFile& before,
-                            SourceId id) {
+// The files that were moved away from the log's path since `newest` was, which is found elsewhere.
+FormerFiles::Found LogScanner::moved_as(Look& look, const FoundFile& file, const FormerFile& newest,
+                                        SourceId id) const {
+  const FormerFile now{file.directory, {file.file_name, file.facts}, file.host_path};
+  const bool is_of_host = look.log.who.container_id.empty();
+  return look.former.moved(newest, now, look.found.directories, is_of_host,
+                           knows_file(parts_.known.at(id).stream));
+}
+
+// The newest known file, `before`, is in another directory: alone, because rotated files are moved
+// there (logrotate's olddir), or with its own directory, which was renamed.
+std::optional<LogScanner::Former> LogScanner::open_moved(Look& look, const FoundFile& file,
+                                                         const FormerFile& before, SourceId id) {
+  if (!open_rotated_there(look, file, before, id)) return std::nullopt;
+  const std::string base = parts_.known.at(id).file_name();
+  FormerFile newest = before;
+  const bool is_rotated = is_rotated_from(before.file.file_name, base);
+  if (is_rotated) newest.host_path = join_path(parent_path(before.host_path), base);
+  const auto others = moved_as(look, file, newest, id);
+  if (!others) return Former{.may_be_more = !is_rotated};
+  if (!open_all(look, file, *others, id)) return std::nullopt;
+  return Former{.opened = others->size()};
+}
+
+bool LogScanner::open_rotated_there(Look& look, const FoundFile& file, const FormerFile& before,
+                                    SourceId id) {
   const KnownSource& source = parts_.known.at(id);
   const auto rotated = rotated_files(*before.directory, source.file_name());
   if (!rotated) return false;

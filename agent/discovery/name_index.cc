@@ -84,13 +84,19 @@ void NameIndex::saw(int watch, const std::string& file_name, SourceId source,
   directories_.at(watch).log_names[file_name][source] = {file, 0};
 }
 
-uint32_t NameIndex::arrivals(int watch, const std::string& file_name, SourceId source) const {
+const NameIndex::LogName* NameIndex::find(int watch, const std::string& file_name,
+                                          SourceId source) const {
   const auto directory = directories_.find(watch);
-  if (directory == directories_.end()) return 0;
+  if (directory == directories_.end()) return nullptr;
   const auto named = directory->second.log_names.find(file_name);
-  if (named == directory->second.log_names.end()) return 0;
+  if (named == directory->second.log_names.end()) return nullptr;
   const auto log = named->second.find(source);
-  return log == named->second.end() ? 0 : log->second.arrivals;
+  return log == named->second.end() ? nullptr : &log->second;
+}
+
+uint32_t NameIndex::arrivals(int watch, const std::string& file_name, SourceId source) const {
+  const LogName* const log = find(watch, file_name, source);
+  return log == nullptr ? 0 : log->arrivals;
 }
 
 // The event of a file that a scan has seen already may come late.

@@ -63,6 +63,10 @@ class NameIndex {
            const checkpoint::FileIdentity& file);
   /// How many files may have taken the log's own name since; 0 if saw() was never called.
   uint32_t arrivals(int watch, const std::string& file_name, SourceId source) const;
+  /// Whether saw() was called, and the directory was watched ever since.
+  bool has_seen(int watch, const std::string& file_name, SourceId source) const {
+    return find(watch, file_name, source) != nullptr;
+  }
 
   /// Returns the logs that have to be scanned. Not for kOverflow, which concerns all.
   std::vector<DeclaredLog*> on_event(const DirectoryEvent& event);
@@ -95,6 +99,7 @@ class NameIndex {
     uint32_t moved_cookie = 0;
   };
 
+  const LogName* find(int watch, const std::string& file_name, SourceId source) const;
   void leave(DeclaredLog& log, int watch);
   void forget_names(Directory& directory);
   static void count_arrival(Directory& directory, const std::string& name);

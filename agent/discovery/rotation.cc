@@ -1,6 +1,11 @@
 #include "agent/discovery/rotation.h"
 
+#include <limits.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "agent/discovery/compressed_files.h"
@@ -41,6 +46,20 @@ bool was_written_at_once(const FileFacts& facts) {
 bool may_be_copy_of(const FileFacts& file, const FileFacts& log) {
   return was_written_at_once(file) &&
          log.modified_ns + limits::kFileClockNs >= file.identity.born_ns();
+}
+
+// The file that a log's name leads to. Of a symlink that leads to another directory, the link: that
+// says at least since when.
+std::optional<FileFacts> present_file(const Fd& directory, const std::string& name) {
+  const auto facts = checkpoint::file_facts_at(directory.get(), name.c_str());
+  if (!facts) return std::nullopt;
+  if (!S_ISLNK(facts->mode)) return *facts;
+  std::array<char, PATH_MAX> bytes{};
+  const ssize_t size = ::readlinkat(directory.get(), name.c_str(), bytes.data(), bytes.size() - 1);
+  const std::string target(bytes.data(), size > 0 ? static_cast<size_t>(size) : 0);
+  if (target.empty() || target.find('/') != std::string::npos) return *facts;
+  const auto there = checkpoint::file_facts_at(directory.get(), target.c_str());
+  return there && S_ISREG(there->mode) ? *there : *facts;
 }
 
 bool is_being_written(const Fd& directory, const NamedFile& file) {
@@ -108,9 +127,7 @@ Belonging Rotation::source_of(const FoundFile& file, Stream stream,
     const SourceId id = sources_.id_of(base_path, stream);
     const KnownSource* const log = sources_.find(id);
     if (log == nullptr && !found_paths.contains(base_path)) continue;
-    const auto present = checkpoint::file_facts_at(file.directory->get(), base.c_str());
-    const Lineage lineage =
-        lineage_of(log, base, file, present ? std::optional(*present) : std::nullopt);
+    const Lineage lineage = lineage_of(log, base, file, present_file(*file.directory, base));
     if (lineage != Lineage::kOther) {
       if (is_log) continue;
       return {.is_undecided = lineage == Lineage::kWait};
@@ -172,6 +189,27 @@ Lineage Rotation::unless_written(const Fd& directory, const NamedFile& file,
   return since_ns >= 0 && since_ns < limits::kLateWritesNs ? Lineage::kWait : Lineage::kOther;
 }
 
+// What the log was rotated to has names that are made of its file's name. Where its symlink stands
+// beside its targets, they may be made of the link's.
+std::optional<std::vector<NamedFile>> Rotation::rotated_of(const KnownSource& source,
+                                                           const Fd& directory,
+                                                           DirectoryLook& look) const {
+  auto files = look.rotated(directory, source.file_name());
+  const bool is_beside =
+      source.is_linked() && parent_path(source.host_path) == parent_path(source.file_path);
+  if (!files || !is_beside) return files;
+  const auto more = look.rotated(directory, std::string(last_component(source.host_path)));
+  if (!more) return std::nullopt;
+  for (const NamedFile& each : *more) {
+    const bool is_listed = std::ranges::any_of(*files, [&](const NamedFile& other) {
+      return other.facts.identity == each.facts.identity;
+    });
+    if (!is_listed) files->push_back(each);
+  }
+  std::ranges::stable_sort(*files, {}, [](const NamedFile& each) { return age_ns(each.facts); });
+  return files;
+}
+
 NextGenerations Rotation::after_newest(const KnownSource& source, const Declaration& declaration,
                                        const FoundFile& file, const std::optional<FileFacts>& open,
                                        DirectoryLook& look) const {
@@ -181,8 +219,7 @@ NextGenerations Rotation::after_newest(const KnownSource& source, const Declarat
   if (is_renamed && file.file_name == source.file_name()) {
     return std::vector{NextGeneration{.file = {file.file_name, file.facts}, .why = "it is known"}};
   }
-  const std::string base = source.file_name();
-  const auto listed = look.rotated(*file.directory, base);
+  const auto listed = rotated_of(source, *file.directory, look);
   if (!listed) return std::nullopt;
   const auto is_newest = [&](const NamedFile& each) { return each.facts.identity == newest; };
   const auto is_unknown = [&](const NamedFile& each) {
@@ -302,7 +339,7 @@ std::optional<NamedFile> Rotation::renamed_to(const KnownSource& source, const F
   // The newest generation of a source that is followed is open: only what came after it matters.
   auto renamed = source.is_followed() ? std::nullopt : look.find(directory, source.newest);
   if (!renamed && !is_file_gone(source.life)) {
-    const auto rotated = look.rotated(directory, source.file_name());
+    const auto rotated = rotated_of(source, directory, look);
     const NamedFile* since = rotated ? successor(source, *rotated) : nullptr;
     const auto packed = since == nullptr ? look.compressed(directory, source.file_name())
                                          : std::vector<NamedFile>();

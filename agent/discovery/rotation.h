@@ -118,6 +118,8 @@ class Rotation {
                      const std::optional<checkpoint::FileFacts>& present) const;
   Lineage lineage_of_new(const std::string& base, const Fd& directory, const NamedFile& file,
                          const checkpoint::FileFacts& present) const;
+  std::optional<std::vector<NamedFile>> rotated_of(const KnownSource& source, const Fd& directory,
+                                                   DirectoryLook& look) const;
   Lineage unless_written(const Fd& directory, const NamedFile& file,
                          const checkpoint::FileFacts& present) const;
   Lineage lineage_of(const Declaration& declaration, const Fd& directory, const NamedFile& file,

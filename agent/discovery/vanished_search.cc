@@ -89,8 +89,12 @@ VanishedSearch::Vanished VanishedSearch::look(size_t files_max) {
     source.next_look_ns = now + limits::kVanishedLookNs;
     if (!files.is_gone(source.file_path, source.newest)) continue;
     // Files that it was rotated to since then wait for the next log that declares them.
-    const auto rotated = files.rotated(source.file_path);
-    if (!rotated || rotation_.successor(source, *rotated) != nullptr) continue;
+    const auto may_go_on = [&](const std::string& path) {
+      const auto rotated = files.rotated(path);
+      return !rotated || rotation_.successor(source, *rotated) != nullptr;
+    };
+    if (may_go_on(source.file_path)) continue;
+    if (source.is_linked() && may_go_on(source.host_path)) continue;
     source.life = after(source.life, checkpoint::SourceEvent::kVanished);
     auto spec = std::make_shared<SourceSpec>();
     spec->id = id;

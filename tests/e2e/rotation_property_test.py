@@ -32,7 +32,7 @@ class Log:
         self.name, self.random = name, random
         self.folder = base / name
         self.folder.mkdir()
-        self.path = self.folder / "app.log"
+        self.path = self.folder / scheme.current
         self.lines, self.late, self.told = [], [], []
         self.older = None  # The file before, which a second process may still have open.
         self.file = self.open()
@@ -63,7 +63,7 @@ class Log:
     def step(self, late):
         chance = self.random.random()
         if chance < 0.2:
-            self.told.append(len(self.lines))
+            self.told.append(f"{len(self.lines)} {time.time() % 3600:.3f}")
             self.scheme.rotate(self.reopen)
         elif chance < 0.23 and late:
             self.write_late()

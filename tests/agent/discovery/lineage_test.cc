@@ -185,6 +185,31 @@ TEST_F(LineageTest, multilogs_files_are_generations_of_current) {
   EXPECT_EQ(opened(), expected);
 }
 
+TEST_F(LineageTest, names_that_are_not_made_of_the_logs_are_found_by_the_one_that_is_known) {
+  for (const bool is_up : {false, true}) {
+    Inodes expected{write("x.log")};
+    const auto known = stored("x.log");
+    if (is_up) {
+      restart({});
+      declare("x.log");
+    }
+    for (int n = 1; n <= 3; ++n) {
+      tick();
+      rename("x.log", "@40000000674c00000000000" + std::to_string(n) + ".s");
+      expected.push_back(write("x.log"));
+    }
+    if (!is_up) {
+      restart({known});
+      declare("x.log");
+    }
+    look();
+    EXPECT_EQ(opened(), expected);
+    EXPECT_EQ(steps_in_doubt(), 0u);
+    discovery_.reset();
+    for (const auto& each : fs::directory_iterator(directory_.path())) fs::remove(each);
+  }
+}
+
 TEST_F(LineageTest, a_file_that_has_a_rotated_name_too_is_one_log) {
   write("x.1732838400.log");
   fs::create_hard_link(path("x.1732838400.log"), path("x.log"));

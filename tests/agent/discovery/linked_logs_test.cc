@@ -368,5 +368,113 @@ TEST_F(LinkedLogs, after_a_restart_the_file_of_a_renamed_directory_is_read_to_it
   }
 }
 
+TEST_F(LinkedLogs, a_log_that_became_a_link_leaves_its_targets_to_be_read) {
+  Inodes expected{write("app.log")};
+  auto known = stored("app.log");
+  fs::rename(path("app.log"), path("app-0.log"));
+  for (const char* target : {"app-1.log", "app-2.log", "app-3.log"}) {
+    expected.push_back(write_later(target));
+    link(target);
+  }
+  restart({known});
+  declare("app.log");
+  EXPECT_EQ(opened(), expected);
+  EXPECT_EQ(sources(), only());
+}
+
+TEST_F(LinkedLogs, a_glob_that_names_link_and_targets_finds_those_of_the_time_without_an_agent) {
+  for (const bool is_gone : {false, true}) {
+    Inodes expected{write("app-1.log")};
+    const auto known = stored_link("app-1.log");
+    for (const char* target : {"app-2.log", "app-3.log", "app-4.log"}) {
+      expected.push_back(write_later(target));
+      link(target);
+    }
+    if (is_gone) {
+      fs::remove(path("app-1.log"));
+      expected.erase(expected.begin());
+    }
+    std::this_thread::sleep_for(1100ms);
+    write("app-4.log");  // Long after its link was made.
+    restart({known});
+    declare("*");
+    EXPECT_EQ(opened(), expected) << is_gone;
+    EXPECT_EQ(sources(), only());
+    EXPECT_EQ(any_gap(), is_gone);
+    discovery_.reset();
+    for (const auto& each : fs::directory_iterator(directory_.path())) fs::remove(each);
+  }
+}
+
+TEST_F(LinkedLogs, a_link_that_is_gone_at_the_first_look_is_no_name_for_other_logs) {
+  const Inodes expected{write("a-1.txt")};
+  fs::create_directories(path("there"));
+  write("there/b.txt");
+  const auto link = stored_link("a-1.txt"), other = stored_link("there/b.txt", "there/app.log");
+  ASSERT_EQ(link.row.name, other.row.name);  // Of one declaration, which had another path.
+  restart({link, other});
+  declare("app.log");
+  EXPECT_EQ(opened(), expected);
+  EXPECT_EQ(sources(), only());
+}
+
+TEST_F(LinkedLogs, directories_that_were_renamed_one_after_the_other_are_read_in_their_order) {
+  for (const bool is_up : {false, true}) {
+    fs::create_directories(path("app"));
+    Inodes expected{write("app/app.log")};
+    const auto known = stored("app/app.log");
+    if (is_up) {
+      restart({});
+      declare("app/app.log");
+    }
+    for (const char* renamed : {"app-before-1", "app-before-2", "app-before-3"}) {
+      std::this_thread::sleep_for(20ms);
+      fs::rename(path("app"), path(renamed));
+      fs::create_directories(path("app"));
+      expected.push_back(write("app/app.log"));
+    }
+    if (is_up) {
+      discovery_->sweep();
+      look();
+    } else {
+      restart({known});
+      declare("app/app.log");
+    }
+    EXPECT_EQ(opened(), expected) << is_up;
+    EXPECT_FALSE(any_gap());
+    discovery_.reset();
+    for (const auto& each : fs::directory_iterator(directory_.path())) fs::remove_all(each);
+  }
+}
+
+TEST_F(LinkedLogs, where_others_may_have_been_renamed_out_of_sight_is_a_doubt) {
+  fs::create_directories(path("app"));
+  Inodes expected{write("app/app.log")};
+  declare("app/app.log", "c");
+  for (const char* renamed : {"app-before-1", "app-before-2"}) {
+    fs::rename(path("app"), path(renamed));
+    fs::create_directories(path("app"));
+    write("app/app.log");
+  }
+  expected.push_back(write("app/app.log"));
+  discovery_->sweep();
+  look();
+  EXPECT_EQ(opened(), expected);
+  EXPECT_TRUE(any_gap());
+}
+
+TEST_F(LinkedLogs, a_directory_that_took_the_place_of_a_watched_one_was_not_watched) {
+  fs::create_directories(path("app"));
+  Inodes expected{write("app/app.log")};
+  declare("app/app.log", "c");
+  fs::rename(path("app"), path("app-before-1"));
+  fs::create_directories(path("app"));
+  expected.push_back(write("app/app.log"));
+  write("app-before-1/other");  // An event, before the sweep.
+  look();
+  EXPECT_EQ(opened(), expected);
+  EXPECT_TRUE(any_gap());
+}
+
 }  // namespace
 }  // namespace longshore::agent

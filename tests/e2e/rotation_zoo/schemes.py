@@ -26,6 +26,8 @@ def numbers(log, pattern):
 class Scheme:
     """Thread: one. `keep` rotated files stay."""
 
+    current = "app.log"  # The log's name.
+
     def __init__(self, random, log):
         self.log, self.random = log, random
         self.keep = random.choice((1, 2, 5, 30))
@@ -97,6 +99,8 @@ class Dated(Scheme):
 
 class Tai(Dated):
     """@4000....s, as supervisors' loggers name them."""
+
+    current = "current"
 
     def rotate(self, reopen):
         self.serial += 1
