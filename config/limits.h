@@ -148,9 +148,10 @@ inline constexpr int64_t kOpenRetryNsMin = 1'000'000'000;  ///< A file that cann
 inline constexpr int64_t kOpenRetryNsMax = 60'000'000'000;
 inline constexpr int64_t kMissingNs = 2'000'000'000;    ///< Directories of a container: then told.
 inline constexpr size_t kDirectoryEntriesMax = 50'000;  ///< Read in one listing of a directory.
-inline constexpr int kListingsMax = 10;         ///< Until two agree on the rotated files of a log.
-inline constexpr size_t kNameTokensMax = 24;    ///< Parts of a name that may be a rotated one.
-inline constexpr size_t kRotatedBasesMax = 16;  ///< Names that one may have been rotated from.
+inline constexpr int kPutOffMax = 10;    ///< Scans that wait until what has arrived is counted.
+inline constexpr int kListingsMax = 10;  ///< Until two agree on the rotated files of a log.
+inline constexpr size_t kNameTokensMax = 24;         ///< Parts of a name that may be a rotated one.
+inline constexpr size_t kRotatedBasesMax = 16;       ///< Names that one may have been rotated from.
 inline constexpr int64_t kFileClockNs = 20'000'000;  ///< The clock that stamps files is so coarse.
 inline constexpr int64_t kSideBySideNs =
     1'000'000'000;  ///< Overlap of generations, if they are named.

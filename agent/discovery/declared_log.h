@@ -74,6 +74,7 @@ struct DeclaredLog {
   bool matched = false;    ///< A file was found.
   bool no_descriptor = false;  ///< In the present scan: the process may open no more files.
   size_t watches = 0;          ///< Directories that are watched for it, as of the last scan.
+  int put_off = 0;             ///< Scans in a row that waited for events.
   size_t unopened = 0;  ///< In the present scan: how many could not be opened for lack of room.
   int64_t waits_since_ns = 0;  ///< When they began to wait (monotonic); 0: none waits.
   std::set<SourceId> resting;  ///< Sources that it named until their files were closed for room.

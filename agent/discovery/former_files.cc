@@ -40,10 +40,19 @@ bool lies_in_one_of(const std::string& path, const std::vector<WatchDir>& direct
   });
 }
 
-void keep_younger(const FormerFile& than, std::vector<FormerFile>& files) {
+// Of files that were born at the same tick of the clock, the one that was written to last is the
+// later one, or else the one with the higher number.
+bool is_earlier(const FormerFile& a, const FormerFile& b) {
+  const auto order = [](const FormerFile& each) {
+    const checkpoint::FileFacts& facts = each.file.facts;
+    return std::tuple(age_ns(facts), facts.modified_ns, each.host_path.size(), each.host_path);
+  };
+  return order(a) < order(b);
+}
+
+void keep_later(const FormerFile& than, std::vector<FormerFile>& files) {
   std::erase_if(files, [&](const FormerFile& each) {
-    return each.file.facts.identity == than.file.facts.identity ||
-           age_ns(each.file.facts) < age_ns(than.file.facts);
+    return each.file.facts.identity == than.file.facts.identity || !is_earlier(than, each);
   });
 }
 
@@ -186,7 +195,7 @@ FormerFiles::Found FormerFiles::between(const FormerFile& from, const FormerFile
   if (std::ranges::any_of(families, &NameFamily::is_empty)) return {};
   if (!lies_in_one_of(common, directories)) return {};
   std::vector<FormerFile> found = family(common, to, families, is_known);
-  keep_younger(from, found);
+  keep_later(from, found);
   return found;
 }
 
@@ -211,7 +220,7 @@ FormerFiles::Found FormerFiles::moved(const FormerFile& from, const FormerFile& 
   }
   if (!anywhere && !lies_in_one_of(common, directories)) return {};
   std::vector<FormerFile> found = family(common, to, families, is_known);
-  keep_younger(from, found);
+  keep_later(from, found);
   return found;
 }
 
@@ -249,10 +258,7 @@ std::vector<FormerFile> FormerFiles::family(const std::string& common, const For
     return facts.identity == last.file.facts.identity || is_known(facts.identity) ||
            age_ns(facts) > turned || facts.modified_ns > turned + limits::kLateWritesNs;
   });
-  std::ranges::sort(found, [](const FormerFile& a, const FormerFile& b) {
-    return std::tuple(age_ns(a.file.facts), a.host_path) <
-           std::tuple(age_ns(b.file.facts), b.host_path);
-  });
+  std::ranges::sort(found, is_earlier);
   return found;
 }
 

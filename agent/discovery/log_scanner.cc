@@ -197,6 +197,7 @@ void LogScanner::observe(Look& look, const FoundFile& file) {
       parts_.known.source_of(file.facts.identity, declaration.stream) == id) {
     return;
   }
+  if (!is_newest && waits_for_count(look, source)) return;
   DirectoryLook& directory = look.directories[file.directory.get()];
   if (source.has_generation()) {
     const auto former = open_former(look, file, *id);
@@ -250,6 +251,21 @@ LogScanner::OwnNames LogScanner::own_names(const Look& look, const FoundFile& fi
     add(each.directory.get(), last_component(file.log.host_path));
   }
   return names;
+}
+
+// A file is seen as soon as it is there, and counted when its event is read. Another one that came
+// and went in the meantime would not be missed: look again after the events.
+bool LogScanner::waits_for_count(Look& look, const KnownSource& source) const {
+  DeclaredLog& log = look.log;
+  if (!source.is_followed() || !source.is_watched) return false;
+  if (!parts_.names.has_uncounted()) {
+    log.put_off = 0;
+  } else if (log.put_off < limits::kPutOffMax) {
+    ++log.put_off;
+    log.dirty = true;
+    return true;
+  }
+  return false;
 }
 
 // How many files have taken the log's name since the last scan.

@@ -98,6 +98,7 @@ class LogScanner {
   void note_seen(const Look& look);
   using OwnNames = std::vector<std::pair<int, std::string>>;  // By watch.
   OwnNames own_names(const Look& look, const FoundFile& file) const;
+  bool waits_for_count(Look& look, const KnownSource& source) const;
   size_t arrivals(const Look& look, const FoundFile& file, SourceId id) const;
   bool was_seen_there(const Look& look, const FoundFile& file, SourceId id) const;
   // What was found of the files that stand elsewhere.

@@ -63,6 +63,8 @@ class NameIndex {
            const checkpoint::FileIdentity& file);
   /// How many files may have taken the log's own name since; 0 if saw() was never called.
   uint32_t arrivals(int watch, const std::string& file_name, SourceId source) const;
+  /// Files that came before this moment may not have been counted yet.
+  bool has_uncounted() const { return watcher_.has_unread(); }
   /// Whether saw() was called, and the directory was watched ever since.
   bool has_seen(int watch, const std::string& file_name, SourceId source) const {
     return find(watch, file_name, source) != nullptr;

@@ -1,6 +1,7 @@
 #include "agent/files/inotify.h"
 
 #include <sys/inotify.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -70,6 +71,11 @@ void Inotify::unwatch(int watch) {
   const auto known = of_changes_.find(watch);
   if (known != of_changes_.end()) ::inotify_rm_watch(writes_.get(), known->second);
   forget(watch);
+}
+
+bool Inotify::has_unread() const {
+  int bytes = 0;
+  return ::ioctl(changes_.get(), FIONREAD, &bytes) == 0 && bytes > 0;
 }
 
 void Inotify::forget(int watch) {

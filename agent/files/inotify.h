@@ -38,6 +38,8 @@ class DirectoryWatcher {
   /// same one when it is watched already. Errors: kFull, naming the sysctl to raise; kNotFound.
   virtual Result<int> watch(const Fd& directory) = 0;
   virtual void unwatch(int watch) = 0;
+  /// Whether something has changed that nobody has read yet, in whatever directory.
+  virtual bool has_unread() const { return false; }
 };
 
 class Inotify final : public DirectoryWatcher {
@@ -48,6 +50,7 @@ class Inotify final : public DirectoryWatcher {
 
   Result<int> watch(const Fd& directory) override;
   void unwatch(int watch) override;
+  bool has_unread() const override;
 
   /// All kinds but kGrown. Each instance reports its own kOverflow.
   int changes_fd() const { return changes_.get(); }

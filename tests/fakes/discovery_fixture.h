@@ -45,7 +45,10 @@ class FewWatches final : public DirectoryWatcher {
     inotify_.unwatch(watch);
   }
 
+  bool has_unread() const override { return reads_late && inotify_.has_unread(); }
+
   size_t room = SIZE_MAX;
+  bool reads_late = false;  // Its owner reads events while it settles.
 
  private:
   Inotify& inotify_;

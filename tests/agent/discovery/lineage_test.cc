@@ -116,6 +116,29 @@ TEST_F(LineageTest, a_pause_in_which_a_file_may_have_come_and_gone_leaves_a_doub
   }
 }
 
+TEST_F(LineageTest, a_file_that_comes_and_goes_while_a_scan_runs_leaves_a_doubt) {
+  watcher_.reads_late = true;
+  write("x.log");
+  declare("x.log");
+  look();
+  look();
+  const auto read_changes = [&] {
+    inotify_.read_changes([&](const DirectoryEvent& event) { discovery_->on_event(event); });
+  };
+  fs::remove(path("x.log"));
+  read_changes();  // The scan begins because of this,
+  write("x.log");
+  fs::remove(path("x.log"));
+  const uint64_t last = write("x.log");  // and finds the third file before its event is read.
+  discovery_->settle();
+  EXPECT_EQ(opened().size(), 1u);
+  read_changes();
+  discovery_->settle();
+  EXPECT_EQ(opened().size(), 2u);
+  EXPECT_EQ(opened().back(), last);
+  EXPECT_EQ(steps_in_doubt(), 1u);
+}
+
 TEST_F(LineageTest, a_first_start_with_a_glob_finds_one_log_in_order) {
   for (const auto& [form, glob] : kForms) {
     for (const bool up : {true, false}) {
