@@ -40,14 +40,17 @@ bool lies_in_one_of(const std::string& path, const std::vector<WatchDir>& direct
   });
 }
 
-// Of files that were born at the same tick of the clock, the one that was written to last is the
-// later one, or else the one with the higher number.
+// Of files that were born at the same tick of the clock, the one with the higher number is the
+// later one: each of them may have been written to after the other was.
 bool is_earlier(const FormerFile& a, const FormerFile& b) {
   const auto order = [](const FormerFile& each) {
-    const checkpoint::FileFacts& facts = each.file.facts;
-    return std::tuple(age_ns(facts), facts.modified_ns, each.host_path.size(), each.host_path);
+    return std::tuple(age_ns(each.file.facts), each.host_path.size(), each.host_path);
   };
   return order(a) < order(b);
+}
+
+void keep_earlier(const FormerFile& than, std::vector<FormerFile>& files) {
+  std::erase_if(files, [&](const FormerFile& each) { return !is_earlier(each, than); });
 }
 
 void keep_later(const FormerFile& than, std::vector<FormerFile>& files) {
@@ -196,6 +199,7 @@ FormerFiles::Found FormerFiles::between(const FormerFile& from, const FormerFile
   if (!lies_in_one_of(common, directories)) return {};
   std::vector<FormerFile> found = family(common, to, families, is_known);
   keep_later(from, found);
+  keep_earlier(to, found);
   return found;
 }
 
@@ -237,6 +241,7 @@ std::vector<FormerFile> FormerFiles::before(const FormerFile& first, const std::
   for (const std::string& name : below) families.push_back(NameFamily::of_link(name, link));
   if (!lies_in_one_of(common, directories)) return {};
   std::vector<FormerFile> found = family(common, first, families, is_known);
+  keep_earlier(first, found);
   std::erase_if(found,
                 [&](const FormerFile& each) { return each.file.facts.modified_ns < since_ns; });
   return found;
