@@ -36,8 +36,9 @@ void Loss::generations_unseen(Step step) {
   if (step == Step::kUnproven) {
     const Range at{cursor_.position(), cursor_.position()};
     notes_.note(LedgerEvent::kDoubt, at, kUnseenDoubt,
-                "the log was rotated while no agent ran, and nothing was written to it for a while "
-                "before the next file: one that was written in between may be gone");
+                "the log was rotated, and nothing proves that this file is the next: no agent saw "
+                "it happen, or an agent saw more files take the log's name than it found. One that "
+                "was written in between may be gone");
     return;
   }
   notes_.lost(cursor_.lose_unknown(), "generation unseen",

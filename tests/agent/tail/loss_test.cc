@@ -108,6 +108,32 @@ TEST_F(LossTest, behind_a_file_that_is_given_up_its_successor_is_read) {
   EXPECT_EQ(at_, 11u);
 }
 
+// Whether an agent ran or not: what it tells is true in both cases.
+TEST_F(LossTest, a_step_that_is_not_proven_is_a_doubt_and_one_over_others_a_loss) {
+  append("x", "first\n");
+  append("y", "second\n");
+  for (const Step step : {Step::kAdjacent, Step::kUnproven, Step::kGap}) {
+    events_.clear();
+    at_ = 0;
+    Tail tail(Stream::kFile, {}, kWaitNs);
+    tail.add(open("x"), 0);
+    tail.add(open("y"), 0, step);
+    Lines lines = drain(tail);
+    now_ns_ += kWaitNs;
+    for (auto& line : drain(tail)) lines.push_back(line);
+    EXPECT_EQ(lines, (Lines{"first", "second"}));
+    const auto doubts = events(LedgerEvent::kDoubt), lost = events(LedgerEvent::kLost);
+    ASSERT_EQ(doubts.size(), step == Step::kUnproven ? 1u : 0u);
+    ASSERT_EQ(lost.size(), step == Step::kGap ? 1u : 0u);
+    if (step == Step::kAdjacent) continue;
+    const LedgerEntry& entry = step == Step::kGap ? lost[0] : doubts[0];
+    EXPECT_EQ(entry.reason, step == Step::kGap ? "generation unseen" : kUnseenDoubt);
+    EXPECT_EQ(entry.start.bytes, 6u);
+    EXPECT_EQ(entry.end.bytes, 6u);
+    EXPECT_EQ(entry.detail.find("while no agent ran"), std::string::npos) << entry.detail;
+  }
+}
+
 TEST_F(LossTest, an_unreadable_block_is_passed_over_after_a_minute) {
   // Unmapped memory, seen through /proc/self/mem, is a file with an unreadable place in it.
   const size_t page = static_cast<size_t>(::sysconf(_SC_PAGESIZE));
