@@ -297,6 +297,30 @@ def a_directory_that_another_replaces(lab, kafka):
     stream.verify([each / "logs" / "app.log" for each in old] + [stream.path])
 
 
+def a_disk_that_is_mounted_over_it(lab, kafka):
+    stream = Stream(lab, kafka, "mounted", lab.dir / "mounted" / "app" / "app.log")
+    stream.path = stream.folder / "app" / "app.log"
+    stream.path.parent.mkdir()
+    expected = []
+
+    def write():
+        stream.write(50)
+        expected.extend(stream.path.read_text().splitlines()[-50:])
+        stream.arrived()
+
+    stream.agent.start()
+    write()
+    harness.run("mount", "-t", "tmpfs", "tmpfs", stream.path.parent)
+    lab.closers.append(lambda: harness.run("umount", "-l", stream.path.parent, ok=False))
+    write()
+    write()
+    harness.run("umount", "-l", stream.path.parent)
+    write()
+    check(messages(kafka.brokers, "mounted") == expected, "not each line once and in order")
+    stream.agent.stop()
+    say(f"mounted: {len(expected)} lines, those below the new disk and those on it")
+
+
 def a_line_in_pieces(lab, kafka):
     stream = Stream(lab, kafka, "pieces")
     stream.agent.start()
@@ -339,8 +363,8 @@ def test(lab):
                        a_writer_that_goes_on_in_the_old_file, a_glob_that_names_rotated_files,
                        copy_and_truncate, copy_and_truncate_while_the_agent_is_down,
                        a_link_that_is_turned, a_linked_directory_that_is_turned,
-                       a_directory_that_another_replaces, a_line_in_pieces,
-                       files_that_appear_later), lab, kafka)
+                       a_directory_that_another_replaces, a_disk_that_is_mounted_over_it,
+                       a_line_in_pieces, files_that_appear_later), lab, kafka)
 
 
 if __name__ == "__main__":
