@@ -7,6 +7,7 @@
 namespace longshore::agent {
 
 void KafkaOutage::begin(const std::string& why) {
+  noted_ = true;
   if (lasts()) return;
   since_ns_ = std::max<int64_t>(setup_.clock.monotonic_ns(), 1);
   spdlog::warn(
@@ -17,9 +18,10 @@ void KafkaOutage::begin(const std::string& why) {
 
 void KafkaOutage::end() {
   if (!lasts()) return;
-  spdlog::info("lane {}: Kafka is back after {} s: its logs go on", setup_.options.lane.value,
+  spdlog::info("lane {}: Kafka is back after {} s: the lane resumes", setup_.options.lane.value,
                (setup_.clock.monotonic_ns() - since_ns_) / 1'000'000'000);
   since_ns_ = 0;
+  noted_ = false;
 }
 
 }  // namespace longshore::agent

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 
 #include "agent/lane/lane_setup.h"
 
@@ -18,10 +19,14 @@ class KafkaOutage {
   /// One does.
   void end();
   bool lasts() const { return since_ns_ != 0; }
+  /// Whether begin() was called since the last call: the failure at hand is this outage, which was
+  /// told. What else goes wrong is told even if an outage lasts.
+  bool take_noted() { return std::exchange(noted_, false); }
 
  private:
   const LaneSetup& setup_;
   int64_t since_ns_ = 0;
+  bool noted_ = false;
 };
 
 }  // namespace longshore::agent

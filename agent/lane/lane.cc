@@ -194,9 +194,9 @@ void Lane::wait_for_work() {
 // The first failures of an outage are logged, then fewer and fewer.
 void Lane::note_failure(const Error& error) {
   if (blame_.heed(feed_.last_trouble(), transaction_.state().topics)) retry_.reset();
-  ++failures_;
   // These are told once.
-  if ((outage_.lasts() && failures_ > 1) || transaction_.store_is_refusing()) return;
+  if (outage_.take_noted() || transaction_.store_is_refusing()) return;
+  ++failures_;
   if (failures_ > 3 && (failures_ & (failures_ - 1)) != 0) return;
   spdlog::warn(
       "lane {}: {} Nothing is lost: its logs wait at their confirmed positions. Trying again.",

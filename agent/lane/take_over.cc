@@ -31,6 +31,7 @@ TakeOver::TakeOver(const LaneSetup& setup, Sources& sources, Inbox& inbox, Feed&
 
 Status TakeOver::run(size_t batch_bytes) {
   const LaneOptions& options = setup_.options;
+  next_look_ns_ = setup_.clock.monotonic_ns() + limits::kSilenceNs;
   if (Status cluster = check_cluster(); !cluster) return cluster;
   if (Status topic = check_checkpoint_topic(); !topic) return topic;
   const auto before = committed_offset(false);
@@ -63,7 +64,7 @@ Status TakeOver::run(size_t batch_bytes) {
 Status TakeOver::check_cluster() {
   const auto id = setup_.kafka.cluster_id(limits::kKafkaQueryMs);
   if (!id) {
-    if (id.error().code == ErrorCode::kRetryable) outage_.begin(id.error().message);
+    if (id.error().code == ErrorCode::kRetryable) kafka_is_away(id.error());
     return id.error();
   }
   const auto stored = setup_.store.value("cluster_id");
@@ -96,8 +97,32 @@ Status TakeOver::check_cluster() {
   return ok();
 }
 
+void TakeOver::kafka_is_away(const Error& error) {
+  inbox_.apply();  // The message tells how many logs wait.
+  outage_.begin(error.message);
+}
+
+// Any broker tells about a topic. That the cluster's id is known shows nothing: it is remembered.
+Result<shipper::TopicShape> TakeOver::ask_about_checkpoint(int timeout_ms) {
+  auto there = setup_.kafka.topic_shape(shipper::kCheckpointTopic, timeout_ms);
+  if (!there && there.error().code == ErrorCode::kRetryable) {
+    kafka_is_away(there.error());
+  } else {
+    outage_.end();
+  }
+  return there;
+}
+
+// While something else is waited for: perhaps it does not come because no broker answers.
+void TakeOver::look_for_kafka() {
+  const int64_t now = setup_.clock.monotonic_ns();
+  if (now < next_look_ns_) return;
+  static_cast<void>(ask_about_checkpoint(limits::kUnusableLookMs));
+  next_look_ns_ = setup_.clock.monotonic_ns() + limits::kSilenceNs;
+}
+
 Status TakeOver::check_checkpoint_topic() {
-  const auto there = setup_.kafka.topic_shape(shipper::kCheckpointTopic, limits::kKafkaQueryMs);
+  const auto there = ask_about_checkpoint(limits::kKafkaQueryMs);
   if (there) return ok();
   // Whatever is missing or forbidden today may be there tomorrow: the lane waits, it does not end.
   if (there.error().code != ErrorCode::kNotFound) {
@@ -132,7 +157,9 @@ Result<checkpoint::CommittedOffset> TakeOver::committed_offset(bool stable) {
     if (!stable || !again) return offset.error();
     inbox_.apply();
     if (inbox_.stopping()) return stopped();
-    if (!logged && setup_.clock.monotonic_ns() - began_ns > limits::kUnstableOffsetNs) {
+    look_for_kafka();
+    if (!logged && !outage_.lasts() &&
+        setup_.clock.monotonic_ns() - began_ns > limits::kUnstableOffsetNs) {
       logged = true;
       spdlog::error(
           "lane {}: the committed offset of group {} has been unstable for 60 s, so nothing is "
@@ -175,12 +202,13 @@ Status TakeOver::fence_predecessor(size_t batch_bytes) {
     if (code != ErrorCode::kRetryable && code != ErrorCode::kUndecided) return initialised;
     inbox_.apply();
     if (inbox_.stopping()) return stopped();
+    look_for_kafka();
     const int64_t now = setup_.clock.monotonic_ns();
-    if (now >= tell_ns && !std::exchange(told, true)) {
+    if (now >= tell_ns && !outage_.lasts() && !std::exchange(told, true)) {
       spdlog::error(
           "lane {}: transactional id {} could not be taken over for 60 s, so nothing is shipped, "
-          "and "
-          "nothing is lost: {} If a partition of __transaction_state has no leader, the lane waits "
+          "and nothing is lost: {} If a partition of __transaction_state has no leader, the lane "
+          "waits "
           "for it. Trying again.",
           setup_.options.lane.value, ids_.current(), initialised.error().message);
     }

@@ -38,6 +38,9 @@ class TakeOver {
  private:
   Status check_cluster();
   Status check_checkpoint_topic();
+  Result<shipper::TopicShape> ask_about_checkpoint(int timeout_ms);
+  void kafka_is_away(const Error& error);
+  void look_for_kafka();
   Result<checkpoint::CommittedOffset> committed_offset(bool stable);
   Status open_session(size_t batch_bytes);
   Status fence_predecessor(size_t batch_bytes);
@@ -58,6 +61,7 @@ class TakeOver {
   TransactionalIds& ids_;
   KafkaOutage& outage_;
   const std::string group_;
+  int64_t next_look_ns_ = 0;   // For a broker that answers.
   std::string noted_doubt_;    // A recovery that stands in the ledger and has to be tried again.
   bool started_over_ = false;  // The sources are what --new-cluster=restart left of them.
 };

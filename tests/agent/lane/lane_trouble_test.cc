@@ -12,6 +12,7 @@
 
 #include "agent/lane/lane.h"
 #include "tests/fakes/lane_host.h"
+#include "tests/fakes/logged_words.h"
 
 namespace longshore::agent {
 namespace {
@@ -102,6 +103,56 @@ TEST(LaneWithoutLeader, an_outcome_that_is_open_is_waited_for) {
   EXPECT_EQ(host.live().exit_status, 0);
   EXPECT_EQ(host.kafka_.ids(), Lines{kGroup});
   EXPECT_EQ(host.shipped()["a"].size(), 10u);
+}
+
+class LaneOutage : public testing::Test, protected Host {
+ protected:
+  LaneOutage() {
+    append("a", 10);
+    stay_ = true;
+  }
+
+  // Whether it is logged within ten seconds.
+  bool is_told(const std::string& words) {
+    for (int i = 0; i < 1'000 && words_.count(words) == 0; ++i) pause();
+    return words_.count(words) > 0;
+  }
+  static void pause() { std::this_thread::sleep_for(std::chrono::milliseconds(10)); }
+
+  const fakes::LoggedWords words_;
+};
+
+// It is told once that Kafka is away, and once that it is back; what is wrong then is told as well.
+TEST_F(LaneOutage, hides_nothing_that_is_wrong_after_it) {
+  kafka_.set_away(true);
+  kafka_.remove_topic(shipper::kCheckpointTopic);
+  meanwhile_ = [&](Mailbox<ToLane>&) {
+    EXPECT_TRUE(is_told("Kafka is away: no broker answers. 1 logs wait"));
+    const size_t calls = kafka_.calls(Call::kClusterId);
+    while (kafka_.calls(Call::kClusterId) < calls + 3) pause();
+    kafka_.set_away(false);
+    EXPECT_TRUE(is_told("Topic longshore-checkpoint does not exist"));
+    kafka_.add_topic(shipper::kCheckpointTopic, 1);
+    while (shipped()["a"].size() < 10) pause();
+  };
+  EXPECT_EQ(live().exit_status, 0);
+  EXPECT_EQ(words_.count("Kafka is away"), 1u);
+  EXPECT_EQ(words_.count("Kafka is back"), 1u);
+  EXPECT_EQ(words_.count("Trying again."), 1u);
+}
+
+TEST_F(LaneOutage, is_told_also_if_it_begins_while_a_predecessor_is_waited_for) {
+  kafka_.fail({.call = Call::kInit, .code = ErrorCode::kRetryable});
+  meanwhile_ = [&](Mailbox<ToLane>&) {
+    while (kafka_.calls(Call::kInit) == 0) pause();
+    kafka_.set_away(true);
+    EXPECT_TRUE(is_told("Kafka is away"));
+    kafka_.set_away(false);
+    while (shipped()["a"].size() < 10) pause();
+  };
+  EXPECT_EQ(live().exit_status, 0);
+  EXPECT_EQ(words_.count("Kafka is away"), 1u);
+  EXPECT_EQ(words_.count("Kafka is back"), 1u);
 }
 
 // What the store refuses after a transaction was sent has to be aborted: up to --batch-bytes of it.
