@@ -55,6 +55,16 @@ std::string KafkaLog::last_failure() const {
   return now_s() - last_failure_s_ > kFailureSeconds ? "" : last_failure_;
 }
 
+// When a connection is closed again and again, only the first message tells why.
+void KafkaLog::note_failure(std::string_view text, const std::string& remedy) {
+  const std::lock_guard lock(mutex_);
+  const bool tells_why = text.find(": Disconnected (after ") == std::string_view::npos;
+  const bool is_recent = !last_failure_.empty() && now_s() - last_failure_s_ <= kFailureSeconds;
+  if (is_recent && !tells_why) return;
+  last_failure_ = std::string(text) + "." + (remedy.empty() ? "" : " " + remedy);
+  last_failure_s_ = now_s();
+}
+
 // A dead broker is tried again by every handle.
 bool KafkaLog::is_repeated(const char* facility, std::string_view text) {
   const std::lock_guard lock(mutex_);
@@ -68,11 +78,7 @@ bool KafkaLog::is_repeated(const char* facility, std::string_view text) {
 
 void KafkaLog::write(int level, const char* facility, const char* text) {
   const std::string remedy = remedy_of(text);
-  if (std::string_view(facility) == "FAIL") {
-    const std::lock_guard lock(mutex_);
-    last_failure_ = std::string(text) + ". " + remedy;
-    last_failure_s_ = now_s();
-  }
+  if (std::string_view(facility) == "FAIL") note_failure(text, remedy);
   if (is_repeated(facility, text)) return;
   const int64_t now = now_s();
   int64_t start = window_start_s_.load();

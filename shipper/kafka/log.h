@@ -27,6 +27,7 @@ class KafkaLog {
   std::string last_failure() const;
 
  private:
+  void note_failure(std::string_view text, const std::string& remedy);
   bool is_repeated(const char* facility, std::string_view text);
 
   mutable std::mutex mutex_;

@@ -5,6 +5,8 @@
 
 #include <gtest/gtest.h>
 
+#include "shipper/kafka/log.h"
+
 namespace longshore::shipper {
 namespace {
 
@@ -40,6 +42,21 @@ TEST(Remedy, missing_rights_name_what_to_grant) {
   EXPECT_TRUE(names(remedy_of(RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED), "Grant READ"));
   EXPECT_TRUE(
       names(remedy_of(RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED), "Grant WRITE"));
+}
+
+TEST(Remedy, of_a_connection_that_fails_again_and_again_is_that_of_its_first_message) {
+  KafkaLog log;
+  EXPECT_EQ(log.last_failure(), "");
+  log.write(4, "FAIL",
+            "ssl://k:9092: SSL handshake failed: Disconnected: connecting to a PLAINTEXT broker "
+            "listener? (after 0ms in state SSL_HANDSHAKE)");
+  log.write(4, "FAIL",
+            "ssl://k:9092: Disconnected (after 2ms in state SSL_HANDSHAKE, 1 identical error(s) "
+            "suppressed)");
+  EXPECT_TRUE(names(log.last_failure(), "That port does not speak TLS")) << log.last_failure();
+  log.write(4, "FAIL", "k:9092: Connect to ipv4#127.0.0.1:9092 failed: Connection refused");
+  EXPECT_EQ(log.last_failure(),
+            "k:9092: Connect to ipv4#127.0.0.1:9092 failed: Connection refused.");
 }
 
 TEST(Remedy, words_that_say_enough_get_none) {
