@@ -48,6 +48,7 @@ struct LaneSource {
   Turn turn;
   Ahead ahead = Ahead::kNo;
   size_t begun_bytes = 0;           ///< Of its tail, as Sources has counted them.
+  Position counted;                 ///< How far its tail had read when Sources counted that.
   std::vector<LedgerEntry> ledger;  ///< Since its confirmed state.
 };
 

@@ -69,7 +69,6 @@ Status OpenTransaction::add(LaneSource& source, shipper::Chunk& chunk) {
   sources_.moved().move(source);
   state_.bytes += chunk.value_bytes;
   state_.records += chunk.messages.size();
-  setup_.progress.bytes_read += chunk.value_bytes;
   return hand_over(chunk, *source.destination);
 }
 

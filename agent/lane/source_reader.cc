@@ -111,6 +111,8 @@ Status SourceReader::read(LaneSource& source) {
   const auto filled =
       source.tail.fill(*chunk, source.encoder, setup_.clock.monotonic_ns(), setup_.clock.wall_ns());
   sources_.limit_begun(source);
+  sources_.count_read(source);
+  setup_.progress.bytes_read = sources_.bytes_read();
   if (!filled) {
     feed_.chunks().give_back_unused(*chunk);
     spdlog::error("cannot read {}: {} Nothing is lost yet: trying again.", described(*source.spec),

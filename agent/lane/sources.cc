@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cassert>
 #include <iterator>
+#include <utility>
 
 #include "checkpoint/file_identity.h"
 #include "config/limits.h"
@@ -61,6 +62,7 @@ Result<LaneSource*> Sources::find_or_make(const std::shared_ptr<const SourceSpec
   unstored_.add(row_of(*spec, first_seen_ns, 0));
   auto made = std::make_unique<LaneSource>(spec, std::move(state), envelope_of(*spec),
                                            options_.rotate_wait_ns, options_.boots, reader_);
+  made->counted = made->tail.position();
   if (read_whole_.erase(spec->id) > 0) made->tail.set_read_whole();
   return sources_.emplace(spec->id, std::move(made)).first->second.get();
 }
@@ -85,7 +87,7 @@ Status Sources::opened(const SourceOpened& message) {
   if (message.file != nullptr) {
     if (const auto facts = checkpoint::file_facts(message.file->fd.get())) {
       const bool resumed = source.confirmed.file == message.file->identity;
-      const uint64_t done = resumed ? source.confirmed.offset : message.start_offset;
+      const uint64_t done = resumed ? source.confirmed.offset : 0;
       bytes_seen_ += facts.value().size_bytes - std::min(done, facts.value().size_bytes);
     }
     source.tail.add(message.file, message.start_offset, message.step);
@@ -197,6 +199,13 @@ void Sources::count_begun(LaneSource& source, size_t bytes) {
   begun_bytes_ += bytes - std::exchange(source.begun_bytes, bytes);
 }
 
+// What a rewind takes back is taken off again, by a difference that wraps around. Where a source
+// begins in the middle, what stands before that counts as read.
+void Sources::count_read(LaneSource& source) {
+  const Position now = source.tail.position();
+  bytes_read_ += now.bytes - std::exchange(source.counted, now).bytes;
+}
+
 void Sources::drained(LaneSource& source) {
   if (source.tail.recheck_at_ns() > 0) {
     scheduler_.wake_at(source, source.tail.recheck_at_ns());
@@ -228,6 +237,7 @@ void Sources::rewind() {
   for (auto& [id, source] : sources_) {
     source->ledger.clear();
     source->tail.rewind(source->confirmed);
+    count_read(*source);
     source->destination = nullptr;
     source->has_changed_destination = false;
     scheduler_.make_ready(*source);

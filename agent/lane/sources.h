@@ -77,6 +77,9 @@ class Sources {
   size_t size() const { return sources_.size(); }
   /// How many bytes the files that were opened held beyond their positions: for the progress line.
   uint64_t bytes_seen() const { return bytes_seen_; }
+  /// How many of them were read, and not taken back since, as far as count_read() was told.
+  uint64_t bytes_read() const { return bytes_read_; }
+  void count_read(LaneSource& source);
 
  private:
   Result<LaneSource*> find_or_make(const std::shared_ptr<const SourceSpec>& spec);
@@ -97,6 +100,7 @@ class Sources {
   // comes and goes while no agent runs.
   std::unordered_set<SourceId> read_whole_;
   uint64_t bytes_seen_ = 0;
+  uint64_t bytes_read_ = 0;
   size_t begun_bytes_ = 0;  // Of all sources.
 };
 

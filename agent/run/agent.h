@@ -21,7 +21,7 @@ struct AgentOutcome {
 /// How far all lanes together have come.
 struct AgentProgress {
   uint64_t sources = 0;
-  uint64_t bytes_read = 0;
+  uint64_t bytes_read = 0;   ///< Of files, in records or not.
   uint64_t bytes_total = 0;  ///< In the opened files, when they were opened.
 };
 

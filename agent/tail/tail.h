@@ -72,6 +72,8 @@ class Tail {
   /// Fixes where a source that was never read begins, so that it can be stored.
   void begin();
   bool begun() const { return cursor_.begun(); }
+  /// How far it has read.
+  Position position() const { return cursor_.position(); }
 
   /// What happened to the source. add() means kOpened; after kVanished its unread rest is lost, and
   /// it ends unless another file is added.

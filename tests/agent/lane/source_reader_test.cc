@@ -99,5 +99,19 @@ TEST_F(SourceReaderTest, a_source_that_only_moves_ends_the_round_too) {
   EXPECT_TRUE(sources_.moved().any_drifted());
 }
 
+// Of what is read, most may be in no record, and records are longer than their lines.
+TEST_F(SourceReaderTest, progress_counts_the_bytes_of_files_and_none_of_them_twice) {
+  kafka_.add_topic("logs", 1);
+  declare_stdout("a", 2'000);
+  const uint64_t bytes = sources_.bytes_seen();
+  EXPECT_GT(bytes, 2'000'000u);
+  for (int life = 0; life < 2; ++life) {
+    while (sources_.scheduler().has_ready()) ASSERT_TRUE(reader_.read_ready());
+    EXPECT_EQ(progress_.bytes_read, bytes);
+    sources_.rewind();
+    EXPECT_EQ(sources_.bytes_read(), 0u);
+  }
+}
+
 }  // namespace
 }  // namespace longshore::agent
