@@ -30,6 +30,7 @@ int64_t DeclaredLog::looks_again_at_ns() const {
 }
 
 void DeclaredLog::retry_open(int64_t now_ns) {
+  unopened_ns_ = now_ns;
   if (open_at_ns_ > now_ns) return;  // One pause for all files of a scan.
   open_pause_ns_ = std::clamp(2 * open_pause_ns_, limits::kOpenRetryNsMin, limits::kOpenRetryNsMax);
   open_at_ns_ = now_ns + open_pause_ns_;
@@ -37,6 +38,7 @@ void DeclaredLog::retry_open(int64_t now_ns) {
 
 void DeclaredLog::note_scan(int64_t began_ns) {
   scanned = true;
+  lacks_files_ = unopened_ns_ != 0 && unopened_ns_ >= began_ns;
   if (open_at_ns_ < began_ns) open_at_ns_ = open_pause_ns_ = 0;
 }
 

@@ -47,6 +47,8 @@ struct DeclaredLog {
   int64_t looks_again_at_ns() const;
   /// A file could not be opened at `now_ns`: tries again after a while, each time a longer one.
   void retry_open(int64_t now_ns);
+  /// Whether that happened in the last complete scan.
+  bool lacks_files() const { return lacks_files_; }
   /// A scan that began at `began_ns` is complete.
   void note_scan(int64_t began_ns);
 
@@ -86,6 +88,8 @@ struct DeclaredLog {
   std::set<std::string> problems_;
   int64_t open_at_ns_ = 0;  // When to try again to open files; 0: all that were found are open.
   int64_t open_pause_ns_ = 0;
+  int64_t unopened_ns_ = 0;  // When one could not be opened last.
+  bool lacks_files_ = false;
 };
 
 }  // namespace longshore::agent

@@ -248,13 +248,18 @@ void Discovery::sweep() {
   if (all_declared_) post_vanished(limits::kVanishedLooksMax);
 }
 
-std::vector<std::string> Discovery::unmatched() const {
-  std::vector<std::string> logs;
+std::vector<std::string> Discovery::missed() const {
+  std::vector<std::string> sentences;
   logs_.for_each([&](const DeclaredLog& log) {
-    if (!log.who.container_id.empty() || log.matched) return;
-    logs.push_back(log.title() + ": no file matches " + log.declaration->path);
+    if (log.lacks_files()) {
+      sentences.push_back(
+          log.title() + ": files that cannot be opened (see above); nothing was shipped of them.");
+    } else if (log.who.container_id.empty() && !log.matched) {
+      sentences.push_back(log.title() + ": no file matches " + log.declaration->path +
+                          "; nothing was shipped of it.");
+    }
   });
-  return logs;
+  return sentences;
 }
 
 size_t Discovery::sources() const {

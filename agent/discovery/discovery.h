@@ -102,8 +102,9 @@ class Discovery {
   bool all_opened() const { return logs_.all_opened() && copies_.asked() == 0; }
   /// How many limits refused something of how many declared logs.
   size_t refusals() const { return refusals_.size(); }
-  /// The declared logs of the host for which no file was ever found.
-  std::vector<std::string> unmatched() const;
+  /// A sentence for each declared log of the host for which no file was ever found, and for each
+  /// of anyone with files that cannot be opened.
+  std::vector<std::string> missed() const;
 
   /// The number of sources that are followed.
   size_t sources() const;

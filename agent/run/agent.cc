@@ -192,7 +192,7 @@ AgentOutcome unusable(const Error& error) {
 // What a program that ran `--once` has to know although every lane did its work.
 AgentOutcome outcome_of_once(const WatchResult& result) {
   std::string message;
-  for (const std::string& log : result.unmatched) message += log + "; nothing was shipped of it. ";
+  for (const std::string& sentence : result.missed) message += sentence + " ";
   if (result.refusals > 0) {
     message += "Not everything was shipped: limits refused files of " +
                std::to_string(result.refusals) + " logs (see above, and the ledger).";

@@ -64,7 +64,7 @@ WatchResult WatchLoop::run() {
   uv_run(&loop_, UV_RUN_DEFAULT);
   docker_.reset();
   result_.refusals = discovery_.refusals();
-  result_.unmatched = discovery_.unmatched();
+  result_.missed = discovery_.missed();
   return result_;
 }
 

@@ -35,9 +35,9 @@ struct WatchOptions {
 /// Why run() returned.
 struct WatchResult {
   bool signalled = false;
-  std::vector<LaneStopped> stopped;    ///< Lanes that stopped by themselves.
-  size_t refusals = 0;                 ///< Of Discovery.
-  std::vector<std::string> unmatched;  ///< The same.
+  std::vector<LaneStopped> stopped;  ///< Lanes that stopped by themselves.
+  size_t refusals = 0;               ///< Of Discovery.
+  std::vector<std::string> missed;   ///< The same.
 };
 
 /// Thread: the one that calls run(). `tick` is called about every half second, for a progress line.

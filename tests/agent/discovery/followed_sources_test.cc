@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "tests/fakes/discovery_fixture.h"
+#include "tests/fakes/logged_words.h"
 
 namespace longshore::agent {
 namespace {
@@ -64,11 +65,33 @@ TEST_F(DiscoveryTest, a_file_that_cannot_be_opened_is_tried_again) {
   EXPECT_GT(again_ns, clock_.monotonic_ns() + limits::kOpenRetryNsMin / 4);
   clock_.ahead_ns += 2 * limits::kOpenRetryNsMin;
   EXPECT_GT(discovery_->settle(), clock_.monotonic_ns() + limits::kOpenRetryNsMin);
+  // What runs `--once` does not wait for it, but tells.
+  EXPECT_TRUE(discovery_->all_opened());
+  ASSERT_EQ(discovery_->missed().size(), 1u);
+  EXPECT_NE(discovery_->missed()[0].find("files that cannot be opened"), std::string::npos);
   ASSERT_EQ(::fcntl(writer.get(), F_SETLEASE, F_UNLCK), 0);
   clock_.ahead_ns += 4 * limits::kOpenRetryNsMin;
   EXPECT_EQ(discovery_->settle(), 0);
   EXPECT_EQ(opened(), expected);
+  EXPECT_TRUE(discovery_->missed().empty());
   ASSERT_EQ(::sigaction(SIGIO, &before, nullptr), 0);
+}
+
+// While a container of `--rm` is removed its directories go before Docker tells.
+TEST_F(DiscoveryTest, directories_that_are_missing_are_told_once_and_only_if_that_lasts) {
+  const fakes::LoggedWords words;
+  FsSpec spec;
+  spec.container_id = "c1";
+  spec.layers = {path("removed")};
+  discovery_->declare({"c1", "c1", ""}, declaration("x.log"), spec);
+  look();
+  EXPECT_EQ(words.count("removed"), 0u);
+  for (int sweep = 0; sweep < 3; ++sweep) {
+    clock_.ahead_ns += limits::kMissingNs;
+    discovery_->sweep();
+    look();
+  }
+  EXPECT_EQ(words.count("removed"), 1u);
 }
 
 }  // namespace
