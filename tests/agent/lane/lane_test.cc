@@ -55,6 +55,25 @@ TEST_F(LaneTest, where_a_source_begins_is_stored_before_kafka_was_ever_there) {
   EXPECT_EQ(shipped(), written_);
 }
 
+TEST_F(LaneTest, a_lane_that_is_never_idle_forgets_what_is_gone_all_the_same) {
+  append("a", 2'000);
+  first_ = [](Sources&, checkpoint::Store& store) {
+    ASSERT_TRUE(store.lane({0}));
+    checkpoint::SourceRow gone;
+    gone.id = {99};
+    gone.host_path = gone.name = "gone";
+    gone.first_seen_ns = gone.gone_ns = 1;
+    ASSERT_TRUE(store.put_sources({gone}));
+  };
+  // It ends in the middle of its work.
+  kafka_.fail({.call = Call::kCommit, .nth = 3, .code = ErrorCode::kInvalid});
+  EXPECT_EQ(live({.batch_bytes = 2'000}).exit_status, 2);
+  const auto stored = checkpoint::open_store(directory_.path()).value()->sources({0}).value();
+  ASSERT_EQ(stored.size(), 1u);
+  EXPECT_NE(stored[0].row.id, SourceId{99});
+  EXPECT_LT(stored[0].state.offset, bytes_written("a"));
+}
+
 /// A life in which one call fails, and a second one.
 void one_call_fails(const Fault& fault) {
   SCOPED_TRACE(testing::Message() << "call " << static_cast<int>(fault.call) << " nth " << fault.nth
