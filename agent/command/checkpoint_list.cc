@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "config/printable.h"
@@ -42,14 +43,31 @@ std::string path_of(const checkpoint::SourceRow& row) {
   return printable(row.host_path) + (row.stream.empty() ? "" : " (" + row.stream + ")");
 }
 
-// Which source, or which declared log.
-std::string about_of(const LedgerEntry& entry) {
-  if (entry.event != LedgerEvent::kRefused) {
-    return entry.source == SourceId{} ? "(lane)" : to_string(entry.source);
+std::string of_whom(const std::string& container_name) {
+  return container_name.empty() ? " of the host" : " of " + printable(container_name);
+}
+
+// The sources that the checkpoint knows, for entries that hold only their ids.
+using KnownRows = std::map<SourceId, const checkpoint::SourceRow*>;
+
+KnownRows rows_of(const CheckpointContents& contents) {
+  KnownRows rows;
+  for (const CheckpointLane& lane : contents.lanes) {
+    for (const auto& source : lane.sources) rows[source.row.id] = &source.row;
   }
-  const std::string& container = entry.refused.container_name;
-  return printable(entry.refused.name) +
-         (container.empty() ? " of the host" : " of " + printable(container));
+  return rows;
+}
+
+// Which source, or which declared log.
+std::string about_of(const LedgerEntry& entry, const KnownRows& known) {
+  if (entry.event == LedgerEvent::kRefused) {
+    return printable(entry.refused.name) + of_whom(entry.refused.container_name);
+  }
+  if (entry.source == SourceId{}) return "(lane)";
+  const auto row = known.find(entry.source);
+  const std::string id = to_string(entry.source);
+  if (row == known.end()) return id;
+  return id + " " + printable(row->second->name) + of_whom(row->second->container_name);
 }
 
 std::string extent_of(const LedgerEntry& entry) {
@@ -154,9 +172,10 @@ std::string ledger_as_text(const CheckpointContents& contents) {
   }
   std::vector<std::array<std::string, 6>> rows = {
       {"TIME", "LANE", "SOURCE", "BYTES", "REASON", "DETAIL"}};
+  const KnownRows known = rows_of(contents);
   for (const auto& entry : contents.ledger) {
     rows.push_back({utc_text_of_seconds(entry.time_ns / kSecondNs),
-                    std::to_string(entry.lane.value), about_of(entry), extent_of(entry),
+                    std::to_string(entry.lane.value), about_of(entry, known), extent_of(entry),
                     printable(entry.reason), printable(entry.detail)});
   }
   return table(rows);
@@ -164,6 +183,7 @@ std::string ledger_as_text(const CheckpointContents& contents) {
 
 std::string ledger_as_json(const CheckpointContents& contents) {
   Json rows = Json::array();
+  const KnownRows known = rows_of(contents);
   for (const auto& entry : contents.ledger) {
     rows.push_back({{"time_ns", entry.time_ns},
                     {"lane", entry.lane.value},
@@ -172,6 +192,11 @@ std::string ledger_as_json(const CheckpointContents& contents) {
                     {"end", entry.end.bytes},
                     {"reason", entry.reason},
                     {"detail", entry.detail}});
+    if (const auto row = known.find(entry.source); row != known.end()) {
+      rows.back()["name"] = row->second->name;
+      rows.back()["container_name"] = row->second->container_name;
+      rows.back()["path"] = row->second->host_path;
+    }
     if (entry.event != LedgerEvent::kRefused) continue;
     rows.back()["refused"] = {{"name", entry.refused.name},
                               {"path", entry.refused.path},

@@ -151,7 +151,12 @@ std::string ledger_details(const std::string& who, const LedgerFindings& ledger)
 
 std::string details_of(const SourceReport& source) {
   std::string out;
-  const std::string who = fmt::format("{} {}", source.source, printable(source.name));
+  std::string who = fmt::format("{} {}", source.source, printable(source.name));
+  if (!source.container.empty()) {
+    who += " of container " + printable(source.container);
+  } else if (!source.path.empty()) {
+    who += " (" + printable(source.path) + ")";
+  }
   for (const std::string& finding : source.findings) out += fmt::format("{}: {}\n", who, finding);
   const AuditCounts& counts = source.counts;
   if (counts.gaps + counts.duplicates > 0) {

@@ -130,6 +130,25 @@ TEST(CheckpointCommand, the_ledger_is_listed) {
   EXPECT_TRUE(all["ledger"].at(1)["source"].is_null());
 }
 
+TEST(CheckpointCommand, the_ledger_names_logs_and_obeys_no_name) {
+  const fakes::TemporaryDir dir;
+  fill(*open(dir));
+  LedgerEntry lost;
+  lost.source = {1};
+  lost.reason = "deleted";
+  LedgerEntry hostile = lost;
+  hostile.source = {2};
+  ASSERT_TRUE(open(dir)->append_ledger({lost, hostile}));
+  const Ran text = run({"ls", "--ledger", "--state-dir", dir.path()});
+  EXPECT_TRUE(contains(text.out, "0000000000000001 access of ")) << text.out;
+  EXPECT_FALSE(contains(text.out, "\x1b"));
+  const Ran json = run({"ls", "--ledger", "--json", "--state-dir", dir.path()});
+  simdjson::dom::parser parser;
+  simdjson::dom::element all;
+  ASSERT_EQ(parser.parse(json.out).get(all), simdjson::SUCCESS) << json.out;
+  EXPECT_EQ(std::string_view(all["ledger"].at(0)["name"]), "access");
+}
+
 TEST(CheckpointCommand, what_is_not_there_is_said_and_not_made) {
   const fakes::TemporaryDir dir;
   for (const Words& words : {Words{"ls"}, Words{"forget", "--gone"},

@@ -273,9 +273,10 @@ TEST(LedgerAudit, of_thousands_of_sources_only_the_wrong_ones_are_shown) {
   AuditReport report;
   for (int i = 0; i < 3000; ++i) report.sources.emplace_back().counts.records = 1;
   report.sources[1234].name = "broken";
+  report.sources[1234].container = "shop";
   report.sources[1234].counts.gaps = 1;
   const std::string table = as_table(report, false);
-  EXPECT_NE(table.find("broken"), std::string::npos);
+  EXPECT_NE(table.find("broken of container shop: "), std::string::npos) << table;
   EXPECT_NE(table.find("audit: 3000 sources"), std::string::npos);
   EXPECT_LT(table.size(), 1000u) << table;
   for (SourceReport& source : report.sources) source.counts.gaps = 1;
