@@ -12,6 +12,14 @@ namespace {
 // What decides about the last transaction: an offset that no pending one can change any more.
 constexpr bool kStable = true;
 
+constexpr size_t kLogsToldMax = 20;  // Of one transaction.
+
+std::string described(const checkpoint::SourceRow& row) {
+  return row.name + " of " +
+         (row.container_id.empty() ? "the host" : "container " + row.container_name) + " (" +
+         row.host_path + ", " + to_string(row.id) + ")";
+}
+
 Error stopped() { return {ErrorCode::kRetryable, "The agent is stopping."}; }
 
 }  // namespace
@@ -208,8 +216,7 @@ Status TakeOver::fence_predecessor(size_t batch_bytes) {
       spdlog::error(
           "lane {}: transactional id {} could not be taken over for 60 s, so nothing is shipped, "
           "and nothing is lost: {} If a partition of __transaction_state has no leader, the lane "
-          "waits "
-          "for it. Trying again.",
+          "waits for it. Trying again.",
           setup_.options.lane.value, ids_.current(), initialised.error().message);
     }
     const bool all_left = left >= limits::kTransactionalIdsMax;
@@ -243,6 +250,10 @@ Status TakeOver::ledger_prepared(const std::string& reason, const std::string& d
     const auto stored = setup_.store.source(moved.source);
     if (!stored) return stored.error();
     const Position start = stored.value() ? stored.value()->state.covered : Position{};
+    if (stored.value() && entries.size() < kLogsToldMax) {
+      spdlog::warn("{}: log {}, from {} to {}", reason, described(stored.value()->row), start.bytes,
+                   moved.state.covered.bytes);
+    }
     entries.push_back({.time_ns = setup_.clock.wall_ns(),
                        .source = moved.source,
                        .lane = setup_.options.lane,
@@ -251,6 +262,10 @@ Status TakeOver::ledger_prepared(const std::string& reason, const std::string& d
                        .reason = reason,
                        .detail = detail,
                        .event = event});
+  }
+  if (entries.size() > kLogsToldMax) {
+    spdlog::warn("{}: and {} further logs, which the ledger names", reason,
+                 entries.size() - kLogsToldMax);
   }
   return entries.empty() ? ledger_lane(event, reason, detail) : setup_.store.append_ledger(entries);
 }

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "tests/fakes/lane_host.h"
+#include "tests/fakes/logged_words.h"
 
 namespace longshore::agent {
 namespace {
@@ -261,13 +262,16 @@ TEST_F(LaneTest, a_commit_that_the_broker_lost_before_it_was_confirmed_is_sent_a
 }
 
 TEST_F(LaneTest, a_transaction_in_doubt_is_sent_again_and_stands_in_the_ledger) {
+  const fakes::LoggedWords words;
   append("a", 10);
   EXPECT_EQ(live().exit_status, 0);
   {
     // The agent dies between PREPARE and commit, and Kafka forgets the group.
     auto store = checkpoint::open_store(directory_.path());
     const uint64_t next = store.value()->lane({0}).value().confirmed.value + 1;
-    ASSERT_TRUE(store.value()->prepare({.lane = {0}, .number = {next}, .sources = {}}));
+    const SourceId id = opened("a").spec->id;
+    const auto state = store.value()->source(id).value()->state;
+    ASSERT_TRUE(store.value()->prepare({.lane = {0}, .number = {next}, .sources = {{id, state}}}));
   }
   kafka_.set_offset(kGroup, {});
   append("a", 5);
@@ -275,6 +279,7 @@ TEST_F(LaneTest, a_transaction_in_doubt_is_sent_again_and_stands_in_the_ledger) 
   EXPECT_EQ(shipped(), written_);
   ASSERT_EQ(ledger().size(), 1u);
   EXPECT_EQ(ledger()[0].reason, "possible duplicates");
+  EXPECT_EQ(words.count("possible duplicates: log a of the host ("), 1u);
 }
 
 TEST_F(LaneTest, a_broker_that_lost_more_than_what_is_in_doubt_is_named_too) {
