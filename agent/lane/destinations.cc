@@ -43,7 +43,8 @@ Status Destinations::look_up(const std::string& name, Topic& topic, int64_t now_
     take_shape(topic, std::move(shape).value(), now_ns);
     return ok();
   }
-  if (shape.error().code == ErrorCode::kRetryable) {
+  const ErrorCode code = shape.error().code;
+  if (code == ErrorCode::kRetryable || code == ErrorCode::kUndecided) {
     topic.parked_until_ns = now_ns + limits::kAskAgainNs;
     return shape.error();
   }

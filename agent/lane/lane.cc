@@ -26,7 +26,8 @@ Lane::Lane(LaneSetup setup, Sources& sources, Destinations& destinations)
       feed_(setup_.clock, destinations, blame_, stuck_),
       ledger_(setup_, sources, destinations),
       transaction_(setup_, sources, inbox_, blame_, feed_, ledger_, delivered_),
-      reader_(setup_, sources, destinations, inbox_, batches_, feed_, ledger_, transaction_),
+      reader_(setup_, sources, destinations, inbox_, batches_, feed_, ledger_, transaction_,
+              outage_),
       ids_(setup_),
       housekeeping_(setup_, sources, transaction_, delivered_, ids_),
       take_over_(setup_, sources, inbox_, feed_, transaction_, delivered_, ids_, outage_) {}

@@ -16,7 +16,7 @@ constexpr size_t kTurnsPerCollect = 8;  // Reports come while we read.
 
 SourceReader::SourceReader(const LaneSetup& setup, Sources& sources, Destinations& destinations,
                            Inbox& inbox, BatchPolicy& batches, Feed& feed, LaneLedger& ledger,
-                           OpenTransaction& transaction)
+                           OpenTransaction& transaction, KafkaOutage& outage)
     : setup_(setup),
       sources_(sources),
       destinations_(destinations),
@@ -24,7 +24,8 @@ SourceReader::SourceReader(const LaneSetup& setup, Sources& sources, Destination
       batches_(batches),
       feed_(feed),
       ledger_(ledger),
-      transaction_(transaction) {}
+      transaction_(transaction),
+      outage_(outage) {}
 
 bool SourceReader::transaction_is_due() const {
   const OpenTransaction::State& open = transaction_.state();
@@ -93,6 +94,9 @@ bool SourceReader::find_destination(LaneSource& source) {
     const int32_t stored = state.topic == topic ? state.partition : -1;
     const auto found = destinations_.find(topic, source.spec->id, stored, now);
     if (!found) {
+      // While records are outstanding, their silence tells (StuckPartitions).
+      const bool unanswered = found.error().code == ErrorCode::kRetryable;
+      if (unanswered && !feed_.any_outstanding()) outage_.begin(found.error().message);
       sources_.scheduler().wake_at(source, destinations_.parked_until_ns(topic));
       return false;
     }

@@ -8,6 +8,7 @@
 #include "agent/lane/destinations.h"
 #include "agent/lane/feed.h"
 #include "agent/lane/inbox.h"
+#include "agent/lane/kafka_outage.h"
 #include "agent/lane/lane_ledger.h"
 #include "agent/lane/lane_setup.h"
 #include "agent/lane/open_transaction.h"
@@ -19,7 +20,8 @@ namespace longshore::agent {
 class SourceReader {
  public:
   SourceReader(const LaneSetup& setup, Sources& sources, Destinations& destinations, Inbox& inbox,
-               BatchPolicy& batches, Feed& feed, LaneLedger& ledger, OpenTransaction& transaction);
+               BatchPolicy& batches, Feed& feed, LaneLedger& ledger, OpenTransaction& transaction,
+               KafkaOutage& outage);
 
   /// One round: until nothing is ready, everything that is ready has to wait for the broker, or the
   /// transaction is due. Errors: as of OpenTransaction.
@@ -40,6 +42,7 @@ class SourceReader {
   Feed& feed_;
   LaneLedger& ledger_;
   OpenTransaction& transaction_;
+  KafkaOutage& outage_;
 };
 
 }  // namespace longshore::agent

@@ -197,6 +197,12 @@ int KafkaClient::min_in_sync(const std::string& topic, int timeout_ms) {
   return 0;
 }
 
+// A broker did answer: it cannot tell yet. kRetryable would mean that none does.
+Error not_yet(Error error) {
+  if (error.code == ErrorCode::kRetryable) error.code = ErrorCode::kUndecided;
+  return error;
+}
+
 Result<TopicShape> KafkaClient::topic_shape(const std::string& topic, int timeout_ms) {
   Result<rd_kafka_t*> handle = query();
   if (!handle) return handle.error();
@@ -215,9 +221,11 @@ Result<TopicShape> KafkaClient::topic_shape(const std::string& topic, int timeou
     return Error{ErrorCode::kNotFound, "Topic " + topic + " does not exist."};
   }
   if (found.err && found.err != RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE) {
-    return query_error(what, found.err);
+    return not_yet(query_error(what, found.err));
   }
-  if (found.partition_cnt == 0) return query_error(what, RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE);
+  if (found.partition_cnt == 0) {
+    return not_yet(query_error(what, RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE));
+  }
   TopicShape shape{.partitions = found.partition_cnt};
   int least = -1;  // Asked only when replicas are missing.
   for (int i = 0; i < found.partition_cnt; ++i) {

@@ -123,7 +123,8 @@ class Kafka {
   virtual Result<GroupOffset> committed(const std::string& group, bool stable, int timeout_ms) = 0;
 
   /// How many partitions a topic has, and which of them can be used. Errors: kNotFound: missing;
-  /// kInvalid: forbidden or an illegal name; kRetryable: no broker answers.
+  /// kInvalid: forbidden or an illegal name; kRetryable: no broker answers; kUndecided: one does,
+  /// and cannot tell yet.
   virtual Result<TopicShape> topic_shape(const std::string& topic, int timeout_ms) = 0;
 
   /// Errors: kRetryable, kInvalid (forbidden or wrong settings). An existing topic is ok.

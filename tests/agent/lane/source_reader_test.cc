@@ -80,8 +80,8 @@ class SourceReaderTest : public testing::Test {
   Feed feed_{clock_, destinations_, blame_, stuck_};
   LaneLedger ledger_{setup_, sources_, destinations_};
   OpenTransaction transaction_{setup_, sources_, inbox_, blame_, feed_, ledger_, delivered_};
-  SourceReader reader_{setup_,   sources_, destinations_, inbox_,
-                       batches_, feed_,    ledger_,       transaction_};
+  SourceReader reader_{setup_, sources_, destinations_, inbox_, batches_,
+                       feed_,  ledger_,  transaction_,  outage_};
 };
 
 TEST_F(SourceReaderTest, a_source_that_only_moves_ends_the_round_too) {
@@ -97,6 +97,14 @@ TEST_F(SourceReaderTest, a_source_that_only_moves_ends_the_round_too) {
   }
   EXPECT_GT(rounds, 3);
   EXPECT_TRUE(sources_.moved().any_drifted());
+}
+
+TEST_F(SourceReaderTest, kafka_away_is_told_where_a_topic_is_looked_up_for_the_first_time) {
+  kafka_.add_topic("logs", 1);
+  kafka_.set_away(true);
+  declare_stdout("a", 1);
+  ASSERT_TRUE(reader_.read_ready());
+  EXPECT_TRUE(outage_.lasts());
 }
 
 // Of what is read, most may be in no record, and records are longer than their lines.
