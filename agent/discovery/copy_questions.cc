@@ -55,16 +55,10 @@ std::optional<Undecided> CopyQuestions::answer(const CopyJudged& judged, int64_t
   return undecided;
 }
 
-std::vector<Undecided> CopyQuestions::take(const DeclaredLog& log) {
-  std::vector<Undecided> all;
-  for (auto& [key, file] : files_) {
-    if (!file.undecided || file.undecided->log != &log) continue;
-    all.push_back(std::move(*file.undecided));
-    file.undecided.reset();
-    file.state = State::kOwnLog;
-    --asked_;
-  }
-  return all;
+bool CopyQuestions::is_asked(const DeclaredLog& log) const {
+  return std::ranges::any_of(files_, [&](const auto& each) {
+    return each.second.undecided && each.second.undecided->log == &log;
+  });
 }
 
 // Forgets one whose answer has come. It will be asked about again if it is still there.

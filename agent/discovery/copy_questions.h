@@ -46,8 +46,8 @@ class CopyQuestions {
   void ask(Undecided about);
   /// Returns the file if it is a log of its own, and has to be opened now.
   std::optional<Undecided> answer(const CopyJudged& judged, int64_t now_ns);
-  /// Those of `log`, which nobody declares any more: they count as logs of their own.
-  std::vector<Undecided> take(const DeclaredLog& log);
+  /// Whether an answer about a file of `log` is to come.
+  bool is_asked(const DeclaredLog& log) const;
 
   /// How many answers are to come.
   size_t asked() const { return asked_; }

@@ -50,9 +50,9 @@ std::shared_ptr<Tenant> DeclaredLogs::tenant_of(const std::string& container_id)
   return tenant;
 }
 
-void DeclaredLogs::remove(const DeclaredLog& log) {
+std::unique_ptr<DeclaredLog> DeclaredLogs::take(const DeclaredLog& log) {
   if (log.tenant.use_count() == 1) tenants_.erase(log.who.container_id);
-  logs_.erase(Key(log.who.container_id, log.declaration->name));
+  return std::move(logs_.extract(Key(log.who.container_id, log.declaration->name)).mapped());
 }
 
 void DeclaredLogs::mark_all_dirty() {

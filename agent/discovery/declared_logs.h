@@ -33,7 +33,8 @@ class DeclaredLogs {
 
   /// REQUIRES: there is no such log.
   DeclaredLog& add(const Declarer& who, const Declaration& declaration);
-  void remove(const DeclaredLog& log);
+  /// Takes out a log that nobody declares any more.
+  std::unique_ptr<DeclaredLog> take(const DeclaredLog& log);
 
   void mark_all_dirty();
   /// The logs that named the resting source `id`; or, without one, all that named any.

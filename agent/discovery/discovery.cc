@@ -122,7 +122,6 @@ void Discovery::gone(const std::string& container_id) {
 }
 
 void Discovery::remove(DeclaredLog& log) {
-  for (const Undecided& file : copies_.take(log)) scanner_.follow(file);
   if (log.waits) {
     refusals_.note(log, "files", log.unopened,
                    "it went away before there was room for all of its files");
@@ -141,7 +140,8 @@ void Discovery::remove(DeclaredLog& log) {
   log.tenant->watches -= log.watches;
   names_.unwatch(log);
   followed_.leave(log);
-  logs_.remove(log);
+  auto left = logs_.take(log);
+  if (copies_.is_asked(*left)) departed_.push_back(std::move(left));
 }
 
 void Discovery::look_for_vanished() {
@@ -174,7 +174,12 @@ void Discovery::look_for_copy(SourceId id) {
 }
 
 void Discovery::copy_judged(const CopyJudged& judged) {
-  if (const auto own = copies_.answer(judged, clock_.monotonic_ns())) scanner_.follow(*own);
+  const auto own = copies_.answer(judged, clock_.monotonic_ns());
+  if (own) scanner_.follow(*own);
+  std::erase_if(departed_, [&](const std::unique_ptr<DeclaredLog>& log) {
+    if (own && own->log == log.get()) followed_.leave(*log);
+    return !copies_.is_asked(*log);
+  });
 }
 
 void Discovery::on_event(const DirectoryEvent& event) {

@@ -128,6 +128,7 @@ class Discovery {
   Rotation rotation_;
   FollowedSources followed_;
   CopyQuestions copies_;
+  std::vector<std::unique_ptr<DeclaredLog>> departed_;  // Not declared any more; see copies_.
   Refusals refusals_;
   LogScanner scanner_;
   VanishedSearch vanished_;

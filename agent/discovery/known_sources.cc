@@ -24,6 +24,7 @@ void KnownSources::remember(const std::vector<checkpoint::StoredSource>& stored)
     source.is_remembered = true;
     source.newest = state.file;
     source.generations = state.closed;
+    std::erase(source.generations, checkpoint::FileIdentity{});  // It was truncated.
     if (source.has_generation()) source.generations.push_back(state.file);
     for (const auto& file : source.generations) by_identity_[{file, source.stream}] = row.id;
     by_directory_[std::string(parent_path(row.host_path))].insert(row.id);

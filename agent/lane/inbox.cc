@@ -40,8 +40,11 @@ void Inbox::apply() {
 }
 
 void Inbox::judge_copies() {
-  for (const JudgeCopy& question : questions_) setup_.outbox.post(sources_.judge(question));
-  questions_.clear();
+  std::erase_if(questions_, [this](const JudgeCopy& question) {
+    auto judged = sources_.judge(question);
+    if (judged) setup_.outbox.post(std::move(*judged));
+    return judged.has_value();
+  });
 }
 
 Status Inbox::apply(const ToLane& message) {

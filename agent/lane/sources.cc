@@ -139,10 +139,14 @@ void Sources::copies_found(const CopiesFound& message) {
   scheduler_.make_ready(*source);
 }
 
-CopyJudged Sources::judge(const JudgeCopy& message) {
+std::optional<CopyJudged> Sources::judge(const JudgeCopy& message) {
   CopyJudged judged{.file = message.file->identity, .stream = message.stream};
   LaneSource* const source = find(message.source);
   if (source == nullptr) return judged;
+  if (!source->tail.can_judge()) {
+    scheduler_.make_ready(*source);
+    return std::nullopt;
+  }
   if (source->tail.judge(*message.file, judged)) moved_.drift(*source);
   return judged;
 }

@@ -41,7 +41,8 @@ class Sources {
   Status vanished(const SourceVanished& message);
   void given_up(const FileGivenUp& message);
   void copies_found(const CopiesFound& message);
-  CopyJudged judge(const JudgeCopy& message);
+  /// Empty: its log has to be read on first.
+  std::optional<CopyJudged> judge(const JudgeCopy& message);
   void refused(LedgerEntry entry);
   /// Every source that still reads a deleted file becomes ready, whatever was told about it.
   void ready_deleted();

@@ -44,6 +44,28 @@ bool was_copied(const OpenFile& file, uint64_t size_bytes, const checkpoint::Beg
   return proven && *proven == read.marks.end();
 }
 
+bool was_copied(const OpenFile& file, uint64_t size_bytes,
+                const std::vector<checkpoint::ClosedEnd>& ends) {
+  const int fd = file.fd.get();
+  return std::ranges::any_of(ends, [&](const checkpoint::ClosedEnd& end) {
+    if (end.bytes == 0 || end.head == 0 || size_bytes < end.bytes) return false;
+    const uint64_t overlap = std::min<uint64_t>(end.bytes, limits::kOverlapBytes);
+    const auto tail = read_at(fd, end.bytes - overlap, overlap);
+    if (!tail || tail->size() < overlap || checkpoint::content_hash(*tail) != end.tail)
+      return false;
+    const auto head = checkpoint::head_hash(fd, end.bytes);
+    return head && *head == end.head;
+  });
+}
+
+bool is_as_read(const OpenFile& file, const Cursor& cursor) {
+  if (file.compression != Compression::kNone || cursor.offset() == 0) return true;
+  const size_t overlap = cursor.overlap().size();
+  const auto before = read_at(file.fd.get(), cursor.offset() - overlap, overlap);
+  const auto facts = checkpoint::file_facts(file.fd.get());
+  return before && *before == cursor.overlap() && facts && facts->size_bytes >= cursor.offset();
+}
+
 CopyVerdict judge_copy(const OpenFile& copy, uint64_t size_bytes, const OpenFile& log,
                        const Cursor& cursor) {
   const auto facts = checkpoint::file_facts(log.fd.get());

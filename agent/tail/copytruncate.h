@@ -31,6 +31,13 @@ CopyVerdict judge_copy(const OpenFile& copy, uint64_t size_bytes, const OpenFile
 
 /// Whether `file` is a copy of what was read of a log before it was truncated.
 bool was_copied(const OpenFile& file, uint64_t size_bytes, const checkpoint::Beginning& read);
+/// The same, of a log that was closed or truncated before: `ends` are what is left of it.
+bool was_copied(const OpenFile& file, uint64_t size_bytes,
+                const std::vector<checkpoint::ClosedEnd>& ends);
+
+/// Whether the cursor's `file` still holds what was read of it, as far as its size and the bytes
+/// before the offset tell.
+bool is_as_read(const OpenFile& file, const Cursor& cursor);
 
 /// Whether the log was replaced by a copy of itself that has grown, as mirrors do: `next` holds all
 /// that was read of the cursor's file, which is gone. It may go on after that.

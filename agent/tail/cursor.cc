@@ -34,9 +34,25 @@ void Cursor::start(const checkpoint::FileIdentity& file, uint64_t offset, std::s
   moved();
 }
 
+checkpoint::ClosedEnd Cursor::end() const {
+  const checkpoint::MarkList marks = this->marks();
+  const bool is_short = state_.offset < limits::kHeadBytes;
+  const bool is_one_span = marks.begin == 0 && marks.marks.size() == 1;
+  const uint64_t head = !is_short     ? marks.head
+                        : is_one_span ? std::max<uint64_t>(1, marks.marks.front().hash)
+                                      : 0;
+  const bool is_proven =
+      state_.tail.size() == std::min(state_.offset, uint64_t{limits::kOverlapBytes});
+  if (head == 0 || state_.offset == 0 || !is_proven) return {};
+  return {state_.offset, head, checkpoint::content_hash(state_.tail)};
+}
+
 void Cursor::advance(std::string_view read, DecodeState to) {
   const size_t overlap = state_.tail.size();
   assert(to.offset >= state_.offset && read.size() == overlap + (to.offset - state_.offset));
+  if (state_.offset == 0 && read.size() >= limits::kHeadBytes) {
+    marker_.set_head(checkpoint::content_hash(read.substr(0, limits::kHeadBytes)));
+  }
   marker_.add(read.substr(overlap));
   if (const auto span = marker_.open_span()) {
     if (recent_.size() == limits::kRecentReadsMax) recent_.erase(recent_.begin());
@@ -112,6 +128,7 @@ void Cursor::next_generation(const checkpoint::FileIdentity& file,
 
 void Cursor::restart_file(uint64_t offset) {
   assert(!has_begun());
+  if (const checkpoint::ClosedEnd read = end(); read.bytes > 0) close_truncated(read);
   begin_generation(offset);
 }
 
@@ -166,6 +183,26 @@ void Cursor::close(const checkpoint::FileIdentity& file, const checkpoint::Close
     ends.erase(ends.begin() + (known - closed.begin()));
     closed.erase(known);
   }
+  add_closed(file, end);
+}
+
+// A log that is truncated again and again must not make those be forgotten that have a file.
+void Cursor::close_truncated(const checkpoint::ClosedEnd& end) {
+  auto& closed = state_.closed;
+  const auto is_truncated = [](const checkpoint::FileIdentity& file) {
+    return file == checkpoint::FileIdentity{};
+  };
+  if (std::ranges::count_if(closed, is_truncated) >= limits::kTruncatedEndsMax) {
+    const auto oldest = std::ranges::find_if(closed, is_truncated);
+    state_.ends.erase(state_.ends.begin() + (oldest - closed.begin()));
+    closed.erase(oldest);
+  }
+  add_closed({}, end);
+}
+
+void Cursor::add_closed(const checkpoint::FileIdentity& file, const checkpoint::ClosedEnd& end) {
+  auto& closed = state_.closed;
+  auto& ends = state_.ends;
   closed.push_back(file);
   ends.push_back(end);
   if (closed.size() <= limits::kClosedGenerationsMax) return;

@@ -74,8 +74,11 @@ class Cursor {
   const checkpoint::Truncations& truncations() const { return state_.truncations; }
   /// Generations read to their end, oldest first; the oldest of many are forgotten.
   const std::vector<checkpoint::FileIdentity>& closed() const { return state_.closed; }
-  /// Where each of closed() ended.
+  /// Where each of closed() ended. Where a file was truncated, that has an end and no identity.
   const std::vector<checkpoint::ClosedEnd>& ends() const { return state_.ends; }
+  /// Where the present file ended if nothing more of it is read; unknown if too little of it is
+  /// proven.
+  checkpoint::ClosedEnd end() const;
 
   /// The state to store.
   checkpoint::SourceState state() const;
@@ -109,7 +112,8 @@ class Cursor {
 
   /// Begins the next generation, at the beginning of another file; the present one ended at `end`.
   void next_generation(const checkpoint::FileIdentity& file, const checkpoint::ClosedEnd& end = {});
-  /// Begins the next generation in the same file, which was truncated, at `offset`.
+  /// Begins the next generation in the same file, which was truncated, at `offset`. What was read
+  /// is remembered, so that a copy of it is known.
   /// REQUIRES: no line is begun.
   void restart_file(uint64_t offset);
   /// Goes on at the same offset of a copy; the file it was made of comes after it.
@@ -144,6 +148,8 @@ class Cursor {
  private:
   void begin_generation(uint64_t offset);
   void close(const checkpoint::FileIdentity& file, const checkpoint::ClosedEnd& end);
+  void close_truncated(const checkpoint::ClosedEnd& end);
+  void add_closed(const checkpoint::FileIdentity& file, const checkpoint::ClosedEnd& end);
   void forget_size();
   void moved() const;
 

@@ -21,7 +21,9 @@ void Generations::add(std::shared_ptr<const OpenFile> file, uint64_t start_offse
   if (identity != cursor_.file() && std::ranges::find(closed, identity) != closed.end()) return;
   // Older than every file that is remembered as closed: it was closed too, and forgotten.
   const bool all_known = closed.size() < limits::kClosedGenerationsMax;
-  if (!all_known && identity.born_ns() < closed.front().born_ns()) return;
+  const auto oldest = std::ranges::find_if(
+      closed, [](const auto& each) { return each != checkpoint::FileIdentity{}; });
+  if (!all_known && oldest != closed.end() && identity.born_ns() < oldest->born_ns()) return;
   if (const auto known = where(identity); known != files_.end()) {
     known->file = std::move(file);
   } else {

@@ -58,6 +58,7 @@ checkpoint::SourceState Tail::state() const {
 void Tail::rewind(const checkpoint::SourceState& state) {
   cursor_.rewind(state);
   unpacked_.reset();
+  others_.clear();
   closing_.reopen();
   loss_.read_succeeded();
   content_.forget();
@@ -82,12 +83,14 @@ void Tail::confirmed(const checkpoint::SourceState& state) {
 void Tail::start_next(int64_t now_ns, bool is_noted) {
   const Generation& next = generations_.next();
   const bool after_copy = generations_.next_is_truncated();
-  const checkpoint::ClosedEnd end = end_of_file();
+  const checkpoint::ClosedEnd end =
+      generations_.current() == nullptr ? cursor_.end() : end_of_file();
   if (const Generation* const closed = generations_.current()) {
     if (end.bytes > 0) watch_closed(closed->file, closed->file->identity, now_ns);
     reader_->release(*closed->file);
   }
   cursor_.next_generation(next.file->identity, end);
+  others_.clear();
   closing_.restart();
   nuls_.forget();
   content_.forget();
@@ -253,6 +256,12 @@ void Tail::add_copies(std::vector<std::shared_ptr<const OpenFile>> copies) {
   copytruncate_.answer(std::move(copies));
 }
 
+bool Tail::can_judge() const {
+  if (!begun() || cursor_.ended() || generations_.empty()) return true;
+  const Generation* const generation = generations_.current();
+  return generation != nullptr && is_as_read(*generation->file, cursor_);
+}
+
 bool Tail::judge(const OpenFile& file, CopyJudged& judged) {
   const auto facts = checkpoint::file_facts(file.fd.get());
   judged.size_bytes = facts ? facts->size_bytes : 0;
@@ -264,7 +273,8 @@ bool Tail::judge(const OpenFile& file, CopyJudged& judged) {
     return false;
   }
   // A copy that was made while the log was written to and read on is shorter than what was read.
-  if (truncated_ != nullptr && was_copied(file, judged.size_bytes, *truncated_)) {
+  if ((truncated_ != nullptr && was_copied(file, judged.size_bytes, *truncated_)) ||
+      was_copied(file, judged.size_bytes, cursor_.ends())) {
     judged.verdict = CopyVerdict::kCopy;
     cursor_.close_copy(file.identity);
     return true;
@@ -304,6 +314,7 @@ bool Tail::goes_on_in_copy(const Generation& next) {
 // What the cursor is in has the same content as `other`.
 void Tail::move_to(const checkpoint::FileIdentity& other, const checkpoint::ClosedEnd& end) {
   cursor_.move_to_original(other, end);
+  others_.clear();
   nuls_.forget();
   content_.forget();
   closing_.restart();
@@ -313,7 +324,7 @@ void Tail::move_to(const checkpoint::FileIdentity& other, const checkpoint::Clos
 // was read before.
 Result<FillOutcome> Tail::go_on_in(const Generation& next, const Turn& turn) {
   if (next.file->compression != Compression::kNone) {
-    const auto proven = prove_archive(next.file, turn);
+    const auto proven = prove_archive(turn);
     if (!proven) return proven.error();
     if (*proven) return **proven;
   }

@@ -109,6 +109,9 @@ class Tail {
   /// while.
   void add_copies(std::vector<std::shared_ptr<const OpenFile>> copies);
 
+  /// Whether judge() can tell: not while it is to be found out what became of a truncated file, and
+  /// of its copies.
+  bool can_judge() const;
   /// Whether `file`, which stands beside the log, is a copy of what was read or is to be read.
   /// Completes `judged`. Returns whether the state moved: it remembers copies that hold nothing
   /// unread.
@@ -180,6 +183,7 @@ class Tail {
   Result<FillOutcome> archive_unpacked(const Turn& turn);
   FillOutcome pass_nuls(Window window, std::string_view read, const Turn& turn);
   using Met = std::optional<FillOutcome>;  // Empty: nothing was met.
+  Result<Met> prove_archive(const Turn& turn);
   Result<Met> prove_archive(const std::shared_ptr<const OpenFile>& file, const Turn& turn);
   Result<ArchiveProof::Is> look_for_copy(int64_t now_ns);
 
@@ -211,6 +215,8 @@ class Tail {
   std::unique_ptr<ArchiveProof> proof_;  // Few sources need one.
   std::optional<checkpoint::FileIdentity>
       unpacked_;  // The compressed file that was read to its end.
+  std::vector<checkpoint::FileIdentity>
+      others_;  // Compressed ones that hold nothing of the cursor's.
   std::unique_ptr<LateWrites> late_;
   const int64_t rotate_wait_ns_;
   checkpoint::SourceLife life_ = checkpoint::SourceLife::kRemembered;

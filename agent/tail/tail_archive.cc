@@ -42,7 +42,30 @@ Result<FillOutcome> Tail::read_late(const Turn& turn) {
   return turn.chunk.messages.empty() ? FillOutcome::kMoved : FillOutcome::kRecords;
 }
 
-// Empty: the compressed `file` comes next, and holds nothing that was read before.
+// Empty: the compressed file that is next comes next, and holds nothing that was read before. If
+// the present file is gone, what was read of it may stand in any later one: an empty file was
+// rotated before it.
+Result<Tail::Met> Tail::prove_archive(const Turn& turn) {
+  const bool is_gone = generations_.current() == nullptr && cursor_.offset() > 0;
+  // By value: what is judged may be dropped.
+  const std::vector<Generation> all = generations_.files();
+  const auto next = std::ranges::find(all, generations_.next().file, &Generation::file);
+  for (auto each = next; each != all.end(); ++each) {
+    if (each != next && !is_gone) break;
+    const auto& file = each->file;
+    const bool is_judged = std::ranges::find(others_, file->identity) != others_.end();
+    if (file->compression == Compression::kNone || is_judged) continue;
+    auto met = prove_archive(file, turn);
+    if (!met || *met) return met;
+    others_.push_back(file->identity);
+  }
+  if (generations_.current() != nullptr || cursor_.offset() > 0) return Met();
+  // Nothing was read of the present file, so no content tells.
+  loss_.replaced_unread();
+  move_to(next->file->identity);
+  return Met(FillOutcome::kMoved);
+}
+
 Result<Tail::Met> Tail::prove_archive(const std::shared_ptr<const OpenFile>& file,
                                       const Turn& turn) {
   const auto is = proof().look(file, turn.now_ns);
@@ -56,20 +79,23 @@ Result<Tail::Met> Tail::prove_archive(const std::shared_ptr<const OpenFile>& fil
       recheck_at(proof().again_at_ns());
       return Met(FillOutcome::kDrained);
     case ArchiveProof::Is::kClosed:
-      watch_closed(file, proof().closed(), turn.now_ns);
+      // Nothing comes late to what was truncated.
+      if (proof().closed() != checkpoint::FileIdentity{}) {
+        watch_closed(file, proof().closed(), turn.now_ns);
+      }
       generations_.drop(file->identity);
       return Met(FillOutcome::kMoved);
     case ArchiveProof::Is::kCurrent:
+      // Those before it were written before it.
+      while (generations_.current() == nullptr && generations_.next().file != file) {
+        generations_.drop(generations_.next().file->identity);
+      }
       move_to(file->identity, end_of_file());
       return Met(FillOutcome::kMoved);
     case ArchiveProof::Is::kOther:
       break;
   }
-  if (generations_.current() != nullptr || cursor_.offset() > 0) return Met();
-  // Nothing was read of the present file, so no content tells.
-  loss_.replaced_unread();
-  move_to(file->identity);
-  return Met(FillOutcome::kMoved);
+  return Met();
 }
 
 // Whether any of the copies of the truncated file holds what was read of it.
