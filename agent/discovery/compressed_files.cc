@@ -34,7 +34,7 @@ void add_compressed(const KnownSources& sources, const KnownSource& source, cons
   for (NamedFile& each : look.compressed(*file.directory, source.file_name())) {
     if (each.facts.identity == file.facts.identity) continue;
     const bool is_known = sources.source_of(each.facts.identity, source.stream).has_value();
-    if (is_known || each.facts.modified_ns < since_ns) continue;
+    if (is_known || last_write_ns(each) < since_ns) continue;
     all.push_back({.file = std::move(each),
                    .why = "its name is made of the log's, and the log's "
                           "newest known file is gone"});
@@ -44,8 +44,7 @@ void add_compressed(const KnownSources& sources, const KnownSource& source, cons
   NextGeneration last = std::move(next.back());
   next.pop_back();
   std::ranges::move(next, std::back_inserter(all));
-  std::ranges::stable_sort(all, {},
-                           [](const NextGeneration& each) { return each.file.facts.modified_ns; });
+  sort_by_last_write(all, &NextGeneration::file);
   all.push_back(std::move(last));
   // If the first one is the generation that was read last, nothing is missing before it.
   std::optional<checkpoint::FileFacts> before;

@@ -76,7 +76,7 @@ void keep_compressed(std::vector<NamedFile>& files) {
     const std::string& name = each.file_name;
     return !is_compressed(name) || names.contains(name.substr(0, name.rfind('.')));
   });
-  std::ranges::stable_sort(files, {}, [](const NamedFile& each) { return each.facts.modified_ns; });
+  sort_by_last_write(files, std::identity());
 }
 
 std::vector<NamedFile> list_rotated(const Fd& directory, const std::string& base, bool* too_many) {
@@ -128,10 +128,17 @@ std::vector<NamedFile> compressed_files(const Fd& directory, const std::string& 
   return files;
 }
 
+int64_t last_write_ns(const NamedFile& file) {
+  constexpr int64_t kSecondNs = 1'000'000'000;
+  const int64_t modified_ns = file.facts.modified_ns;
+  const bool is_rough = is_compressed(file.file_name) && modified_ns % kSecondNs == 0;
+  return modified_ns + (is_rough ? kSecondNs - 1 : 0);
+}
+
 void merge_compressed(std::vector<NamedFile> compressed, std::vector<NamedFile>& plain) {
   if (compressed.empty()) return;
   std::ranges::move(compressed, std::back_inserter(plain));
-  std::ranges::stable_sort(plain, {}, [](const NamedFile& each) { return each.facts.modified_ns; });
+  sort_by_last_write(plain, std::identity());
 }
 
 RotatedLogs::RotatedLogs(const Fd& directory)

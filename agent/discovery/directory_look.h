@@ -2,15 +2,18 @@
 // which files to look at; device, inode and birth time say which one it is.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <optional>
 #include <set>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
+#include "agent/discovery/rotated_name.h"
 #include "checkpoint/file_identity.h"
 #include "config/directory.h"
 #include "config/fd.h"
@@ -39,6 +42,30 @@ std::optional<std::vector<NamedFile>> rotated_files(const Fd& directory, const s
 /// The compressed files that the log `base` was rotated to, oldest first by their last writes,
 /// which compressing keeps. Not those that are being made: their uncompressed file is still there.
 std::vector<NamedFile> compressed_files(const Fd& directory, const std::string& base);
+
+/// When what `file` holds was last written to, at the latest: compressing keeps that time, but
+/// bzip2 only its second.
+int64_t last_write_ns(const NamedFile& file);
+
+/// Sorts by the last writes. Within a second in which not all of them are known exactly, by the
+/// births of the compressed files: most are compressed in the order in which they were rotated.
+template <typename Each, typename FileOf>
+void sort_by_last_write(std::vector<Each>& all, FileOf file_of) {
+  constexpr int64_t kSecondNs = 1'000'000'000;
+  std::set<int64_t> rough;
+  for (const Each& each : all) {
+    const NamedFile& file = std::invoke(file_of, each);
+    if (last_write_ns(file) != file.facts.modified_ns)
+      rough.insert(last_write_ns(file) / kSecondNs);
+  }
+  std::ranges::stable_sort(all, {}, [&](const Each& each) {
+    const NamedFile& file = std::invoke(file_of, each);
+    const int64_t second = last_write_ns(file) / kSecondNs;
+    const bool by_birth = rough.contains(second) && is_compressed(file.file_name);
+    return std::tuple(second, rough.contains(second) && !by_birth,
+                      by_birth ? file.facts.identity.born_ns() : file.facts.modified_ns);
+  });
+}
 
 /// Sorts `compressed` files into `plain` ones, by their last writes.
 void merge_compressed(std::vector<NamedFile> compressed, std::vector<NamedFile>& plain);

@@ -91,6 +91,7 @@ Step step_unseen(const FileFacts& earlier, const FileFacts& later, bool is_last)
 FileFacts times_of(const NamedFile& file) {
   FileFacts facts = file.facts;
   if (is_compressed(file.file_name)) facts.identity.birth_ns = facts.changed_ns = 0;
+  facts.modified_ns = last_write_ns(file);
   return facts;
 }
 
@@ -295,7 +296,7 @@ std::optional<std::vector<NamedFile>> Rotation::unread(const Declaration& declar
   std::erase_if(*rotated, [&](const NamedFile& each) {
     if (is_known(each.facts.identity, declaration.stream)) return true;
     const bool is_named = glob_match(pattern, each.file_name);
-    if (!is_named && each.facts.modified_ns < since_ns) return true;
+    if (!is_named && last_write_ns(each) < since_ns) return true;
     if (!log_is_there || each.facts.identity == file.facts.identity) return false;
     if (is_compressed(each.file_name)) return false;  // It is read as part of this log only.
     if (!is_named) {
@@ -345,7 +346,7 @@ std::optional<NamedFile> Rotation::renamed_to(const KnownSource& source, const F
                                          : std::vector<NamedFile>();
     const bool is_packed = !packed.empty() &&
                            !is_known(packed.back().facts.identity, source.stream) &&
-                           packed.back().facts.modified_ns >= source.newest.born_ns();
+                           last_write_ns(packed.back()) >= source.newest.born_ns();
     if (is_packed) since = &packed.back();
     if (since != nullptr) renamed = *since;
   }

@@ -47,6 +47,7 @@ Result<ArchiveProof::Is> ArchiveProof::compare_head(int64_t now_ns) {
   if (!head) return head.error();
   if (head->more) return Is::kMore;
   const std::string_view bytes = head->bytes;
+  is_empty_ = bytes.empty();
   ends_.clear();
   const auto& ends = cursor_.ends();
   for (size_t i = 0; i < ends.size(); ++i) {

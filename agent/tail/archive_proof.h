@@ -33,6 +33,8 @@ class ArchiveProof {
   Result<Is> look(const std::shared_ptr<const OpenFile>& file, int64_t now_ns);
   int64_t again_at_ns() const { return again_at_ns_; }
   const checkpoint::FileIdentity& closed() const { return cursor_.closed()[closed_]; }
+  /// After kOther: there is nothing in it.
+  bool is_empty() const { return is_empty_; }
 
  private:
   enum class Stage : uint8_t { kHead, kSpans, kEnds };
@@ -53,6 +55,7 @@ class ArchiveProof {
   size_t next_ = 0;           // Span, or of ends_.
   std::vector<size_t> ends_;  // Closed generations with this head, by length.
   size_t closed_ = 0;
+  bool is_empty_ = false;
   int64_t again_at_ns_ = 0;
   std::string buffer_;
 };

@@ -52,6 +52,12 @@ void Loss::replaced_unread() {
               "file was deleted meanwhile, it is missing here");
 }
 
+void Loss::older_left_out() {
+  notes_.note(LedgerEvent::kDoubt, {cursor_.position(), cursor_.position()}, kUnseenDoubt,
+              "a compressed file of the log is older than the one that was being read, and is not "
+              "known: if it was never read, its lines are missing");
+}
+
 void Loss::archive_broken(const std::string& why) {
   notes_.lost(cursor_.lose_unknown(), "damaged archive",
               why.empty() ? "the compressed file is not the one that was read"

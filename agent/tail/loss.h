@@ -30,6 +30,8 @@ class Loss {
 
   /// The present file is gone, and nothing of it was read: a compressed file is taken for it.
   void replaced_unread();
+  /// A compressed file that may never have been read is older than the present one.
+  void older_left_out();
   /// The compressed file cannot be unpacked further.
   void archive_broken(const std::string& why);
 

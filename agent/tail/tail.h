@@ -184,6 +184,7 @@ class Tail {
   FillOutcome pass_nuls(Window window, std::string_view read, const Turn& turn);
   using Met = std::optional<FillOutcome>;  // Empty: nothing was met.
   Result<Met> prove_archive(const Turn& turn);
+  void drop_older();
   Result<Met> prove_archive(const std::shared_ptr<const OpenFile>& file, const Turn& turn);
   Result<ArchiveProof::Is> look_for_copy(int64_t now_ns);
 
@@ -215,8 +216,12 @@ class Tail {
   std::unique_ptr<ArchiveProof> proof_;  // Few sources need one.
   std::optional<checkpoint::FileIdentity>
       unpacked_;  // The compressed file that was read to its end.
-  std::vector<checkpoint::FileIdentity>
-      others_;  // Compressed ones that hold nothing of the cursor's.
+  // Compressed files that hold nothing of what was read.
+  struct Other {
+    checkpoint::FileIdentity file;
+    bool is_empty = false;
+  };
+  std::vector<Other> others_;
   std::unique_ptr<LateWrites> late_;
   const int64_t rotate_wait_ns_;
   checkpoint::SourceLife life_ = checkpoint::SourceLife::kRemembered;

@@ -53,11 +53,12 @@ Result<Tail::Met> Tail::prove_archive(const Turn& turn) {
   for (auto each = next; each != all.end(); ++each) {
     if (each != next && !is_gone) break;
     const auto& file = each->file;
-    const bool is_judged = std::ranges::find(others_, file->identity) != others_.end();
+    const bool is_judged =
+        std::ranges::find(others_, file->identity, &Other::file) != others_.end();
     if (file->compression == Compression::kNone || is_judged) continue;
     auto met = prove_archive(file, turn);
     if (!met || *met) return met;
-    others_.push_back(file->identity);
+    others_.push_back({file->identity, proof().is_empty()});
   }
   if (generations_.current() != nullptr || cursor_.offset() > 0) return Met();
   // Nothing was read of the present file, so no content tells.
@@ -86,16 +87,23 @@ Result<Tail::Met> Tail::prove_archive(const std::shared_ptr<const OpenFile>& fil
       generations_.drop(file->identity);
       return Met(FillOutcome::kMoved);
     case ArchiveProof::Is::kCurrent:
-      // Those before it were written before it.
-      while (generations_.current() == nullptr && generations_.next().file != file) {
-        generations_.drop(generations_.next().file->identity);
-      }
+      drop_older();
       move_to(file->identity, end_of_file());
       return Met(FillOutcome::kMoved);
     case ArchiveProof::Is::kOther:
       break;
   }
   return Met();
+}
+
+// The next compressed file that was not judged yet holds what was read of the present one, which is
+// gone: those before it are older.
+void Tail::drop_older() {
+  for (const Other& other : others_) {
+    if (generations_.current() != nullptr || generations_.find(other.file) == nullptr) continue;
+    if (!other.is_empty) loss_.older_left_out();
+    generations_.drop(other.file);
+  }
 }
 
 // Whether any of the copies of the truncated file holds what was read of it.
