@@ -313,6 +313,8 @@ inline constexpr size_t kRecentReadsMax =
 inline constexpr size_t kMarksMax = 256;    ///< 16 MiB before the offset.
 inline constexpr size_t kHeadBytes = 4096;  ///< Of a file; they stay marked.
 inline constexpr size_t kClosedGenerationsMax = 64;
+inline constexpr size_t kTruncatedKept =
+    4;  ///< Contents of a truncated file that a tail knows whole.
 inline constexpr int kTruncatedEndsMax = 8;  ///< Of them, contents of a file that was truncated.
 inline constexpr size_t kGenerationsKnown = kClosedGenerationsMax + 1;  ///< By discovery.
 

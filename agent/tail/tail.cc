@@ -273,8 +273,9 @@ bool Tail::judge(const OpenFile& file, CopyJudged& judged) {
     return false;
   }
   // A copy that was made while the log was written to and read on is shorter than what was read.
-  if ((truncated_ != nullptr && was_copied(file, judged.size_bytes, *truncated_)) ||
-      was_copied(file, judged.size_bytes, cursor_.ends())) {
+  const bool was_truncated = std::ranges::any_of(
+      truncated_, [&](const auto& read) { return was_copied(file, judged.size_bytes, read); });
+  if (was_truncated || was_copied(file, judged.size_bytes, cursor_.ends())) {
     judged.verdict = CopyVerdict::kCopy;
     cursor_.close_copy(file.identity);
     return true;
@@ -379,7 +380,7 @@ Result<FillOutcome> Tail::changed(int fd, uint64_t size_bytes, const Turn& turn)
       cursor_.move_to_copy(first);
     } else {
       if (cursor_.has_begun()) return end_begun(turn);
-      truncated_ = std::make_unique<const checkpoint::Beginning>(cursor_.beginning());
+      remember_truncated();
       truncations_.truncated(size_bytes, turn.now_ns);
       copytruncate_.restart_file(fd);
       power_loss_.forget_ahead();
@@ -390,6 +391,12 @@ Result<FillOutcome> Tail::changed(int fd, uint64_t size_bytes, const Turn& turn)
   content_.forget();
   closing_.reopen();
   return FillOutcome::kMoved;
+}
+
+void Tail::remember_truncated() {
+  if (cursor_.offset() == 0) return;
+  if (truncated_.size() == limits::kTruncatedKept) truncated_.erase(truncated_.begin());
+  truncated_.push_back(cursor_.beginning());
 }
 
 Result<FillOutcome> Tail::pass_zeros(int fd) {

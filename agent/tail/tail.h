@@ -167,6 +167,7 @@ class Tail {
   void start_next(int64_t now_ns, bool is_noted = false);
   FillOutcome give_up_rest(const Generation& generation, const Turn& turn);
   Result<FillOutcome> changed(int fd, uint64_t size_bytes, const Turn& turn);
+  void remember_truncated();
   Result<FillOutcome> pass_zeros(int fd);
   FillOutcome go_on_soon(int64_t now_ns);
   Result<FillOutcome> read_failed(const Error& error, uint64_t at_offset, int64_t now_ns);
@@ -227,8 +228,8 @@ class Tail {
   checkpoint::SourceLife life_ = checkpoint::SourceLife::kRemembered;
   checkpoint::FileIdentity read_whole_;
   size_t begun_bytes_max_ = SIZE_MAX;
-  std::vector<checkpoint::FileIdentity> no_copies_;         // Judged so lately: they are collected.
-  std::unique_ptr<const checkpoint::Beginning> truncated_;  // Read before the last truncation.
+  std::vector<checkpoint::FileIdentity> no_copies_;  // Judged so lately: they are collected.
+  std::vector<checkpoint::Beginning> truncated_;     // What was read before the last truncations.
   size_t read_last_bytes_ = 0;
   int64_t recheck_at_ns_ = 0;
 };
