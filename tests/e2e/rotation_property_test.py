@@ -53,8 +53,8 @@ class Log:
             self.late.append(f"late {len(self.late):06d} {self.name}")
             os.write(self.older, self.late[-1].encode() + b"\n")
 
-    def reopen(self):
-        if self.random.random() < 0.3:
+    def reopen(self, is_written=True):
+        if is_written and self.random.random() < 0.3:
             self.write(self.file, self.random.randrange(1, 4))
         if self.older is not None:
             os.close(self.older)

@@ -23,7 +23,7 @@ class Follower:
         self.agent = lab.agent(kafka.brokers, topic=self.topic, sources=sources, name=name,
                                docker=dockerd.address if len(sources) < len(declared) else "off",
                                flags=["--linger-ms", 50, "--rotate-wait-ms", 300,
-                                      "--sweep-ms", 1000, "--log-level", "debug"]) if declared else None
+                                      "--sweep-ms", 1000]) if declared else None
 
     def records(self):
         return harness.audit(self.brokers, self.topic)["totals"]["records"]

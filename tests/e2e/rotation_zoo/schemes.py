@@ -177,13 +177,14 @@ class Truncated(Scheme):
 
 
 class Grown(Scheme):
-    """A mirror's way: a copy takes the file's place by a rename, and grows there."""
+    """A mirror's way: a copy takes the file's place by a rename, and grows there. Nobody writes to
+    the file before: its lines come from elsewhere."""
 
     def rotate(self, reopen):
         fresh = self.sibling(".app.log.fresh")
         shutil.copyfile(self.log, fresh)
         fresh.rename(self.log)
-        reopen()
+        reopen(is_written=False)
 
 
 class Deployed(Scheme):

@@ -5,11 +5,13 @@
     ledger, audit ─┘
 
 A run of missing lines is named if the ledger has an entry that touches the place between the
-records on either side of it: a doubt, a loss of unknown length, or losses not shorter than the run.
+records of the entry's source on either side of it: a doubt, a loss of unknown length, or losses not
+shorter than the run. (Copies of a log that were never read in the log are sources of their own.)
 A log that is truncated again and again has one entry for many places (docs/audit.md): until that
 comes, the flag of the record after each of them counts with the first entry.
 """
 
+import bisect
 import collections
 import dataclasses
 
@@ -64,6 +66,7 @@ class Seen:
 
     def __init__(self, log, records):
         self.places = collections.defaultdict(list)  # Number -> records, in the topic's order.
+        self.of_source = collections.defaultdict(list)  # Source -> (number, record), by number.
         self.foreign = self.disorder = 0
         numbers = collections.defaultdict(collections.deque)
         for number, text in enumerate(log.written):
@@ -86,28 +89,33 @@ class Seen:
             self.disorder += number < latest.get(source, -1)
             latest[source] = max(number, latest.get(source, -1))
 
+        for number in sorted(self.places):
+            for place in self.places[number][:1]:
+                self.of_source[place["source"]].append((number, place))
+
     def runs(self, count):
-        """Runs of missing lines: (first, end, the place before, the place after)."""
+        """Runs of missing lines: (first, end)."""
         first = None
         for number in range(count + 1):
             if number < count and number not in self.places:
                 first = number if first is None else first
             elif first is not None:
-                before = self.places[first - 1][0] if first > 0 else None
-                after = self.places[number][0] if number < count else None
-                yield first, number, before, after
+                yield first, number
                 first = None
 
+    def names(self, entry, first):
+        """Whether an entry of the ledger touches the place of missing lines that begin at `first`."""
+        records = self.of_source[entry["source"]]
+        at = bisect.bisect_left(records, first, key=lambda record: record[0])
+        return ((at == 0 or entry["end"] >= records[at - 1][1]["end"]) and
+                (at == len(records) or entry["start"] <= records[at][1]["start"]))
 
-def names(entry, before, after, seen_sources):
-    """Whether an entry of the ledger touches the place between two records."""
-    source = entry["source"]
-    beginning = before["end"] if before and before["source"] == source else None
-    end = after["start"] if after and after["source"] == source else None
-    if beginning is None and end is None:
-        return source not in seen_sources  # All of that log was lost.
-    return ((beginning is None or entry["end"] >= beginning) and
-            (end is None or entry["start"] <= end))
+    def is_announced(self, entry, first):
+        """Whether the record after that place tells of a truncation that has no entry yet."""
+        records = self.of_source[entry["source"]]
+        at = bisect.bisect_left(records, first, key=lambda record: record[0])
+        return (entry["reason"] == "truncated?" and at < len(records) and
+                "gap_before" in records[at][1].get("flags", []))
 
 
 def judge(log, records, entries, audited):
@@ -121,16 +129,14 @@ def judge(log, records, entries, audited):
                       twice=sum(len(places) - 1 for places in seen.places.values()),
                       entries=[entry["reason"] for entry in entries],
                       vouched=all(source["clean"] for source in audited))
-    for first, end, before, after in seen.runs(len(written)):
-        between = [entry for entry in entries if names(entry, before, after, sources)]
+    for first, end in seen.runs(len(written)):
+        between = [entry for entry in entries if seen.names(entry, first)]
         size = sum(len(text.encode()) + 1 for text in written[first:end])
         unknown = any(entry["event"] == "doubt" or entry["start"] == entry["end"]
                       for entry in between)
         known = sum(entry["end"] - entry["start"] for entry in between)
-        flagged = (after and "gap_before" in after.get("flags", []) and
-                   any(entry["source"] == after["source"] and entry["reason"] == "truncated?"
-                       for entry in entries))
-        if flagged or between and (unknown or known >= size):
+        announced = any(seen.is_announced(entry, first) for entry in entries)
+        if announced or between and (unknown or known >= size):
             verdict.named += end - first
             verdict.readable += sum(text in log.kept for text in written[first:end])
         else:
