@@ -379,7 +379,7 @@ void LogScanner::open_rotated_log(Look& look, FoundFile file) {
   if (!rotated) look.waits = true;
   if (rotated) {
     std::erase_if(*rotated, [&](const NamedFile& each) {
-      return is_compressed_of_other(look, file, each.file_name);
+      return is_of_other(look, file, each.file_name);
     });
   }
   if (!rotated || rotated->empty()) return;

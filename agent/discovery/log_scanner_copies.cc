@@ -78,15 +78,18 @@ void LogScanner::follow(const Undecided& file) {
                        id);
 }
 
-// Whether the compressed file `file_name`, which may have been rotated from `log`, may as well
-// belong to another log that is there.
-bool LogScanner::is_compressed_of_other(const Look& look, const FoundFile& log,
-                                        const std::string& file_name) const {
-  if (!is_compressed(file_name)) return false;
+// Whether `file_name`, which may have been rotated from `log`, may as well belong to another log
+// that is there, which decides about it; or to one that is known, while `log` is not.
+bool LogScanner::is_of_other(const Look& look, const FoundFile& log,
+                             const std::string& file_name) const {
+  const Stream stream = look.log.declaration->stream;
+  const auto is_known = [&](const std::string& path) {
+    return parts_.known.contains(parts_.known.id_of(path, stream));
+  };
+  const bool is_new = !is_known(log.host_path);
   return std::ranges::any_of(rotated_bases(file_name), [&](const std::string& base) {
     const std::string path = join_path(parent_path(log.host_path), base);
-    const SourceId id = parts_.known.id_of(path, look.log.declaration->stream);
-    return base != log.file_name && (parts_.known.contains(id) || look.paths.contains(path));
+    return base != log.file_name && (look.paths.contains(path) || (is_new && is_known(path)));
   });
 }
 

@@ -73,6 +73,8 @@ class Copytruncate {
   void reject() { --candidates_; }
   /// The candidate, and the copies of later content after it; or none. REQUIRES: decided().
   std::vector<std::shared_ptr<const OpenFile>> take_copies();
+  /// All that were answered.
+  const std::vector<std::shared_ptr<const OpenFile>>& copies() const { return copies_; }
   /// The file is as it was read after all: no copy is wanted any more.
   void forget();
 

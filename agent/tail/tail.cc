@@ -374,13 +374,13 @@ Result<FillOutcome> Tail::changed(int fd, uint64_t size_bytes, const Turn& turn)
     const auto copy = look_for_copy(turn.now_ns);
     if (!copy) return copy.error();
     if (*copy == ArchiveProof::Is::kMore) return FillOutcome::kDrained;
+    if (copytruncate_.candidate() == nullptr && !cursor_.has_begun()) remember_truncated();
     if (auto copies = copytruncate_.take_copies(); !copies.empty()) {
       const checkpoint::FileIdentity first = copies.front()->identity;
       generations_.insert_copies(std::move(copies));
       cursor_.move_to_copy(first);
     } else {
       if (cursor_.has_begun()) return end_begun(turn);
-      remember_truncated();
       truncations_.truncated(size_bytes, turn.now_ns);
       copytruncate_.restart_file(fd);
       power_loss_.forget_ahead();
@@ -393,10 +393,16 @@ Result<FillOutcome> Tail::changed(int fd, uint64_t size_bytes, const Turn& turn)
   return FillOutcome::kMoved;
 }
 
+// So that copies of it are known.
 void Tail::remember_truncated() {
   if (cursor_.offset() == 0) return;
+  const checkpoint::Beginning read = cursor_.beginning();
+  for (const auto& copy : copytruncate_.copies()) {
+    const auto facts = checkpoint::file_facts(copy->fd.get());
+    if (facts && was_copied(*copy, facts->size_bytes, read)) cursor_.close_copy(copy->identity);
+  }
   if (truncated_.size() == limits::kTruncatedKept) truncated_.erase(truncated_.begin());
-  truncated_.push_back(cursor_.beginning());
+  truncated_.push_back(read);
 }
 
 Result<FillOutcome> Tail::pass_zeros(int fd) {
