@@ -378,9 +378,8 @@ void LogScanner::open_rotated_log(Look& look, FoundFile file) {
       parts_.rotation.unread(*look.log.declaration, file, look.directories[file.directory.get()]);
   if (!rotated) look.waits = true;
   if (rotated) {
-    std::erase_if(*rotated, [&](const NamedFile& each) {
-      return is_of_other(look, file, each.file_name);
-    });
+    std::erase_if(*rotated,
+                  [&](const NamedFile& each) { return is_of_other(look, file, each.file_name); });
   }
   if (!rotated || rotated->empty()) return;
   file.facts = rotated->back().facts;

@@ -134,8 +134,7 @@ class LogScanner {
   void open_rotated_log(Look& look, FoundFile file);
   bool open_next(Look& look, const FoundFile& where, const NextGeneration& next, SourceId id);
   void open_in_order(Look& look, const FoundFile& where, SourceId id, const NextGenerations& next);
-  bool is_of_other(const Look& look, const FoundFile& log,
-                              const std::string& file_name) const;
+  bool is_of_other(const Look& look, const FoundFile& log, const std::string& file_name) const;
   void offer_closed(Look& look, const FoundFile& where, SourceId id, int64_t born_ns);
   void name(const Look& look, const FoundFile& where, const std::string& file_name, SourceId id);
   void forget_generations(const Look& look);

@@ -75,6 +75,8 @@ class Zoo:
 
     def first_lines_arrive(self):
         self.all(lambda rotator: rotator.write(30))
+        for rotator in self.rotators:
+            rotator.agents_start()
         early = [each for each in self.followers if each.mode != "first start"]
         for each in early:
             each.agent.start()

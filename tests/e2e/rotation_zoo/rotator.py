@@ -29,6 +29,12 @@ class Rotator:
         self.folder = base / self.name
         self.folder.mkdir(parents=True)
         self.lines = []
+        self.history = set()  # Lines that were rotated before the first agent's first start.
+
+    def agents_start(self):
+        kept = self.kept()
+        if kept and self.current:
+            self.history = kept - set((self.folder / self.current).read_text().splitlines())
 
     def open(self):
         """Starts the tool."""
@@ -59,7 +65,7 @@ class Rotator:
 
     def expected(self, path):
         """Those of them that an agent with the exact path, or the glob, collects."""
-        return self.written()
+        return [line for line in self.written() if path == "glob" or line not in self.history]
 
     def kept(self):
         """The lines that are in its files."""
