@@ -38,8 +38,8 @@ struct BegunLine {
 /// Where a closed generation ended, and what its content was, so that it is known again when it was
 /// compressed, and when something was written to it later.
 struct ClosedEnd {
-  uint64_t bytes = 0;  ///< It was read up to here; 0: not known.
-  uint64_t head = 0;   ///< MarkList::head; 0: not known.
+  uint64_t bytes = 0;  ///< It was read up to here.
+  uint64_t head = 0;   ///< MarkList::head; 0: nothing of all this is known.
   uint64_t tail = 0;   ///< XXH3-64 of the overlap before `bytes`.
   bool operator==(const ClosedEnd&) const = default;
 };

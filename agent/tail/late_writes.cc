@@ -85,7 +85,7 @@ Result<LateWrites::Read> LateWrites::read_file(File& file, Decoder& decoder, shi
   const auto& closed = cursor_.closed();
   const auto found = std::ranges::find(closed, file.closed);
   const size_t index = static_cast<size_t>(found - closed.begin());
-  if (found == closed.end() || cursor_.ends()[index].bytes == 0) {
+  if (found == closed.end() || cursor_.ends()[index].head == 0) {
     file.done = true;
     return Read{};
   }

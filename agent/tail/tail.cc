@@ -86,7 +86,8 @@ void Tail::start_next(int64_t now_ns, bool is_noted) {
   const checkpoint::ClosedEnd end =
       generations_.current() == nullptr ? cursor_.end() : end_of_file();
   if (const Generation* const closed = generations_.current()) {
-    if (end.bytes > 0) watch_closed(closed->file, closed->file->identity, now_ns);
+    const bool is_known = end.head != 0 && !closed->given_up;
+    if (is_known) watch_closed(closed->file, closed->file->identity, now_ns);
     reader_->release(*closed->file);
   }
   cursor_.next_generation(next.file->identity, end);

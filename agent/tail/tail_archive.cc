@@ -20,7 +20,7 @@ ArchiveProof& Tail::proof() {
 checkpoint::ClosedEnd Tail::end_of_file() const {
   const Generation* const generation = generations_.current();
   const size_t overlap = std::min<uint64_t>(cursor_.offset(), limits::kOverlapBytes);
-  if (generation == nullptr || overlap == 0 || cursor_.overlap().size() < overlap) return {};
+  if (generation == nullptr || cursor_.overlap().size() < overlap) return {};
   if (generation->file->compression != Compression::kNone) return {};
   const auto head = checkpoint::head_hash(generation->file->fd.get(), cursor_.offset());
   if (!head) return {};

@@ -60,6 +60,38 @@ TEST_F(LateWritesTest, a_line_of_an_old_worker_comes_flagged_and_the_stream_goes
   EXPECT_EQ(drain(restarted), Lines{"end"});
 }
 
+TEST_F(LateWritesTest, a_line_comes_to_a_file_that_was_empty_when_it_was_rotated) {
+  Tail tail(Stream::kFile, {}, kWaitNs);
+  append("x", "");
+  tail.add(open("x"), 0);
+  EXPECT_EQ(drain(tail), Lines{});
+  fs::rename(path("x"), path("x.1"));
+  append("x", "next\n");
+  tail.add(open("x"), 0);
+  EXPECT_EQ(drain(tail), Lines{"next"});
+  pass(kSecond);
+  append("x.1", "late\n");
+  EXPECT_EQ(drain(tail), Lines{"late"});
+  EXPECT_EQ(flags_, "[\"late\"]");
+}
+
+TEST_F(LateWritesTest, what_was_given_up_does_not_come_late) {
+  Tail tail(Stream::kFile, {}, kWaitNs);
+  append("x", "first\n");
+  tail.add(open("x"), 0);
+  EXPECT_EQ(drain(tail), Lines{"first"});
+  const auto identity = open("x")->identity;
+  append("x", "unread\n");
+  fs::rename(path("x"), path("x.1"));
+  append("x", "next\n");
+  tail.add(open("x"), 0);
+  tail.give_up(identity);
+  EXPECT_EQ(drain(tail), Lines{"next"});
+  pass(kSecond);
+  EXPECT_EQ(drain(tail), Lines{});
+  EXPECT_FALSE(events(LedgerEvent::kLost).empty());
+}
+
 TEST_F(LateWritesTest, the_nuls_of_a_hole_are_passed_over) {
   Tail tail(Stream::kFile, {}, kWaitNs);
   rotate(tail);

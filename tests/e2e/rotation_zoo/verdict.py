@@ -104,7 +104,7 @@ class Seen:
                 first = None
 
     def names(self, entry, first):
-        """Whether an entry of the ledger touches the place of missing lines that begin at `first`."""
+        """Whether an entry of the ledger touches the place of the lines missing from `first` on."""
         records = self.of_source[entry["source"]]
         at = bisect.bisect_left(records, first, key=lambda record: record[0])
         return ((at == 0 or entry["end"] >= records[at - 1][1]["end"]) and
