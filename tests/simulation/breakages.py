@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Shows that the simulation bites: nine deliberate breakages, each caught by a seed.
+"""Shows that the simulation bites: fourteen deliberate breakages, each caught by a seed.
 
     tests/simulation/breakages.py [--seeds 3000] [--jobs 2] [NAME...]
 
-Each breakage is one change of the delivery protocol, of its recovery table or of the ledger, made
-to a scratch copy of the tree. Seeds run there until one fails. Prints a table: what was broken,
-the first seed that caught it, the invariant that it found violated. Exit status 1: one was not
-caught.
+Each breakage is one change of the delivery protocol, of its recovery table, of the ledger or of a
+rule that tells which file follows which, made to a scratch copy of the tree. Seeds run there until
+one fails. Prints a table: what was broken, the first seed that caught it, the invariant that it
+found violated. Exit status 1: one was not caught.
 """
 
 import argparse
@@ -19,7 +19,8 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 
-# Name, what is broken, file, text, what stands there instead.
+# Name, what is broken, file, text, what stands there instead; and how logs are rotated (--rotations),
+# if not as in any world.
 BREAKAGES = [
     (
         "commit-first",
@@ -92,8 +93,53 @@ BREAKAGES = [
         "truncation-unseen",
         "the bytes before the position are not compared",
         "agent/tail/tail.cc",
-        "    if (bytes.substr(0, overlap) != cursor_.overlap()) return changed(fd, now_ns);",
-        "    if (bytes.size() < overlap) return changed(fd, now_ns);",
+        "    if (bytes.substr(0, overlap) != cursor_.overlap()) return changed(fd, file_bytes, turn);",
+        "    if (bytes.size() < overlap) return changed(fd, file_bytes, turn);",
+        "rewritten",
+    ),
+    (
+        "content-unseen",
+        "a file that was rewritten is known by the bytes before the position alone",
+        "agent/tail/tail.cc",
+        "      if (found == ContentCheck::Found::kRewritten) return",
+        "      if (found == ContentCheck::Found::kRewritten && overlap == 0) return",
+        "rewritten",
+    ),
+    (
+        "numbers-tell",
+        "the higher number in a name is the older file, whenever it was born",
+        "agent/discovery/directory_look.cc",
+        "  std::ranges::sort(files, is_older);\n",
+        "  std::ranges::sort(files, [&](const NamedFile& a, const NamedFile& b) {\n"
+        "    return rotation_number(a.file_name, base).value_or(0) >\n"
+        "           rotation_number(b.file_name, base).value_or(0);\n"
+        "  });\n"
+        "  if (!files.empty()) return;\n",
+        "rising",
+    ),
+    (
+        "always-adjacent",
+        "whatever was rotated while no agent ran is taken for complete",
+        "agent/discovery/rotation.cc",
+        "  return born_ns != 0 && abut ? Step::kAdjacent : Step::kUnproven;",
+        "  return born_ns != 0 || abut ? Step::kAdjacent : Step::kUnproven;",
+        "shifted,rising",
+    ),
+    (
+        "targets-skipped",
+        "the targets that a link had between two that are known are not looked for",
+        "agent/discovery/former_files.cc",
+        "  keep_later(from, found);\n  keep_earlier(to, found);\n",
+        "  keep_later(from, found);\n  keep_earlier(from, found);\n",
+        "linked",
+    ),
+    (
+        "side-by-side",
+        "files that are written side by side are taken for rotations of one log",
+        "agent/discovery/rotation.cc",
+        "  if (!came_before(file.facts, *present, limits::kSideBySideNs)) return Lineage::kOther;\n",
+        "",
+        "none",
     ),
 ]
 
@@ -109,11 +155,11 @@ def build(tree):
         sys.exit(f"the scratch tree does not build:\n{built.stdout[-3000:]}")
 
 
-def hunt(tree, seeds, jobs, step=100):
+def hunt(tree, seeds, jobs, rotations, step=100):
     """The first seed that fails, and what it says; None: all passed."""
     for first in range(1, seeds + 1, step):
         command = [tree / "build/simulation_test", "--first", str(first), "--seeds", str(step),
-                   "--jobs", str(jobs)]
+                   "--jobs", str(jobs), *(["--rotations", rotations] if rotations else [])]
         said = run(command).stdout
         found = re.findall(r"^seed (\d+): (.*)$", said, re.MULTILINE)
         if found:
@@ -138,7 +184,7 @@ def main():
         if made.returncode != 0:
             sys.exit(made.stderr)
         print("| breakage | caught by seed | violated |\n| --- | --- | --- |", flush=True)
-        for name, what, file, text, instead in BREAKAGES:
+        for name, what, file, text, instead, *rotations in BREAKAGES:
             if arguments.names and name not in arguments.names:
                 continue
             path = tree / file
@@ -147,7 +193,7 @@ def main():
                 sys.exit(f"{name}: {file} does not hold the text that is to be broken")
             path.write_text(whole.replace(text, instead))
             build(tree)
-            caught = hunt(tree, arguments.seeds, arguments.jobs)
+            caught = hunt(tree, arguments.seeds, arguments.jobs, *rotations or [""])
             path.write_text(whole)
             missed += caught is None
             seed, violated = caught or ("none", "")
