@@ -160,6 +160,7 @@ inline constexpr int64_t kLateWritesNs =
 inline constexpr int64_t kAbutNs = 1'000'000'000;  ///< From a generation's last write to the next.
 inline constexpr size_t kCopiesMax = 32;  ///< Of a truncated log, opened to find its old content.
 inline constexpr size_t kCopyQuestionsMax = 4096;  ///< Files that were judged, and are remembered.
+inline constexpr size_t kJudgedAtOnce = 64;  ///< Questions that a lane looks at between two reads.
 inline constexpr int64_t kCopyAnswerNs = 50'000'000;  ///< Between two scans that wait for answers.
 inline constexpr int64_t kGrownCopyNs =
     5'000'000'000;  ///< A grown copy may still take the log's name.

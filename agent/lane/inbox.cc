@@ -2,7 +2,9 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <iterator>
+#include <utility>
 
 namespace longshore::agent {
 
@@ -40,11 +42,16 @@ void Inbox::apply() {
 }
 
 void Inbox::judge_copies() {
-  std::erase_if(questions_, [this](const JudgeCopy& question) {
-    auto judged = sources_.judge(question);
-    if (judged) setup_.outbox.post(std::move(*judged));
-    return judged.has_value();
-  });
+  const size_t count = std::min(questions_.size(), limits::kJudgedAtOnce);
+  for (size_t i = 0; i < count; ++i) {
+    JudgeCopy question = std::move(questions_.front());
+    questions_.pop_front();
+    if (auto judged = sources_.judge(question)) {
+      setup_.outbox.post(std::move(*judged));
+    } else {
+      questions_.push_back(std::move(question));
+    }
+  }
 }
 
 Status Inbox::apply(const ToLane& message) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <vector>
 
 #include "agent/lane/lane_setup.h"
@@ -19,9 +20,11 @@ class Inbox {
   /// Applies every message that has come. Those that need the store while it fails wait, in order,
   /// for the next call.
   void apply();
-  /// Answers which files are copies. REQUIRES: a session. Without one nobody knows what was read: a
+  /// Answers which files are copies, some at a time; those that cannot be answered yet are kept.
+  /// REQUIRES: a session. Without one nobody knows what was read: a
   /// transaction that is in doubt may turn out to have been delivered.
   void judge_copies();
+  bool has_questions() const { return !questions_.empty(); }
   bool all_applied() const { return unapplied_.empty(); }
 
   /// Everything that was there at the start has been announced.
@@ -40,7 +43,7 @@ class Inbox {
   Sources& sources_;
   LastDelivered& delivered_;
   std::vector<ToLane> unapplied_;
-  std::vector<JudgeCopy> questions_;
+  std::deque<JudgeCopy> questions_;
   bool start_scanned_ = false;
   bool stopping_ = false;
   int64_t stop_by_ns_ = 0;

@@ -171,6 +171,7 @@ void Lane::wait_for_work() {
   };
   sooner(sources_.scheduler().next_wake_ns());
   if (!inbox_.all_applied()) sooner(now + limits::kRetryNsMax);
+  if (inbox_.has_questions()) sooner(now + limits::kCopyAnswerNs);
   if (!open.is_open) {
     // A retry time that has passed was handled already; it must not wake the lane over and over.
     if (ledger_.any_waiting() && ledger_.retry_at_ns() > now) sooner(ledger_.retry_at_ns());
