@@ -12,6 +12,17 @@ namespace longshore::agent {
 namespace {
 
 constexpr size_t kMagicBytes = 6;
+constexpr int64_t kMakingNs = 60'000'000'000;  // That long a rotator may take to compress a file.
+
+bool is_magic(std::string_view first) { return compression_of(first) != Compression::kNone; }
+
+// "app.log.1.tmp", into which "app.log.1" is being compressed, before anything is written to it.
+bool is_named_for_another(const Fd& directory, const std::string& file_name) {
+  constexpr std::string_view kWork = ".tmp";
+  if (!file_name.ends_with(kWork)) return false;
+  const std::string other = file_name.substr(0, file_name.size() - kWork.size());
+  return checkpoint::file_facts_at(directory.get(), other.c_str()).has_value();
+}
 
 }  // namespace
 
@@ -24,6 +35,18 @@ bool is_compressed_of(const KnownSources& sources, const FoundFile& file, Stream
   });
 }
 
+bool is_of_shorter_name(const KnownSources& sources, const KnownSource& source,
+                        const std::string& file_name) {
+  if (!is_compressed(file_name)) return false;
+  if (file_name.substr(0, file_name.rfind('.')) != source.file_name()) return false;
+  return std::ranges::any_of(rotated_bases(file_name), [&](const std::string& base) {
+    if (base == source.file_name()) return false;
+    const std::string path = join_path(parent_path(source.file_path), base);
+    const KnownSource* const log = sources.find(sources.id_of(path, source.stream));
+    return log != nullptr && log->has_generation();
+  });
+}
+
 void add_compressed(const KnownSources& sources, const KnownSource& source, const FoundFile& file,
                     DirectoryLook& look, std::vector<NextGeneration>& next) {
   if (file.facts.identity == source.newest || next.empty()) return;
@@ -33,6 +56,7 @@ void add_compressed(const KnownSources& sources, const KnownSource& source, cons
   std::vector<NextGeneration> all;
   for (NamedFile& each : look.compressed(*file.directory, source.file_name())) {
     if (each.facts.identity == file.facts.identity) continue;
+    if (is_of_shorter_name(sources, source, each.file_name)) continue;
     const bool is_known = sources.source_of(each.facts.identity, source.stream).has_value();
     if (is_known || last_write_ns(each) < since_ns) continue;
     all.push_back({.file = std::move(each),
@@ -58,10 +82,27 @@ void add_compressed(const KnownSources& sources, const KnownSource& source, cons
 }
 
 std::optional<Compression> compression_of(const Fd& file, std::string_view file_name) {
-  if (!is_compressed(file_name)) return Compression::kNone;
   const auto first = read_at(file.get(), 0, kMagicBytes);
+  if (!is_compressed(file_name)) {
+    // What cannot be read says so when it is read as a log.
+    return first && is_magic(*first) ? std::nullopt : std::optional(Compression::kNone);
+  }
   if (!first || first->size() < kMagicBytes) return std::nullopt;
   return compression_of(*first);
+}
+
+bool may_be_making(const checkpoint::FileFacts& facts, int64_t wall_ns) {
+  return wall_ns < age_ns(facts) + kMakingNs;
+}
+
+bool is_being_made(const Fd& directory, const NamedFile& file, int64_t wall_ns) {
+  if (is_compressed(file.file_name)) return false;
+  const auto open = open_found(directory, file.file_name, file.facts.identity);
+  if (!open) return false;
+  const auto first = read_at(open->get(), 0, kMagicBytes);
+  if (first && is_magic(*first)) return true;
+  return first && first->empty() && may_be_making(file.facts, wall_ns) &&
+         is_named_for_another(directory, file.file_name);
 }
 
 }  // namespace longshore::agent

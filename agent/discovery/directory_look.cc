@@ -135,10 +135,42 @@ int64_t last_write_ns(const NamedFile& file) {
   return modified_ns + (is_rough ? kSecondNs - 1 : 0);
 }
 
+int64_t last_write_ns(const NamedFile& file, const std::vector<int64_t>& births) {
+  const int64_t born_ns = file.facts.identity.born_ns();
+  const bool is_kept = file.facts.modified_ns < born_ns || born_ns == 0;
+  if (is_kept || !is_compressed(file.file_name)) return last_write_ns(file);
+  const auto later = std::ranges::lower_bound(births, born_ns);
+  return later == births.begin() ? born_ns : *std::prev(later) - 1;
+}
+
 void merge_compressed(std::vector<NamedFile> compressed, std::vector<NamedFile>& plain) {
   if (compressed.empty()) return;
   std::ranges::move(compressed, std::back_inserter(plain));
   sort_by_last_write(plain, std::identity());
+}
+
+std::optional<std::vector<NamedFile>> all_rotated_files(const Fd& directory,
+                                                        const std::string& base) {
+  const auto list = [&] {
+    std::vector<NamedFile> plain, compressed;
+    for_each_file(directory, [&](const std::string& name) {
+      if (!is_rotated_from(name, base)) return true;
+      if (auto file = regular_file(directory, name)) plain.push_back(std::move(*file));
+      return true;
+    });
+    compressed = plain;
+    keep_plain(plain, base);
+    keep_compressed(compressed);
+    merge_compressed(std::move(compressed), plain);
+    return plain;
+  };
+  std::vector<NamedFile> files = list();
+  for (int again = 0; again < limits::kListingsMax; ++again) {
+    std::vector<NamedFile> now = list();
+    if (same(files, now)) return files;
+    files = std::move(now);
+  }
+  return std::nullopt;
 }
 
 RotatedLogs::RotatedLogs(const Fd& directory)

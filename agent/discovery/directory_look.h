@@ -47,28 +47,44 @@ std::vector<NamedFile> compressed_files(const Fd& directory, const std::string& 
 /// bzip2 only its second.
 int64_t last_write_ns(const NamedFile& file);
 
+/// The same, of a file among others: one whose compressor did not keep that time, as kubelet's, was
+/// written to before its compressed file was born, while the youngest uncompressed file of that
+/// time was the log. `births`: those of the uncompressed files, sorted.
+int64_t last_write_ns(const NamedFile& file, const std::vector<int64_t>& births);
+
 /// Sorts by the last writes. Within a second in which not all of them are known exactly, by the
 /// births of the compressed files: most are compressed in the order in which they were rotated.
 template <typename Each, typename FileOf>
 void sort_by_last_write(std::vector<Each>& all, FileOf file_of) {
   constexpr int64_t kSecondNs = 1'000'000'000;
   std::set<int64_t> rough;
+  std::vector<int64_t> births;
   for (const Each& each : all) {
     const NamedFile& file = std::invoke(file_of, each);
     if (last_write_ns(file) != file.facts.modified_ns)
       rough.insert(last_write_ns(file) / kSecondNs);
+    const int64_t born_ns = file.facts.identity.born_ns();
+    if (!is_compressed(file.file_name) && born_ns != 0) births.push_back(born_ns);
   }
+  std::ranges::sort(births);
   std::ranges::stable_sort(all, {}, [&](const Each& each) {
     const NamedFile& file = std::invoke(file_of, each);
-    const int64_t second = last_write_ns(file) / kSecondNs;
-    const bool by_birth = rough.contains(second) && is_compressed(file.file_name);
-    return std::tuple(second, rough.contains(second) && !by_birth,
-                      by_birth ? file.facts.identity.born_ns() : file.facts.modified_ns);
+    const int64_t written_ns = last_write_ns(file, births), second = written_ns / kSecondNs;
+    const bool is_packed = is_compressed(file.file_name);
+    const bool by_birth = rough.contains(second) && is_packed;
+    const int64_t born_ns = file.facts.identity.born_ns();
+    return std::tuple(second, rough.contains(second) && !by_birth, by_birth ? born_ns : written_ns,
+                      is_packed ? born_ns : 0);
   });
 }
 
 /// Sorts `compressed` files into `plain` ones, by their last writes.
 void merge_compressed(std::vector<NamedFile> compressed, std::vector<NamedFile>& plain);
+
+/// Both kinds, oldest first by their last writes, as two equal listings have them. Empty: files are
+/// being renamed too fast.
+std::optional<std::vector<NamedFile>> all_rotated_files(const Fd& directory,
+                                                        const std::string& base);
 
 /// The names that the files in `directory` may have been rotated from, as far as they are `wanted`;
 /// at most kFilesPerDeclarationMax. Thread: its owner's.

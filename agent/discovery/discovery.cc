@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <utility>
 
@@ -161,16 +162,33 @@ void Discovery::look_for_copy(SourceId id) {
   if (source == nullptr || !source->is_followed()) return;
   CopiesFound copies{id, {}};
   for (const auto& directory : names_.directories_of(source->file_name(), id)) {
-    for (const NamedFile& found : rotation_.copies_of(*source, *directory)) {
-      const auto& identity = found.facts.identity;
-      auto fd = open_found(*directory, found.file_name, identity);
-      const auto compression = fd ? compression_of(*fd, found.file_name) : std::nullopt;
-      if (!compression) continue;
-      copies.files.push_back(std::make_shared<OpenFile>(
-          OpenFile{.fd = std::move(*fd), .identity = identity, .compression = *compression}));
+    // The rotator may be renaming them.
+    for (int look = 0; look < limits::kListingsMax; ++look) {
+      auto files = open_copies(*source, *directory);
+      if (!files) continue;
+      std::ranges::move(*files, std::back_inserter(copies.files));
+      break;
     }
   }
   post_(source->lane, std::move(copies));
+}
+
+// Empty: one of them has another name by now.
+std::optional<std::vector<std::shared_ptr<const OpenFile>>> Discovery::open_copies(
+    const KnownSource& source, const Fd& directory) const {
+  const auto found = rotation_.copies_of(source, directory);
+  if (!found) return std::nullopt;
+  std::vector<std::shared_ptr<const OpenFile>> files;
+  for (const NamedFile& each : *found) {
+    const auto& identity = each.facts.identity;
+    auto fd = open_found(directory, each.file_name, identity);
+    if (!fd && fd.error().code == ErrorCode::kNotFound) return std::nullopt;
+    const auto compression = fd ? compression_of(*fd, each.file_name) : std::nullopt;
+    if (!compression) continue;
+    files.push_back(std::make_shared<OpenFile>(
+        OpenFile{.fd = std::move(*fd), .identity = identity, .compression = *compression}));
+  }
+  return files;
 }
 
 void Discovery::copy_judged(const CopyJudged& judged) {

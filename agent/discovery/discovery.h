@@ -23,6 +23,8 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -110,6 +112,8 @@ class Discovery {
   size_t sources() const;
 
  private:
+  std::optional<std::vector<std::shared_ptr<const OpenFile>>> open_copies(
+      const KnownSource& source, const Fd& directory) const;
   void scan(DeclaredLog& log);
   void scan_now(DeclaredLog& log);
   void make_room(DeclaredLog& log);

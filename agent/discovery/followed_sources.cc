@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "agent/discovery/compressed_files.h"
+#include "agent/discovery/rotated_name.h"
 #include "config/limits.h"
 #include "config/path.h"
 #include "config/printable.h"
@@ -43,9 +44,14 @@ std::shared_ptr<const OpenFile> FollowedSources::open_file(DeclaredLog& log, con
   }
   auto fd = open_found(*where.directory, found.file_name, found.facts.identity);
   if (fd) {
-    const auto compression = compression_of(*fd, found.file_name);
+    auto compression = compression_of(*fd, found.file_name);
+    // An older version may have read it as it is.
+    const bool is_known =
+        known_.source_of(found.facts.identity, log.declaration->stream).has_value();
+    if (!compression && is_known && !is_compressed(found.file_name))
+      compression = Compression::kNone;
     if (!compression) {
-      log.is_watched = false;  // It is being made: each sweep looks again.
+      wait_until_made(log, where, found);
       return nullptr;
     }
     const KnownSource* const known = known_.find(id);
@@ -68,6 +74,32 @@ std::shared_ptr<const OpenFile> FollowedSources::open_file(DeclaredLog& log, con
     cannot_open(log, where, fd.error(), id);
   }
   return nullptr;
+}
+
+// Each sweep looks again.
+void FollowedSources::wait_until_made(DeclaredLog& log, const FoundFile& where,
+                                      const NamedFile& found) {
+  log.is_watched = false;
+  if (is_compressed(found.file_name) || may_be_making(found.facts, clock_.wall_ns())) return;
+  const std::string path = join_path(parent_path(where.host_path), found.file_name);
+  if (!log.is_new_problem("compressed " + path)) return;
+  spdlog::warn(
+      "{}: {} holds compressed data under the name of an uncompressed file, so it is not "
+      "collected. "
+      "Rename it so that it ends with .gz, .zst, .xz or .bz2, delete it, or exclude its name.",
+      log.title(), printable(path));
+}
+
+bool FollowedSources::is_being_made(DeclaredLog& log, const FoundFile& file) {
+  const NamedFile named{file.file_name, file.facts};
+  // Of an older one open_file() finds out, if it is to be collected at all.
+  const checkpoint::FileFacts changed{.identity = {}, .modified_ns = file.facts.changed_ns};
+  if (!may_be_making(file.facts, clock_.wall_ns()) && !may_be_making(changed, clock_.wall_ns())) {
+    return false;
+  }
+  if (!agent::is_being_made(*file.directory, named, clock_.wall_ns())) return false;
+  wait_until_made(log, file, named);
+  return true;
 }
 
 // Its lines wait, and so do those of the files that follow it.

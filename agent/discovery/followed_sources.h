@@ -44,6 +44,10 @@ class FollowedSources {
   std::shared_ptr<const OpenFile> open_file(DeclaredLog& log, const FoundFile& where,
                                             const NamedFile& found, SourceId id);
 
+  /// Whether `file`, which is no known generation, is a compressed one that is being made under a
+  /// name that it will not keep. Then each sweep looks at it again.
+  bool is_being_made(DeclaredLog& log, const FoundFile& file);
+
   /// Asks the lane of the source `id` whether `file` is a copy of its log.
   void ask_about_copy(SourceId id, const std::shared_ptr<const OpenFile>& file);
   /// Nothing of `id` could be opened for `log`, and nothing is known of it: a container can make
@@ -82,6 +86,7 @@ class FollowedSources {
   void lose(SourceId id);
 
  private:
+  void wait_until_made(DeclaredLog& log, const FoundFile& where, const NamedFile& found);
   void cannot_open(DeclaredLog& log, const FoundFile& where, const Error& error, SourceId id);
   void begin(const DeclaredLog& log, const FoundFile& where, SourceId id);
   void hand_over(SourceId id, const DeclaredLog& from);

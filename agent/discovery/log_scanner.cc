@@ -176,6 +176,8 @@ void LogScanner::watch_directories(Look& look) {
 // One matching file: a generation that is known, the next one of a known source, or a new source.
 void LogScanner::observe(Look& look, const FoundFile& file) {
   const Declaration& declaration = *look.log.declaration;
+  const bool is_known = parts_.known.source_of(file.facts.identity, declaration.stream).has_value();
+  if (!is_known && parts_.followed.is_being_made(look.log, file)) return;
   const Belonging belonging = parts_.rotation.source_of(file, declaration.stream, look.paths);
   const auto& id = belonging.source;
   look.waits = look.waits || belonging.is_undecided;

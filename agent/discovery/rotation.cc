@@ -129,10 +129,7 @@ Belonging Rotation::source_of(const FoundFile& file, Stream stream,
     const KnownSource* const log = sources_.find(id);
     if (log == nullptr && !found_paths.contains(base_path)) continue;
     const Lineage lineage = lineage_of(log, base, file, present_file(*file.directory, base));
-    if (lineage != Lineage::kOther) {
-      if (is_log) continue;
-      return {.is_undecided = lineage == Lineage::kWait};
-    }
+    if (lineage != Lineage::kOther && !is_log) return {.is_undecided = lineage == Lineage::kWait};
     const bool was_read = log != nullptr && log->was_read();
     if (was_read && !belonging.copy_of) belonging.copy_of = id;
   }
@@ -190,6 +187,15 @@ Lineage Rotation::unless_written(const Fd& directory, const NamedFile& file,
   return since_ns >= 0 && since_ns < limits::kLateWritesNs ? Lineage::kWait : Lineage::kOther;
 }
 
+// Of files as old as those of the log that are known, nothing is to be opened.
+void Rotation::leave_out_unmade(const Fd& directory, Stream stream, int64_t since_ns,
+                                std::vector<NamedFile>& files) const {
+  std::erase_if(files, [&](const NamedFile& each) {
+    return age_ns(each.facts) >= since_ns && !is_known(each.facts.identity, stream) &&
+           is_being_made(directory, each, clock_.wall_ns());
+  });
+}
+
 // What the log was rotated to has names that are made of its file's name. Where its symlink stands
 // beside its targets, they may be made of the link's.
 std::optional<std::vector<NamedFile>> Rotation::rotated_of(const KnownSource& source,
@@ -198,6 +204,7 @@ std::optional<std::vector<NamedFile>> Rotation::rotated_of(const KnownSource& so
   auto files = look.rotated(directory, source.file_name());
   const bool is_beside =
       source.is_linked() && parent_path(source.host_path) == parent_path(source.file_path);
+  if (files) leave_out_unmade(directory, source.stream, source.newest.born_ns(), *files);
   if (!files || !is_beside) return files;
   const auto more = look.rotated(directory, std::string(last_component(source.host_path)));
   if (!more) return std::nullopt;
@@ -291,6 +298,7 @@ std::optional<std::vector<NamedFile>> Rotation::unread(const Declaration& declar
   const std::string base(last_component(file.host_path));
   auto rotated = look.rotated(*file.directory, base);
   if (!rotated) return std::nullopt;
+  leave_out_unmade(*file.directory, declaration.stream, 0, *rotated);
   merge_compressed(look.compressed(*file.directory, base), *rotated);
   bool waits = false;
   std::erase_if(*rotated, [&](const NamedFile& each) {
@@ -342,8 +350,11 @@ std::optional<NamedFile> Rotation::renamed_to(const KnownSource& source, const F
   if (!renamed && !is_file_gone(source.life)) {
     const auto rotated = rotated_of(source, directory, look);
     const NamedFile* since = rotated ? successor(source, *rotated) : nullptr;
-    const auto packed = since == nullptr ? look.compressed(directory, source.file_name())
-                                         : std::vector<NamedFile>();
+    auto packed = since == nullptr ? look.compressed(directory, source.file_name())
+                                   : std::vector<NamedFile>();
+    std::erase_if(packed, [&](const NamedFile& each) {
+      return is_of_shorter_name(sources_, source, each.file_name);
+    });
     const bool is_packed = !packed.empty() &&
                            !is_known(packed.back().facts.identity, source.stream) &&
                            last_write_ns(packed.back()) >= source.newest.born_ns();
@@ -362,17 +373,17 @@ const NamedFile* Rotation::successor(const KnownSource& source,
   return is_later && !is_known(identity, source.stream) ? &rotated.back() : nullptr;
 }
 
-std::vector<NamedFile> Rotation::copies_of(const KnownSource& source, const Fd& directory) const {
-  auto rotated = rotated_files(directory, source.file_name());
-  if (!rotated) return {};
-  std::erase_if(*rotated, [&](const NamedFile& each) { return !was_written_at_once(each.facts); });
-  merge_compressed(compressed_files(directory, source.file_name()), *rotated);
+std::optional<std::vector<NamedFile>> Rotation::copies_of(const KnownSource& source,
+                                                          const Fd& directory) const {
+  auto rotated = all_rotated_files(directory, source.file_name());
+  if (!rotated) return std::nullopt;
   std::erase_if(*rotated, [&](const NamedFile& each) {
-    return is_known(each.facts.identity, source.stream);
+    return is_known(each.facts.identity, source.stream) ||
+           (!is_compressed(each.file_name) && !was_written_at_once(each.facts));
   });
   const size_t surplus = rotated->size() - std::min(rotated->size(), limits::kCopiesMax);
   rotated->erase(rotated->begin(), rotated->begin() + static_cast<std::ptrdiff_t>(surplus));
-  return std::move(*rotated);
+  return rotated;
 }
 
 }  // namespace longshore::agent

@@ -107,7 +107,9 @@ class Rotation {
 
   /// What may be copies in `directory` that logrotate's copytruncate left of `source`, oldest
   /// first: those of its rotated files that belong to no source, and that were written at once.
-  std::vector<NamedFile> copies_of(const KnownSource& source, const Fd& directory) const;
+  /// Empty: files are being renamed so fast that one may be missing.
+  std::optional<std::vector<NamedFile>> copies_of(const KnownSource& source,
+                                                  const Fd& directory) const;
 
  private:
   SourceId id_of(const FoundFile& file, Stream stream) const;
@@ -118,6 +120,8 @@ class Rotation {
                      const std::optional<checkpoint::FileFacts>& present) const;
   Lineage lineage_of_new(const std::string& base, const Fd& directory, const NamedFile& file,
                          const checkpoint::FileFacts& present) const;
+  void leave_out_unmade(const Fd& directory, Stream stream, int64_t since_ns,
+                        std::vector<NamedFile>& files) const;
   std::optional<std::vector<NamedFile>> rotated_of(const KnownSource& source, const Fd& directory,
                                                    DirectoryLook& look) const;
   Lineage unless_written(const Fd& directory, const NamedFile& file,

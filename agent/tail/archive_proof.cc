@@ -48,6 +48,7 @@ Result<ArchiveProof::Is> ArchiveProof::compare_head(int64_t now_ns) {
   if (head->more) return Is::kMore;
   const std::string_view bytes = head->bytes;
   is_empty_ = bytes.empty();
+  head_ = bytes.size() == limits::kHeadBytes ? content_hash(bytes) : 0;
   ends_.clear();
   const auto& ends = cursor_.ends();
   for (size_t i = 0; i < ends.size(); ++i) {

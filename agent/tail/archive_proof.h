@@ -33,6 +33,8 @@ class ArchiveProof {
   Result<Is> look(const std::shared_ptr<const OpenFile>& file, int64_t now_ns);
   int64_t again_at_ns() const { return again_at_ns_; }
   const checkpoint::FileIdentity& closed() const { return cursor_.closed()[closed_]; }
+  /// After kCurrent: the hash of the first kHeadBytes; 0: it is shorter.
+  uint64_t head() const { return head_; }
   /// After kOther: there is nothing in it.
   bool is_empty() const { return is_empty_; }
 
@@ -56,6 +58,7 @@ class ArchiveProof {
   std::vector<size_t> ends_;  // Closed generations with this head, by length.
   size_t closed_ = 0;
   bool is_empty_ = false;
+  uint64_t head_ = 0;
   int64_t again_at_ns_ = 0;
   std::string buffer_;
 };

@@ -33,12 +33,15 @@ void Generations::add(std::shared_ptr<const OpenFile> file, uint64_t start_offse
 
 void Generations::insert_copies(std::vector<std::shared_ptr<const OpenFile>> copies) {
   const checkpoint::FileIdentity file = cursor_.file();
+  bool is_first = true;
   for (std::shared_ptr<const OpenFile>& copy : copies) {
     const auto original = where(file);
     assert(original != files_.end());
     original->truncated = true;
+    // The log was truncated after each of them was made.
+    const bool is_after_another = !std::exchange(is_first, false);
     if (where(copy->identity) != files_.end()) continue;
-    files_.insert(original, {std::move(copy), 0, Step::kAdjacent, false, false});
+    files_.insert(original, {std::move(copy), 0, Step::kAdjacent, false, is_after_another});
   }
 }
 
@@ -70,11 +73,25 @@ bool Generations::next_is_truncated() const {
   if (next().truncated) return true;
   const Generation* const current = this->current();
   const OpenFile& last = *files_.back().file;
-  // A symlink may be turned to an older file, and a compressed file is younger than whatever
-  // followed the file that it was.
-  const bool is_older = current != nullptr && (current->file->host_path != last.host_path ||
-                                               current->file->compression != Compression::kNone);
-  return !is_older && last.identity.born_ns() < cursor_.file().born_ns();
+  // A symlink may be turned to an older file.
+  if (current != nullptr && current->file->host_path != last.host_path) return false;
+  if (current == nullptr || current->file->compression == Compression::kNone) {
+    return last.identity.born_ns() < cursor_.file().born_ns();
+  }
+  // A compressed file is younger than whatever followed the file that it was. But what followed a
+  // renamed file was born after the last write to that.
+  const auto facts = checkpoint::file_facts(current->file->fd.get());
+  return facts && last.identity.born_ns() != 0 &&
+         last.identity.born_ns() + limits::kSideBySideNs < facts->modified_ns;
+}
+
+bool Generations::has_packed_next() const {
+  const Generation* const current = this->current();
+  const auto from =
+      current == nullptr ? files_.begin() : files_.begin() + (current - files_.data()) + 1;
+  return std::any_of(from, files_.end(), [](const Generation& each) {
+    return each.file->compression != Compression::kNone;
+  });
 }
 
 bool Generations::holds_deleted() const {

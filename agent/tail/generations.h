@@ -17,7 +17,7 @@ struct Generation {
   uint64_t start_offset = 0;    ///< Where to begin, for the first generation of a source.
   Step step = Step::kAdjacent;  ///< From its predecessor.
   bool given_up = false;        ///< Deleted, and over the budget of deleted files: not read on.
-  bool truncated = false;       ///< What it held before is in its predecessor, a copy of it.
+  bool truncated = false;       ///< Its predecessor is a copy of the log, which was truncated then.
 };
 
 /// Thread: its lane's.
@@ -45,6 +45,8 @@ class Generations {
   bool has_next() const { return !empty() && files_.back().file->identity != cursor_.file(); }
   /// The one after the current, or the first that there is. REQUIRES: has_next().
   const Generation& next() const;
+  /// Whether one that was not read yet is compressed.
+  bool has_packed_next() const;
   /// Whether next() was read before under another identity, as a copy that was made of it: the
   /// log's own file is older than its copies.
   bool next_is_truncated() const;

@@ -86,8 +86,8 @@ void Tail::start_next(int64_t now_ns, bool is_noted) {
   const checkpoint::ClosedEnd end =
       generations_.current() == nullptr ? cursor_.end() : end_of_file();
   if (const Generation* const closed = generations_.current()) {
-    const bool is_known = end.head != 0 && !closed->given_up;
-    if (is_known) watch_closed(closed->file, closed->file->identity, now_ns);
+    const bool may_grow = closed->file->compression == Compression::kNone && !closed->given_up;
+    if (end.head != 0 && may_grow) watch_closed(closed->file, closed->file->identity, now_ns);
     reader_->release(*closed->file);
   }
   cursor_.next_generation(next.file->identity, end);
@@ -260,7 +260,8 @@ void Tail::add_copies(std::vector<std::shared_ptr<const OpenFile>> copies) {
 bool Tail::can_judge() const {
   if (!begun() || cursor_.ended() || generations_.empty()) return true;
   const Generation* const generation = generations_.current();
-  return generation != nullptr && is_as_read(*generation->file, cursor_);
+  return generation != nullptr && is_as_read(*generation->file, cursor_) &&
+         !generations_.has_packed_next();
 }
 
 bool Tail::judge(const OpenFile& file, CopyJudged& judged) {

@@ -110,7 +110,7 @@ class Tail {
   void add_copies(std::vector<std::shared_ptr<const OpenFile>> copies);
 
   /// Whether judge() can tell: not while it is to be found out what became of a truncated file, and
-  /// of its copies.
+  /// of its copies, nor before the compressed ones among them are read.
   bool can_judge() const;
   /// Whether `file`, which stands beside the log, is a copy of what was read or is to be read.
   /// Completes `judged`. Returns whether the state moved: it remembers copies that hold nothing

@@ -21,7 +21,8 @@ checkpoint::ClosedEnd Tail::end_of_file() const {
   const Generation* const generation = generations_.current();
   const size_t overlap = std::min<uint64_t>(cursor_.offset(), limits::kOverlapBytes);
   if (generation == nullptr || cursor_.overlap().size() < overlap) return {};
-  if (generation->file->compression != Compression::kNone) return {};
+  // Reading never goes back in it.
+  if (generation->file->compression != Compression::kNone) return cursor_.end();
   const auto head = checkpoint::head_hash(generation->file->fd.get(), cursor_.offset());
   if (!head) return {};
   return {cursor_.offset(), *head, checkpoint::content_hash(cursor_.overlap())};
@@ -87,6 +88,7 @@ Result<Tail::Met> Tail::prove_archive(const std::shared_ptr<const OpenFile>& fil
       generations_.drop(file->identity);
       return Met(FillOutcome::kMoved);
     case ArchiveProof::Is::kCurrent:
+      if (proof().head() != 0) cursor_.set_head(proof().head());
       drop_older();
       move_to(file->identity, end_of_file());
       return Met(FillOutcome::kMoved);
@@ -120,6 +122,10 @@ Result<ArchiveProof::Is> Tail::look_for_copy(int64_t now_ns) {
       return is;
     }
     if (is && *is == ArchiveProof::Is::kMore) recheck_at(proof().again_at_ns());
+    // So that what is read of it is known again when it is closed.
+    if (is && *is == ArchiveProof::Is::kCurrent && proof().head() != 0) {
+      cursor_.set_head(proof().head());
+    }
     if (is && (*is == ArchiveProof::Is::kMore || *is == ArchiveProof::Is::kCurrent)) return is;
     copytruncate_.reject();
   }

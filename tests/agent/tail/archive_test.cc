@@ -200,6 +200,47 @@ TEST_F(ArchiveTest, the_compressed_copy_of_a_truncated_file_gives_up_what_was_un
   EXPECT_EQ(lines[10], "new");
 }
 
+TEST_F(ArchiveTest, after_each_compressed_copy_of_a_truncated_file_something_may_be_missing) {
+  no_copies_ = false;
+  append("x", numbered("a", 0, 10));
+  const auto state = read_all("x");
+  for (const char* name : {"x.3.gz", "x.2.gz", "x.1.gz"}) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    std::ofstream(path(name), std::ios::binary)
+        << fakes::packed(Compression::kGzip, content("x"));
+    fs::resize_file(path("x"), 0);
+    append("x", std::string("after ") + name + "\n");
+  }
+  Tail tail(Stream::kFile, state, kWaitNs, {1, 0});
+  tail.add(open("x"), 0);
+  EXPECT_EQ(drain(tail), Lines{});
+  tail.add_copies({open_packed("x.3.gz"), open_packed("x.2.gz"), open_packed("x.1.gz")});
+  EXPECT_EQ(drain(tail), (Lines{"after x.3.gz", "after x.2.gz", "after x.1.gz"}));
+  EXPECT_EQ(events(LedgerEvent::kDoubt).size(), 1u);
+  EXPECT_EQ(tail.state().truncations.count, 2u);
+}
+
+TEST_F(ArchiveTest, a_copy_of_which_the_compressed_one_was_read_is_known) {
+  no_copies_ = false;
+  append("x", numbered("a", 0, 1000));
+  const auto state = read_all("x");
+  append("x", numbered("a", 1000, 1000));
+  fs::copy_file(path("x"), path("x.1"));
+  std::ofstream(path("x.1.gz"), std::ios::binary)
+      << fakes::packed(Compression::kGzip, content("x"));
+  fs::resize_file(path("x"), 0);
+  append("x", "new\n");
+  Tail tail(Stream::kFile, state, kWaitNs, {1, 0});
+  tail.add(open("x"), 0);
+  EXPECT_EQ(drain(tail), Lines{});
+  tail.add_copies({open_packed("x.1.gz")});
+  EXPECT_EQ(drain_all(tail).size(), 1001u);
+  ASSERT_TRUE(tail.can_judge());
+  CopyJudged judged;
+  tail.judge(*open("x.1"), judged);
+  EXPECT_EQ(judged.verdict, CopyVerdict::kCopy);
+}
+
 TEST_F(ArchiveTest, one_that_was_never_seen_is_read_whole_and_ends) {
   append("y", numbered("a", 0, 1000) + "rest");
   compress("y", "y.gz", Compression::kZstd);
