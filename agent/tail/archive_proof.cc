@@ -50,13 +50,13 @@ Result<ArchiveProof::Is> ArchiveProof::compare_head(int64_t now_ns) {
   is_empty_ = bytes.empty();
   head_ = bytes.size() == limits::kHeadBytes ? content_hash(bytes) : 0;
   ends_.clear();
-  const auto& ends = cursor_.ends();
-  for (size_t i = 0; i < ends.size(); ++i) {
-    const size_t length = std::min<uint64_t>(ends[i].bytes, limits::kHeadBytes);
-    const bool known = ends[i].bytes > 0 && ends[i].head != 0 && bytes.size() >= length;
-    if (known && content_hash(bytes.substr(0, length)) == ends[i].head) ends_.push_back(i);
+  for (size_t i = 0; i < cursor_.ends().size() + elsewhere_.size(); ++i) {
+    const checkpoint::ClosedEnd& end = end_at(i);
+    const size_t length = std::min<uint64_t>(end.bytes, limits::kHeadBytes);
+    const bool known = end.bytes > 0 && end.head != 0 && bytes.size() >= length;
+    if (known && content_hash(bytes.substr(0, length)) == end.head) ends_.push_back(i);
   }
-  std::ranges::sort(ends_, {}, [&](size_t i) { return ends[i].bytes; });
+  std::ranges::sort(ends_, {}, [&](size_t i) { return end_at(i).bytes; });
   const checkpoint::MarkList marks = cursor_.marks();
   const bool begins_alike = marks.head == 0 || content_hash(bytes) == marks.head;
   const bool was_read = cursor_.offset() > 0 && !cursor_.overlap().empty();
@@ -96,9 +96,11 @@ Result<ArchiveProof::Is> ArchiveProof::compare_spans(int64_t now_ns) {
 Result<ArchiveProof::Is> ArchiveProof::compare_ends(int64_t now_ns) {
   if (next_ == ends_.size()) return Is::kOther;
   const size_t index = ends_[next_];
-  const checkpoint::ClosedEnd& end = cursor_.ends()[index];
+  const checkpoint::ClosedEnd end = end_at(index);
   const uint64_t begin = end.bytes - std::min<uint64_t>(end.bytes, limits::kOverlapBytes);
-  const auto read = piece(begin, end.bytes, now_ns);
+  // Two logs of a program may begin alike: what another one collects is all of it.
+  const uint64_t more = is_elsewhere(index) ? 1 : 0;
+  const auto read = piece(begin, end.bytes + more, now_ns);
   if (!read) return read.error();
   if (read->more) return Is::kMore;
   if (read->bytes.size() == end.bytes - begin && content_hash(read->bytes) == end.tail) {

@@ -21,18 +21,23 @@ namespace longshore::agent {
 /// Thread: its lane's.
 class ArchiveProof {
  public:
-  ArchiveProof(const Cursor& cursor, LogReader& reader) : cursor_(cursor), reader_(reader) {}
+  /// `elsewhere`: contents of files that are collected as other logs.
+  ArchiveProof(const Cursor& cursor, const std::vector<checkpoint::ClosedEnd>& elsewhere,
+               LogReader& reader)
+      : cursor_(cursor), elsewhere_(elsewhere), reader_(reader) {}
 
   enum class Is : uint8_t {
     kMore,     ///< More has to be compared, at again_at_ns().
     kCurrent,  ///< It holds what was read of the cursor's file.
-    kClosed,   ///< It holds closed(), which was read to its end.
+    kClosed,   ///< It holds closed(), which was read to its end. No identity: nothing follows.
     kOther,
   };
   /// Compares a bounded piece. Errors: kRetryable.
   Result<Is> look(const std::shared_ptr<const OpenFile>& file, int64_t now_ns);
   int64_t again_at_ns() const { return again_at_ns_; }
-  const checkpoint::FileIdentity& closed() const { return cursor_.closed()[closed_]; }
+  checkpoint::FileIdentity closed() const {
+    return is_elsewhere(closed_) ? checkpoint::FileIdentity{} : cursor_.closed()[closed_];
+  }
   /// After kCurrent: the hash of the first kHeadBytes; 0: it is shorter.
   uint64_t head() const { return head_; }
   /// After kOther: there is nothing in it.
@@ -50,12 +55,19 @@ class ArchiveProof {
   Result<Is> compare_spans(int64_t now_ns);
   Result<Is> compare_ends(int64_t now_ns);
 
+  bool is_elsewhere(size_t index) const { return index >= cursor_.ends().size(); }
+  const checkpoint::ClosedEnd& end_at(size_t index) const {
+    const size_t closed = cursor_.ends().size();
+    return index < closed ? cursor_.ends()[index] : elsewhere_[index - closed];
+  }
+
   const Cursor& cursor_;
+  const std::vector<checkpoint::ClosedEnd>& elsewhere_;
   LogReader& reader_;
   std::shared_ptr<const OpenFile> file_;
   Stage stage_ = Stage::kHead;
   size_t next_ = 0;           // Span, or of ends_.
-  std::vector<size_t> ends_;  // Closed generations with this head, by length.
+  std::vector<size_t> ends_;  // Contents with this head, by length; see end_at().
   size_t closed_ = 0;
   bool is_empty_ = false;
   uint64_t head_ = 0;

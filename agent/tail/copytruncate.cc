@@ -58,6 +58,15 @@ bool was_copied(const OpenFile& file, uint64_t size_bytes,
   });
 }
 
+checkpoint::ClosedEnd content_of(const OpenFile& file, uint64_t size_bytes) {
+  if (file.compression != Compression::kNone || size_bytes == 0) return {};
+  const uint64_t overlap = std::min<uint64_t>(size_bytes, limits::kOverlapBytes);
+  const auto tail = read_at(file.fd.get(), size_bytes - overlap, overlap);
+  const auto head = checkpoint::head_hash(file.fd.get(), size_bytes);
+  if (!tail || tail->size() < overlap || !head) return {};
+  return {size_bytes, *head, checkpoint::content_hash(*tail)};
+}
+
 bool is_as_read(const OpenFile& file, const Cursor& cursor) {
   if (file.compression != Compression::kNone || cursor.offset() == 0) return true;
   const size_t overlap = cursor.overlap().size();

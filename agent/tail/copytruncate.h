@@ -35,6 +35,9 @@ bool was_copied(const OpenFile& file, uint64_t size_bytes, const checkpoint::Beg
 bool was_copied(const OpenFile& file, uint64_t size_bytes,
                 const std::vector<checkpoint::ClosedEnd>& ends);
 
+/// What tells the content of `file` again. Unknown if it cannot be read.
+checkpoint::ClosedEnd content_of(const OpenFile& file, uint64_t size_bytes);
+
 /// Whether the cursor's `file` still holds what was read of it, as far as its size and the bytes
 /// before the offset tell.
 bool is_as_read(const OpenFile& file, const Cursor& cursor);

@@ -294,6 +294,9 @@ bool Tail::judge(const OpenFile& file, CopyJudged& judged) {
   }
   if (no_copies_.size() == limits::kCopiesMax) no_copies_.erase(no_copies_.begin());
   no_copies_.push_back(file.identity);
+  // Compressed, it must not come once more as a copy that nobody has read.
+  if (elsewhere_.size() == limits::kCopiesMax) elsewhere_.erase(elsewhere_.begin());
+  elsewhere_.push_back(content_of(file, judged.size_bytes));
   return false;
 }
 

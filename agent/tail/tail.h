@@ -229,6 +229,7 @@ class Tail {
   checkpoint::FileIdentity read_whole_;
   size_t begun_bytes_max_ = SIZE_MAX;
   std::vector<checkpoint::FileIdentity> no_copies_;  // Judged so lately: they are collected.
+  std::vector<checkpoint::ClosedEnd> elsewhere_;     // What they held.
   std::vector<checkpoint::Beginning> truncated_;     // What was read before the last truncations.
   size_t read_last_bytes_ = 0;
   int64_t recheck_at_ns_ = 0;

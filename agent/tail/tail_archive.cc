@@ -11,7 +11,7 @@
 namespace longshore::agent {
 
 ArchiveProof& Tail::proof() {
-  if (proof_ == nullptr) proof_ = std::make_unique<ArchiveProof>(cursor_, *reader_);
+  if (proof_ == nullptr) proof_ = std::make_unique<ArchiveProof>(cursor_, elsewhere_, *reader_);
   return *proof_;
 }
 

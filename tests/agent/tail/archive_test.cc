@@ -241,6 +241,26 @@ TEST_F(ArchiveTest, a_copy_of_which_the_compressed_one_was_read_is_known) {
   EXPECT_EQ(judged.verdict, CopyVerdict::kCopy);
 }
 
+TEST_F(ArchiveTest, a_copy_that_is_collected_as_another_log_is_not_read_when_it_is_compressed) {
+  no_copies_ = false;
+  append("x", "old\n");
+  auto state = read_all("x");
+  append("x.2", "old\n");
+  compress("x.2", "x.2.gz");
+  append("x.1", numbered("unseen", 0, 1000));
+  Tail tail(Stream::kFile, state, kWaitNs, {1, 0});
+  tail.add(open("x"), 0);
+  CopyJudged judged;
+  tail.judge(*open("x.1"), judged);
+  EXPECT_EQ(judged.verdict, CopyVerdict::kOther);
+  compress("x.1", "x.1.gz");
+  fs::resize_file(path("x"), 0);
+  append("x", "new\n");
+  EXPECT_EQ(drain(tail), Lines{});
+  tail.add_copies({open_packed("x.2.gz"), open_packed("x.1.gz")});
+  EXPECT_EQ(drain_all(tail), Lines{"new"});
+}
+
 TEST_F(ArchiveTest, one_that_was_never_seen_is_read_whole_and_ends) {
   append("y", numbered("a", 0, 1000) + "rest");
   compress("y", "y.gz", Compression::kZstd);
