@@ -41,9 +41,10 @@ inline constexpr int64_t kCopyLookNs = 6'000'000'000;              ///< then one
 
 // Compressed logs: the memory of a format's window, what one turn unpacks, and what may come out of
 // a file: a log of repeated lines packs 1:1,000 at most.
-inline constexpr uint64_t kUnpackMemoryMax = 72 << 20;  ///< As `xz -9` needs.
-inline constexpr int kUnpackWindowLog = 26;             ///< zstd: 64 MiB.
-inline constexpr size_t kUnpackInputBytes = 64 << 10;   ///< Read at once.
+inline constexpr int64_t kCompressingNs = 60'000'000'000;  ///< A rotator may need to make one.
+inline constexpr uint64_t kUnpackMemoryMax = 72 << 20;     ///< As `xz -9` needs.
+inline constexpr int kUnpackWindowLog = 26;                ///< zstd: 64 MiB.
+inline constexpr size_t kUnpackInputBytes = 64 << 10;      ///< Read at once.
 inline constexpr size_t kUnpackPieceBytes = 64 << 10;
 inline constexpr size_t kUnpackStepBytes = 4 << 20;
 inline constexpr uint64_t kUnpackedFreeBytes = 1 << 30;
@@ -315,7 +316,7 @@ inline constexpr size_t kMarksMax = 256;    ///< 16 MiB before the offset.
 inline constexpr size_t kHeadBytes = 4096;  ///< Of a file; they stay marked.
 inline constexpr size_t kClosedGenerationsMax = 64;
 inline constexpr size_t kTruncatedKept =
-    4;  ///< Contents of a truncated file that a tail knows whole.
+    8;  ///< Contents of a truncated file that a tail knows whole.
 inline constexpr int kTruncatedEndsMax = 8;  ///< Of them, contents of a file that was truncated.
 inline constexpr size_t kGenerationsKnown = kClosedGenerationsMax + 1;  ///< By discovery.
 

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "agent/discovery/rotated_name.h"
+#include "config/limits.h"
 #include "config/path.h"
 #include "config/read_at.h"
 
@@ -12,7 +13,6 @@ namespace longshore::agent {
 namespace {
 
 constexpr size_t kMagicBytes = 6;
-constexpr int64_t kMakingNs = 60'000'000'000;  // That long a rotator may take to compress a file.
 
 bool is_magic(std::string_view first) { return compression_of(first) != Compression::kNone; }
 
@@ -92,7 +92,7 @@ std::optional<Compression> compression_of(const Fd& file, std::string_view file_
 }
 
 bool may_be_making(const checkpoint::FileFacts& facts, int64_t wall_ns) {
-  return wall_ns < age_ns(facts) + kMakingNs;
+  return wall_ns < age_ns(facts) + limits::kCompressingNs;
 }
 
 bool is_being_made(const Fd& directory, const NamedFile& file, int64_t wall_ns) {

@@ -31,10 +31,13 @@ bool LogScanner::may_be_copy(Look& look, const FoundFile& file, SourceId log) {
       break;
   }
   if (file.facts.size_bytes == 0) {
-    // A copy is empty when it appears.
+    // A copy is empty when it appears, and stays so if the log was. As long as it holds nothing,
+    // nothing is to be collected: a log of its own would take the names of other copies over when
+    // they are rotated on. Each sweep looks again.
     const bool is_new = clock_.wall_ns() < file.facts.identity.born_ns() + limits::kCopyNsMin;
     look.waits = look.waits || is_new;
-    return is_new;
+    look.log.is_watched = false;
+    return true;
   }
   const SourceId own = parts_.known.id_of(file.log_path(), stream);
   auto open = parts_.followed.open_file(look.log, file, {file.file_name, file.facts}, own);

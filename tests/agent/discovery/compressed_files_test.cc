@@ -30,8 +30,8 @@ TEST_F(CompressedFilesTest, what_is_being_compressed_under_another_name_is_no_lo
     Inodes expected{write("x.log")};
     restart({});
     declare(pattern);
-    for (const Compression format : {Compression::kGzip, Compression::kZstd, Compression::kXz,
-                                     Compression::kBzip2}) {
+    for (const Compression format :
+         {Compression::kGzip, Compression::kZstd, Compression::kXz, Compression::kBzip2}) {
       tick();
       fs::rename(path("x.log"), path("x.log.1"));
       expected.push_back(write("x.log"));

@@ -362,6 +362,23 @@ TEST_F(LineageTest,
   EXPECT_TRUE(opened().empty());
 }
 
+TEST_F(LineageTest, an_empty_file_beside_a_log_becomes_one_when_it_is_written_to) {
+  write("x.log");
+  declare("*.log");
+  tick();
+  std::ofstream beside(path("x.1.log"));
+  look();
+  clock_.ahead_ns += 10'000'000'000;
+  discovery_->sweep();
+  look();
+  EXPECT_EQ(opened().size(), 1u);
+  beside << "line" << std::endl;
+  lose_events();
+  discovery_->sweep();
+  look();
+  EXPECT_EQ(opened().size(), 2u);
+}
+
 TEST_F(LineageTest, a_copy_that_has_just_appeared_and_is_still_empty_is_waited_for) {
   clock_.ahead_ns = -60'000'000'000;
   write("x.log");

@@ -206,8 +206,7 @@ TEST_F(ArchiveTest, after_each_compressed_copy_of_a_truncated_file_something_may
   const auto state = read_all("x");
   for (const char* name : {"x.3.gz", "x.2.gz", "x.1.gz"}) {
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
-    std::ofstream(path(name), std::ios::binary)
-        << fakes::packed(Compression::kGzip, content("x"));
+    std::ofstream(path(name), std::ios::binary) << fakes::packed(Compression::kGzip, content("x"));
     fs::resize_file(path("x"), 0);
     append("x", std::string("after ") + name + "\n");
   }
