@@ -31,8 +31,9 @@ Discovery::Discovery(const DiscoveryOptions& options, const HostMounts& mounts,
       vanished_(options.host_root, mounts, known_, rotation_, clock) {}
 
 void Discovery::remember(const std::vector<checkpoint::StoredSource>& stored,
-                         const std::vector<LedgerEntry>& ledger) {
-  known_.remember(stored);
+                         const std::vector<LedgerEntry>& ledger,
+                         const std::vector<checkpoint::PreparedSource>& prepared) {
+  known_.remember(stored, prepared);
   logs_.remember(stored);
   refusals_.remember(ledger);
 }

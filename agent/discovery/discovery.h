@@ -64,9 +64,11 @@ class Discovery {
   Discovery(const Discovery&) = delete;
   Discovery& operator=(const Discovery&) = delete;
 
-  /// What the checkpoint knows, before anything else is called.
+  /// What the checkpoint knows, before anything else is called. `prepared`: by transactions of
+  /// which nobody knows whether Kafka took them.
   void remember(const std::vector<checkpoint::StoredSource>& stored,
-                const std::vector<LedgerEntry>& ledger = {});
+                const std::vector<LedgerEntry>& ledger = {},
+                const std::vector<checkpoint::PreparedSource>& prepared = {});
 
   /// A declaration: a new one, or a known one with another `fs` or container name. Begins to scan
   /// it at once, unless its tenant's scans have taken too much time.

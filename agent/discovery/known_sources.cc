@@ -1,6 +1,7 @@
 #include "agent/discovery/known_sources.h"
 
 #include <algorithm>
+#include <iterator>
 
 namespace longshore::agent {
 namespace {
@@ -12,7 +13,8 @@ Stream stream_of(const std::string& name) {
 
 }  // namespace
 
-void KnownSources::remember(const std::vector<checkpoint::StoredSource>& stored) {
+void KnownSources::remember(const std::vector<checkpoint::StoredSource>& stored,
+                            const std::vector<checkpoint::PreparedSource>& prepared) {
   for (const auto& [row, state] : stored) {
     KnownSource& source = sources_[row.id];
     source.lane = row.lane;
@@ -30,6 +32,22 @@ void KnownSources::remember(const std::vector<checkpoint::StoredSource>& stored)
     by_directory_[std::string(parent_path(row.host_path))].insert(row.id);
     source.file_path = row.host_path;
     if (!state.file_path.empty()) place(row.id, state.file_path);
+  }
+  for (const auto& [id, state] : prepared) {
+    KnownSource* const source = find(id);
+    // Where a source begins is stored before anything of it is prepared.
+    if (source == nullptr || !source->has_generation()) continue;
+    source->in_doubt = state.closed;
+    source->in_doubt.push_back(state.file);
+    // A copy of the newest file, made before that was truncated, is closed before it.
+    const auto newest = std::ranges::find(source->in_doubt, source->newest);
+    if (newest != source->in_doubt.end()) {
+      source->in_doubt.erase(source->in_doubt.begin(), std::next(newest));
+    }
+    std::erase_if(source->in_doubt, [&](const checkpoint::FileIdentity& file) {
+      return file == checkpoint::FileIdentity{} || source_of(file, source->stream);
+    });
+    for (const auto& file : source->in_doubt) in_doubt_[{file, source->stream}] = id;
   }
 }
 
@@ -64,6 +82,7 @@ void KnownSources::forget(SourceId id) {
   KnownSource& source = found->second;
   uncount(source);
   for (const auto& file : source.generations) by_identity_.erase({file, source.stream});
+  for (const auto& file : source.in_doubt) in_doubt_.erase({file, source.stream});
   if (const auto in = by_directory_.find(std::string(parent_path(source.host_path)));
       in != by_directory_.end()) {
     in->second.erase(id);
@@ -108,6 +127,12 @@ std::optional<SourceId> KnownSources::source_of(const checkpoint::FileIdentity& 
   return found == by_identity_.end() ? std::nullopt : std::optional(found->second);
 }
 
+std::optional<SourceId> KnownSources::doubter_of(const checkpoint::FileIdentity& file,
+                                                 Stream stream) const {
+  const auto found = in_doubt_.find({file, stream});
+  return found == in_doubt_.end() ? std::nullopt : std::optional(found->second);
+}
+
 std::set<SourceId> KnownSources::in_directory(const std::string& host_path) const {
   const auto found = by_directory_.find(host_path);
   return found == by_directory_.end() ? std::set<SourceId>() : found->second;
@@ -119,6 +144,7 @@ void KnownSources::add_generation(SourceId id, const checkpoint::FileIdentity& f
   if (by_identity_.emplace(std::pair(file, source.stream), id).second) {
     source.generations.push_back(file);
   }
+  if (in_doubt_.erase({file, source.stream}) > 0) std::erase(source.in_doubt, file);
 }
 
 void KnownSources::forget_generations(

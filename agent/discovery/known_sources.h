@@ -53,7 +53,10 @@ struct KnownSource {
   std::string file_path;  ///< Where its newest file stood; the symlink's target.
   Stream stream = Stream::kFile;
   checkpoint::FileIdentity newest;
-  std::vector<checkpoint::FileIdentity> generations;       ///< Oldest first.
+  std::vector<checkpoint::FileIdentity> generations;  ///< Oldest first.
+  /// The files after `newest`, oldest first, that a transaction had read of which nobody knew
+  /// whether Kafka took it when the agent started. Those that are opened are not among them.
+  std::vector<checkpoint::FileIdentity> in_doubt;
   size_t generations_max = 2 * limits::kGenerationsKnown;  ///< Beyond it, forget some.
 
   std::shared_ptr<const SourceSpec> spec;  ///< Null: only remembered.
@@ -77,8 +80,10 @@ class KnownSources {
  public:
   KnownSources(std::string host_id, uint32_t lanes) : host_id_(std::move(host_id)), lanes_(lanes) {}
 
-  /// What the checkpoint knows. REQUIRES: called first.
-  void remember(const std::vector<checkpoint::StoredSource>& stored);
+  /// What the checkpoint knows: the confirmed states, and those of transactions in doubt. REQUIRES:
+  /// called first.
+  void remember(const std::vector<checkpoint::StoredSource>& stored,
+                const std::vector<checkpoint::PreparedSource>& prepared = {});
 
   SourceId id_of(const std::string& host_path, Stream stream) const;
   bool contains(SourceId id) const { return sources_.contains(id); }
@@ -98,6 +103,9 @@ class KnownSources {
 
   /// The source that `file` is a generation of.
   std::optional<SourceId> source_of(const checkpoint::FileIdentity& file, Stream stream) const;
+  /// The source that has `file` in doubt. Whether it was read is its lane's to know: it is to be
+  /// opened, but as a generation of no other source.
+  std::optional<SourceId> doubter_of(const checkpoint::FileIdentity& file, Stream stream) const;
   /// Those whose log stands in the directory `host_path`.
   std::set<SourceId> in_directory(const std::string& host_path) const;
 
@@ -119,7 +127,8 @@ class KnownSources {
   const uint32_t lanes_;
   std::unordered_map<SourceId, KnownSource> sources_;
   size_t counted_ = 0;
-  std::map<std::pair<checkpoint::FileIdentity, Stream>, SourceId> by_identity_;
+  using ByIdentity = std::map<std::pair<checkpoint::FileIdentity, Stream>, SourceId>;
+  ByIdentity by_identity_, in_doubt_;
   std::unordered_map<std::string, std::set<SourceId>> by_directory_;  // Its path on the host.
   std::map<std::pair<std::string, Stream>, SourceId> behind_links_;   // By the file's path.
 };

@@ -188,6 +188,7 @@ void LogScanner::observe(Look& look, const FoundFile& file) {
   const KnownSource& source = *learned;
   name(look, file, file.file_name, *id);
   parts_.followed.join(look.log, file, *id);
+  if (!open_in_doubt(look, file, *id)) return;
   const bool is_newest = file.facts.identity == source.newest;
   const bool has_its_name = has_name_of(file, source);
   if (source.is_followed() && is_newest && has_its_name && file.log) {

@@ -125,6 +125,9 @@ class LogScanner {
                               SourceId id) const;
   bool open_before(Look& look, const FoundFile& file, SourceId id);
   FormerFiles::IsKnown knows_file(Stream stream) const;
+  bool open_in_doubt(Look& look, const FoundFile& file, SourceId id);
+  std::optional<FormerFile> find_file(Look& look, const checkpoint::FileIdentity& file,
+                                      SourceId id);
   bool open_one(Look& look, const FoundFile& where, const FormerFile& former, Step step,
                 SourceId id);
   void resume_renamed(Look& look, const WatchDir& directory);

@@ -176,6 +176,35 @@ FormerFiles::IsKnown LogScanner::knows_file(Stream stream) const {
   };
 }
 
+// Opens what a transaction in doubt had read after the newest file that is known for sure, wherever
+// it stands by now: its name may tell nothing. Its lane knows whether it was shipped. False: one
+// could not be opened; later files must not be read before it.
+bool LogScanner::open_in_doubt(Look& look, const FoundFile& file, SourceId id) {
+  const KnownSource& source = parts_.known.at(id);
+  if (source.in_doubt.empty()) return true;
+  if (!source.is_followed()) {
+    const auto newest = find_file(look, source.newest, id);
+    if (newest && !open_one(look, file, *newest, Step::kAdjacent, id)) return false;
+  }
+  for (const auto& each : std::vector(source.in_doubt)) {
+    const auto found = find_file(look, each, id);
+    if (!found) continue;
+    const Step step = step_between(source, parts_.held.newest_facts(id), found->file.facts, true);
+    if (!open_one(look, file, *found, step, id)) return false;
+  }
+  return true;
+}
+
+// A file of the log `id`, among those that were found or where others of the log may be.
+std::optional<FormerFile> LogScanner::find_file(Look& look, const checkpoint::FileIdentity& file,
+                                                SourceId id) {
+  for (const FoundFile& each : look.found.files) {
+    if (each.facts.identity != file) continue;
+    return FormerFile{each.directory, {each.file_name, each.facts}, each.host_path};
+  }
+  return look.former.find(file, parts_.known.at(id).file_path, look.found.directories);
+}
+
 // `where` is the log's present file.
 bool LogScanner::open_one(Look& look, const FoundFile& where, const FormerFile& former, Step step,
                           SourceId id) {

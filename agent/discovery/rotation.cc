@@ -116,6 +116,7 @@ Belonging Rotation::source_of(const FoundFile& file, Stream stream,
                               const std::unordered_set<std::string_view>& found_paths) const {
   if (is_compressed_of(sources_, file, stream, found_paths)) return {};
   if (const auto known = sources_.source_of(file.facts.identity, stream)) return {known};
+  if (const auto doubter = sources_.doubter_of(file.facts.identity, stream)) return {doubter};
   const SourceId own = id_of(file, stream);
   const KnownSource* const itself = sources_.find(own);
   // A known log stays one, but what takes its name may be a copy of another.
@@ -303,6 +304,7 @@ std::optional<std::vector<NamedFile>> Rotation::unread(const Declaration& declar
   bool waits = false;
   std::erase_if(*rotated, [&](const NamedFile& each) {
     if (is_known(each.facts.identity, declaration.stream)) return true;
+    if (sources_.doubter_of(each.facts.identity, declaration.stream)) return true;
     const bool is_named = glob_match(pattern, each.file_name);
     if (!is_named && last_write_ns(each) < since_ns) return true;
     if (!log_is_there || each.facts.identity == file.facts.identity) return false;

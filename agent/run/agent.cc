@@ -52,6 +52,7 @@ struct Known {
   Boots boots;
   int64_t alive_ns = 0;  // Everything before that time was seen.
   std::vector<checkpoint::StoredSource> sources;
+  std::vector<checkpoint::PreparedSource> prepared;
   std::vector<LedgerEntry> ledger;
 };
 
@@ -124,6 +125,7 @@ Result<Known> read_known(const AgentSettings& settings, const std::string& state
               .boots = boots.value(),
               .alive_ns = alive.value(),
               .sources = {},
+              .prepared = {},
               .ledger = {}};
   auto ledger = store.ledger();
   if (!ledger) return ledger.error();
@@ -133,6 +135,9 @@ Result<Known> read_known(const AgentSettings& settings, const std::string& state
     auto sources = store.sources(lane);
     if (!sources) return sources.error();
     std::move(sources.value().begin(), sources.value().end(), std::back_inserter(known.sources));
+    auto prepared = store.prepared(lane);
+    if (!prepared) return prepared.error();
+    std::ranges::move(*prepared, std::back_inserter(known.prepared));
   }
   return known;
 }
@@ -207,8 +212,8 @@ AgentOutcome run_agent_once(const AgentSettings& settings, const std::string& st
                             const std::function<void(const AgentProgress&)>& show) {
   const auto known = read_known(settings, state_dir);
   if (!known) return unusable(known.error());
-  const auto& [host_id, cluster_id, lanes, first_start, boots, alive_ns, remembered, ledger] =
-      known.value();
+  const auto& [host_id, cluster_id, lanes, first_start, boots, alive_ns, remembered, prepared,
+               ledger] = known.value();
   raise_descriptor_limit();
   auto inotify = Inotify::open();
   if (!inotify) return {2, false, false, inotify.error().message};
@@ -233,7 +238,7 @@ AgentOutcome run_agent_once(const AgentSettings& settings, const std::string& st
                        .first_start_at_end = first_start && settings.first_start == StartAt::kEnd,
                        .deleted_bytes_max = settings.deleted_bytes},
                       mounts, inotify.value(), post, clock);
-  discovery.remember(remembered, ledger);
+  discovery.remember(remembered, ledger, prepared);
   WatchLoop watch(watch_options(settings), discovery, mounts, inotify.value(), to_watch, post,
                   lanes, [&] { show(progress_of(rigs)); });
   spdlog::info("longshore {} host {} lanes {} brokers {} delivery {} state {}", LONGSHORE_VERSION,

@@ -124,8 +124,7 @@ TEST(Store, a_prepared_transaction_is_there_after_a_reopen) {
   std::string digest;
   {
     const auto store = open(dir);
-    ASSERT_TRUE(store->lane(kLane));
-    ASSERT_TRUE(store->put_sources(rows(2)));
+    ASSERT_TRUE(store->lane(kLane) && store->put_sources(rows(2)));
     digest = store->prepare({kLane, {1}, moves(2, 10)}).value();
   }
   const auto store = open(dir);
@@ -133,6 +132,7 @@ TEST(Store, a_prepared_transaction_is_there_after_a_reopen) {
   EXPECT_EQ(record.prepared, TransactionNumber{1});
   EXPECT_EQ(record.prepared_digest, digest);
   EXPECT_EQ(store->sources(kLane).value()[0].state, SourceState{});
+  EXPECT_EQ(store->prepared(kLane).value()[0].state, at(10));
   ASSERT_TRUE(store->confirm(kLane));
   EXPECT_EQ(store->sources(kLane).value()[0].state, at(10));
 }

@@ -97,7 +97,7 @@ class DiscoveryTest : public testing::Test {
         },
         clock_);
     questions_.clear();
-    discovery_->remember(stored, ledger_);
+    discovery_->remember(stored, ledger_, prepared_);
   }
 
   std::string path(const std::string& name) const { return directory_.path() + "/" + name; }
@@ -229,7 +229,9 @@ class DiscoveryTest : public testing::Test {
   std::vector<ToLane> messages_;
   std::vector<JudgeCopy> questions_;  // Not answered yet.
   CopyVerdict verdict_ = CopyVerdict::kOther;
-  std::vector<LedgerEntry> ledger_;  // What the checkpoint has when an agent starts.
+  // What the checkpoint has when an agent starts.
+  std::vector<LedgerEntry> ledger_;
+  std::vector<checkpoint::PreparedSource> prepared_;
   uint64_t deleted_bytes_max_ = UINT64_MAX;
   size_t turn_steps_ = limits::kTurnSteps;
   int pauses_max_ = 20;  // Of a look.

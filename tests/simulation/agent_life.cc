@@ -56,8 +56,9 @@ AgentLife::AgentLife(AgentOptions options, Timeline& timeline, checkpoint::Store
 agent::LaneStopped AgentLife::run() {
   timeline_.seam("start");
   const auto known = store_.sources(LaneId{});
-  assert(known);
-  discovery_.remember(known.value());
+  const auto prepared = store_.prepared(LaneId{});
+  assert(known && prepared);
+  discovery_.remember(known.value(), {}, prepared.value());
   in_watch_loop(timeline_.now(), [this] { start(); });
   in_watch_loop(timeline_.now() + kSweepNs, [this] { sweep(); });
   lane_.run();

@@ -233,6 +233,68 @@ TEST_F(LineageTest, names_that_are_not_made_of_the_logs_are_found_by_the_one_tha
   }
 }
 
+// A transaction that is in doubt when the agent starts has read some of them.
+TEST_F(LineageTest, files_that_only_a_prepared_transaction_has_read_are_no_logs_of_their_own) {
+  const std::string aside = "@40000000674c00000000000";
+  for (const bool is_there : {false, true}) {
+    Inodes expected{write("x.log")};
+    const auto known = stored("x.log");
+    tick();
+    rename("x.log", aside + "1.s");
+    expected.push_back(write("x.log"));
+    tick();
+    rename("x.log", aside + "2.s");
+    expected.push_back(write("x.log"));
+    checkpoint::SourceState state = stored("x.log").state;
+    state.closed = {known.state.file, stored(aside + "2.s").state.file};
+    tick();
+    rename("x.log", aside + "3.s");
+    if (is_there) expected.push_back(write("x.log"));
+    prepared_ = {{known.row.id, state}};
+    restart({known});
+    declare("*");
+    look();
+    EXPECT_EQ(opened(), expected);
+    EXPECT_EQ(collected(), std::vector<std::string>(expected.size(), "app x.log"));
+    EXPECT_EQ(steps_in_doubt(), 0u);
+    discovery_.reset();
+    for (const auto& each : fs::directory_iterator(directory_.path())) fs::remove(each);
+  }
+}
+
+TEST_F(LineageTest, a_copy_that_a_prepared_transaction_has_closed_is_no_later_generation) {
+  const Inodes expected{write("x.log")};
+  const auto known = stored("x.log");
+  tick();
+  write("x.log.1");
+  checkpoint::SourceState state = known.state;
+  state.closed = {stored("x.log.1").state.file};
+  prepared_ = {{known.row.id, state}};
+  restart({known});
+  declare("x.log");
+  EXPECT_EQ(opened(), expected);
+}
+
+TEST_F(LineageTest, what_a_prepared_transaction_has_read_is_found_in_other_directories) {
+  Inodes expected{write("x.log")};
+  const auto known = stored("x.log");
+  fs::create_directory(path("old"));
+  tick();
+  rename("x.log", "old/first");
+  expected.push_back(write("x.log"));
+  checkpoint::SourceState state = stored("x.log").state;
+  state.closed = {known.state.file};
+  tick();
+  rename("x.log", "old/second");
+  expected.push_back(write("x.log"));
+  prepared_ = {{known.row.id, state}};
+  restart({known});
+  declare("**");
+  look();
+  EXPECT_EQ(opened(), expected);
+  EXPECT_EQ(collected(), std::vector<std::string>(expected.size(), "app x.log"));
+}
+
 TEST_F(LineageTest, a_file_that_has_a_rotated_name_too_is_one_log) {
   write("x.1732838400.log");
   fs::create_hard_link(path("x.1732838400.log"), path("x.log"));
