@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <iterator>
 #include <tuple>
 #include <utility>
@@ -15,6 +16,9 @@
 
 namespace longshore::agent {
 namespace {
+
+// So many names may be listed in one piece: a few milliseconds, even if all are examined.
+constexpr size_t kSmallDirectory = 4 * limits::kScanListedAtOnce;
 
 // Calls `visit` for each file until it returns false. Returns whether no file can have been missed;
 // `too_many` becomes true if it is because of the limit.
@@ -91,11 +95,31 @@ std::vector<NamedFile> list_rotated(const Fd& directory, const std::string& base
   return files;
 }
 
+bool is_small(const Fd& directory) {
+  DirectoryNames names(Fd(::openat(directory.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)));
+  DirectoryName each;
+  size_t seen = 0;
+  while (seen <= kSmallDirectory && names.next(each)) ++seen;
+  return seen <= kSmallDirectory;
+}
+
 bool same(const std::vector<NamedFile>& left, const std::vector<NamedFile>& right) {
   return std::equal(left.begin(), left.end(), right.begin(), right.end(),
                     [](const NamedFile& a, const NamedFile& b) {
                       return a.file_name == b.file_name && a.facts.identity == b.facts.identity;
                     });
+}
+
+// readdir(3) may miss a file that is renamed meanwhile; two equal listings have missed none.
+std::optional<std::vector<NamedFile>> list_until_same(const Fd& directory, const std::string& base,
+                                                      int again_max, bool* too_many) {
+  std::vector<NamedFile> files = list_rotated(directory, base, too_many);
+  for (int again = 0; again < again_max; ++again) {
+    std::vector<NamedFile> now = list_rotated(directory, base, too_many);
+    if (same(files, now)) return files;
+    files = std::move(now);
+  }
+  return std::nullopt;
 }
 
 }  // namespace
@@ -107,14 +131,7 @@ int64_t age_ns(const checkpoint::FileFacts& facts) {
 
 std::optional<std::vector<NamedFile>> rotated_files(const Fd& directory, const std::string& base,
                                                     bool* too_many) {
-  // readdir(3) may miss a file that is renamed meanwhile; two equal listings have missed none.
-  std::vector<NamedFile> files = list_rotated(directory, base, too_many);
-  for (int again = 0; again < limits::kListingsMax; ++again) {
-    std::vector<NamedFile> now = list_rotated(directory, base, too_many);
-    if (same(files, now)) return files;
-    files = std::move(now);
-  }
-  return std::nullopt;
+  return list_until_same(directory, base, limits::kListingsMax, too_many);
 }
 
 std::vector<NamedFile> compressed_files(const Fd& directory, const std::string& base) {
@@ -229,40 +246,92 @@ Result<std::set<checkpoint::FileIdentity>> identities_in(const Fd& directory) {
   return found;
 }
 
-DirectoryLook::Listing DirectoryLook::list_all(const Fd& directory) {
-  Listing listing;
-  for_each_file(directory, [&](const std::string& name) {
-    const std::vector<std::string> bases = rotated_bases(name);
-    if (bases.empty()) return true;
-    auto file = regular_file(directory, name);
-    if (!file) return true;
-    const auto at = static_cast<uint32_t>(listing.files.size());
-    listing.files.push_back(std::move(*file));
-    for (const std::string& base : bases) {
-      listing.by_base.emplace_back(std::hash<std::string>()(base), at);
-    }
-    return true;
-  });
-  std::ranges::sort(listing.by_base);
-  return listing;
+void DirectoryLook::add(const Fd& directory, const std::string& name) {
+  const std::vector<std::string> bases = rotated_bases(name);
+  // In a large directory every file is examined now, so that find() need not later.
+  if (bases.empty() && !is_large_) return;
+  const auto facts = checkpoint::file_facts_at(directory.get(), name.c_str());
+  misses_some_ = misses_some_ || (!facts && facts.error().code != ErrorCode::kNotFound);
+  if (!facts || !S_ISREG(facts->mode)) return;
+  NamedFile file{name, *facts};
+  if (is_large_) files_.insert_or_assign(facts->identity, file);
+  if (bases.empty()) return;
+  Listing& listing = is_second_ ? after_ : before_;
+  const auto at = static_cast<uint32_t>(listing.files.size());
+  listing.files.push_back(std::move(file));
+  for (const std::string& base : bases) {
+    listing.by_base.emplace_back(std::hash<std::string>()(base), at);
+  }
 }
 
-std::vector<NamedFile> DirectoryLook::all_in(const Listing& listing, const std::string& base) {
-  std::vector<NamedFile> files;
+void DirectoryLook::list_more(const Fd& directory, size_t names_max) {
+  DirectoryName each;
+  for (size_t listed = 0; !is_listed_ && listed < names_max; ++listed) {
+    if (names_ == nullptr) {
+      Fd readable(::openat(directory.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+      names_ = std::make_unique<DirectoryNames>(std::move(readable));
+      seen_ = 0;
+    }
+    if (names_->next(each) && ++seen_ <= limits::kDirectoryEntriesMax) {
+      if (each.type == DT_REG || each.type == DT_UNKNOWN) add(directory, each.name);
+      continue;
+    }
+    misses_some_ = misses_some_ || names_->error() != 0;
+    too_many_ = too_many_ || seen_ > limits::kDirectoryEntriesMax;
+    std::ranges::sort((is_second_ ? after_ : before_).by_base);
+    names_.reset();
+    is_listed_ = std::exchange(is_second_, true);
+  }
+}
+
+bool DirectoryLook::list_on(const Fd& directory, size_t names_max) {
+  if (is_small_) return true;
+  if (!is_large_) {
+    is_small_ = is_small(directory);
+    if (is_small_) return true;
+    before_ = after_ = {};
+    is_large_ = true;
+    is_listed_ = is_second_ = false;
+  }
+  list_more(directory, names_max);
+  if (is_listed_) listings_ = limits::kFindListingsMax;
+  return is_listed_;
+}
+
+// Those of `base`, and perhaps others.
+std::vector<const NamedFile*> DirectoryLook::about(const Listing& listing,
+                                                   const std::string& base) {
+  std::vector<const NamedFile*> files;
   const size_t hash = std::hash<std::string>()(base);
   for (auto at = std::ranges::lower_bound(listing.by_base, std::pair(hash, uint32_t{0}));
        at != listing.by_base.end() && at->first == hash; ++at) {
-    const NamedFile& file = listing.files[at->second];
-    if (is_rotated_from(file.file_name, base)) files.push_back(file);
+    files.push_back(&listing.files[at->second]);
   }
   return files;
 }
 
-void DirectoryLook::list(const Fd& directory) {
-  if (is_listed_) return;
-  before_ = list_all(directory), after_ = list_all(directory);
-  is_listed_ = true;
+std::vector<NamedFile> DirectoryLook::all_in(const Listing& listing, const std::string& base) {
+  std::vector<NamedFile> files;
+  for (const NamedFile* const file : about(listing, base)) {
+    if (is_rotated_from(file->file_name, base)) files.push_back(*file);
+  }
+  return files;
 }
+
+// Whether the two listings hold the same files of `base`.
+bool DirectoryLook::agree_on(const std::string& base) const {
+  auto before = about(before_, base), after = about(after_, base);
+  const auto order = [](const NamedFile* file) {
+    return std::tie(file->facts.identity, file->file_name);
+  };
+  std::erase_if(before, [](const NamedFile* file) { return is_compressed(file->file_name); });
+  std::erase_if(after, [](const NamedFile* file) { return is_compressed(file->file_name); });
+  std::ranges::sort(before, {}, order);
+  std::ranges::sort(after, {}, order);
+  return std::ranges::equal(before, after, {}, order, order);
+}
+
+void DirectoryLook::list(const Fd& directory) { list_more(directory, SIZE_MAX); }
 
 std::vector<NamedFile> DirectoryLook::compressed(const Fd& directory, const std::string& base) {
   if (!is_listed_ && ++compressed_asked_ == 1) return compressed_files(directory, base);
@@ -275,20 +344,24 @@ std::vector<NamedFile> DirectoryLook::compressed(const Fd& directory, const std:
 std::optional<std::vector<NamedFile>> DirectoryLook::rotated(const Fd& directory,
                                                              const std::string& base) {
   // A single question is cheaper on its own: only the files of its base are examined.
-  if (++rotated_asked_ == 1) return rotated_files(directory, base, &too_many_);
+  if (!is_large_ && ++rotated_asked_ == 1) return rotated_files(directory, base, &too_many_);
   list(directory);
-  std::vector<NamedFile> first = all_in(before_, base), second = all_in(after_, base);
-  keep_plain(first, base);
-  keep_plain(second, base);
-  if (same(first, second)) return second;
-  // Anybody can rename files in there all the time: that must not cost a listing for each of them.
-  if (std::exchange(listed_anew_, true)) return std::nullopt;
-  return rotated_files(directory, base, &too_many_);
+  if (agree_on(base)) {
+    std::vector<NamedFile> files = all_in(after_, base);
+    keep_plain(files, base);
+    return files;
+  }
+  // Anybody can rename files in there all the time: that must not cost a listing for each of them,
+  // nor one of many files.
+  if (std::exchange(listed_anew_, true) || about(after_, base).size() > kSmallDirectory) {
+    return std::nullopt;
+  }
+  return list_until_same(directory, base, is_large_ ? 1 : limits::kListingsMax, &too_many_);
 }
 
 std::optional<NamedFile> DirectoryLook::find(const Fd& directory,
                                              const checkpoint::FileIdentity& identity) {
-  if (++find_asked_ == 1) {
+  if (!is_large_ && ++find_asked_ == 1) {
     if (auto file = find_identity(directory, identity)) return file;
   }
   // readdir(3) may miss a file that is renamed meanwhile: if the first listing does not hold it,
@@ -304,6 +377,15 @@ std::optional<NamedFile> DirectoryLook::find(const Fd& directory,
     found = files_.find(identity);
   }
   return found == files_.end() ? std::nullopt : std::optional(found->second);
+}
+
+Result<std::set<checkpoint::FileIdentity>> DirectoryLook::identities(const Fd& directory) const {
+  if (!is_large_) return identities_in(directory);
+  if (!is_listed_ || too_many_ || misses_some_)
+    return Error{ErrorCode::kRetryable, "the directory cannot be listed completely"};
+  std::set<checkpoint::FileIdentity> found;
+  for (const auto& [identity, file] : files_) found.insert(identity);
+  return found;
 }
 
 }  // namespace longshore::agent

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -116,10 +117,15 @@ Result<std::set<checkpoint::FileIdentity>> identities_in(const Fd& directory);
 /// Short-lived. Thread: its owner's.
 class DirectoryLook {
  public:
+  /// Prepares a large directory for questions, about `names_max` names at a time. True: it is
+  /// prepared, or so small that each question may list it on its own.
+  bool list_on(const Fd& directory, size_t names_max);
   /// As rotated_files(), compressed_files() and find_identity().
   std::optional<std::vector<NamedFile>> rotated(const Fd& directory, const std::string& base);
   std::vector<NamedFile> compressed(const Fd& directory, const std::string& base);
   std::optional<NamedFile> find(const Fd& directory, const checkpoint::FileIdentity& identity);
+  /// As identities_in().
+  Result<std::set<checkpoint::FileIdentity>> identities(const Fd& directory) const;
   /// Some were not seen.
   bool has_too_many_names() const { return too_many_; }
 
@@ -129,14 +135,21 @@ class DirectoryLook {
     std::vector<NamedFile> files;
     std::vector<std::pair<size_t, uint32_t>> by_base;  // A base's hash, where in `files`; sorted.
   };
-  static Listing list_all(const Fd& directory);
+  static std::vector<const NamedFile*> about(const Listing& listing, const std::string& base);
+  bool agree_on(const std::string& base) const;
   static std::vector<NamedFile> all_in(const Listing& listing, const std::string& base);
   void list(const Fd& directory);
+  void list_more(const Fd& directory, size_t names_max);
+  void add(const Fd& directory, const std::string& name);
 
   size_t rotated_asked_ = 0, compressed_asked_ = 0, find_asked_ = 0;
-  bool is_listed_ = false, too_many_ = false, listed_anew_ = false;
-  int listings_ = 0;        // How many listings files_ was made from.
-  Listing before_, after_;  // Two listings: where they agree, neither missed a file.
+  bool is_small_ = false, is_large_ = false;  // Not known yet: neither.
+  bool is_listed_ = false, too_many_ = false, misses_some_ = false, listed_anew_ = false;
+  int listings_ = 0;                       // How many listings files_ was made from.
+  Listing before_, after_;                 // Two listings: where they agree, neither missed a file.
+  std::unique_ptr<DirectoryNames> names_;  // Of the listing that is being made.
+  size_t seen_ = 0;                        // Of these.
+  bool is_second_ = false;
   std::map<checkpoint::FileIdentity, NamedFile> files_;
 };
 

@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <functional>
 #include <iterator>
 #include <map>
 #include <utility>
@@ -100,11 +101,11 @@ void Discovery::make_room(DeclaredLog& log) {
   };
   gather(false);
   if (idle.empty() && (log.no_descriptor || followed_.is_full())) gather(true);
-  std::ranges::sort(idle);
-  size_t rested = 0;
-  for (const auto& [touched_ns, id] : idle) {
-    if (rested == wanted) break;
-    rested += followed_.rest(id) ? 1 : 0;
+  // There may be very many of them, of which few are wanted.
+  std::ranges::make_heap(idle, std::greater());
+  for (size_t rested = 0; rested < wanted && !idle.empty(); idle.pop_back()) {
+    std::ranges::pop_heap(idle, std::greater());
+    rested += followed_.rest(idle.back().second) ? 1 : 0;
   }
 }
 

@@ -96,14 +96,14 @@ bool LogScanner::go_on(Look& look, Slice& slice) {
     return true;
   };
   const auto& [files, directories] = std::tie(look.found.files, look.found.directories);
-  for (; next(look.files_done, files.size()); ++look.files_done) {
-    observe(look, files[look.files_done]);
+  while (next(look.files_done, files.size())) {
+    if (observe(look, files[look.files_done])) ++look.files_done;
   }
   if (look.files_done < files.size()) return false;
   // First all that were renamed, then all that were rotated away: a file belongs to the log that is
   // known.
-  for (; next(look.renamed_done, directories.size()); ++look.renamed_done) {
-    resume_renamed(look, directories[look.renamed_done]);
+  while (next(look.renamed_done, directories.size())) {
+    if (resume_renamed(look, directories[look.renamed_done])) ++look.renamed_done;
   }
   if (look.renamed_done < directories.size()) return false;
   if (!look.linked) find_linked(look);
@@ -115,12 +115,13 @@ bool LogScanner::go_on(Look& look, Slice& slice) {
   while (next(look.rotated_done, directories.size())) {
     if (open_rotated_away(look, directories[look.rotated_done])) ++look.rotated_done;
   }
-  return look.rotated_done == directories.size();
+  if (look.rotated_done < directories.size()) return false;
+  while (next(look.has_forgotten ? 1 : 0, 1)) look.has_forgotten = forget_generations(look);
+  return look.has_forgotten;
 }
 
 void LogScanner::finish(Look& look) {
   for (const SourceId id : look.all_gone) look.log.deleted.erase(id);
-  forget_generations(look);
   report_problems(look);
   ask(look);
   DeclaredLog& log = look.log;
@@ -174,37 +175,40 @@ void LogScanner::watch_directories(Look& look) {
 }
 
 // One matching file: a generation that is known, the next one of a known source, or a new source.
-void LogScanner::observe(Look& look, const FoundFile& file) {
+// False, as of the steps below: its directory holds so many names that it is listed little by
+// little; come again.
+bool LogScanner::observe(Look& look, const FoundFile& file) {
   const Declaration& declaration = *look.log.declaration;
   const bool is_known = parts_.known.source_of(file.facts.identity, declaration.stream).has_value();
-  if (!is_known && parts_.followed.is_being_made(look.log, file)) return;
+  if (!is_known && parts_.followed.is_being_made(look.log, file)) return true;
   const Belonging belonging = parts_.rotation.source_of(file, declaration.stream, look.paths);
   const auto& id = belonging.source;
   look.waits = look.waits || belonging.is_undecided;
-  if (!id || is_of_deleted_log(look, file, *id)) return;
-  if (belonging.copy_of && may_be_copy(look, file, *belonging.copy_of)) return;
+  if (!id || is_of_deleted_log(look, file, *id)) return true;
+  if (belonging.copy_of && may_be_copy(look, file, *belonging.copy_of)) return true;
   const KnownSource* const learned = learn(look, *id, file.log_path());
-  if (learned == nullptr) return;
+  if (learned == nullptr) return true;
   const KnownSource& source = *learned;
   name(look, file, file.file_name, *id);
   parts_.followed.join(look.log, file, *id);
-  if (!open_in_doubt(look, file, *id)) return;
+  if (!open_in_doubt(look, file, *id)) return true;
   const bool is_newest = file.facts.identity == source.newest;
   const bool has_its_name = has_name_of(file, source);
   if (source.is_followed() && is_newest && has_its_name && file.log) {
     parts_.known.place(*id, file.host_path);
   }
-  if (source.is_followed() ? is_newest || !has_its_name : !is_newest && !has_its_name) return;
+  if (source.is_followed() ? is_newest || !has_its_name : !is_newest && !has_its_name) return true;
   // A former target of its symlink keeps the name that it had as the newest.
   if (!is_newest && file.log_path() != source.host_path &&
       parts_.known.source_of(file.facts.identity, declaration.stream) == id) {
-    return;
+    return true;
   }
-  if (!is_newest && waits_for_count(look, source)) return;
+  if (!is_newest && waits_for_count(look, source)) return true;
   DirectoryLook& directory = look.directories[file.directory.get()];
+  if (!directory.list_on(*file.directory, limits::kScanListedAtOnce)) return false;
   if (source.has_generation()) {
     const auto former = open_former(look, file, *id);
-    if (!former) return;
+    if (!former) return true;
     auto next = parts_.rotation.after_newest(source, declaration, file,
                                              parts_.held.newest_facts(*id), directory);
     if (next) add_compressed(parts_.known, source, file, directory, *next);
@@ -212,7 +216,7 @@ void LogScanner::observe(Look& look, const FoundFile& file) {
     const int64_t born_ns = source.newest.born_ns();
     open_in_order(look, file, *id, next);
     offer_closed(look, file, *id, born_ns);
-    return;
+    return true;
   }
   uint64_t offset = first_offset(look.log, file);
   if (belonging.copy_of) {
@@ -222,12 +226,14 @@ void LogScanner::observe(Look& look, const FoundFile& file) {
   if (is_compressed(file.file_name)) {
     // All of it or nothing: its offsets do not count the file's bytes.
     if (offset > 0 && offset >= file.facts.size_bytes) {
-      return parts_.followed.forget_unopened(look.log, *id);
+      parts_.followed.forget_unopened(look.log, *id);
+      return true;
     }
     offset = 0;
   }
   if (file.log && offset == 0 && !open_before(look, file, *id)) {
-    return parts_.followed.forget_unopened(look.log, *id);
+    parts_.followed.forget_unopened(look.log, *id);
+    return true;
   }
   if (file.log) parts_.known.place(*id, file.host_path);
   auto next = parts_.rotation.of_new_source(declaration, file, offset, directory);
@@ -238,6 +244,7 @@ void LogScanner::observe(Look& look, const FoundFile& file) {
   doubt_unseen(look, file, *id, {}, next);
   open_in_order(look, file, *id, next);
   parts_.followed.forget_unopened(look.log, *id);
+  return true;
 }
 
 // The names under which the next file of the log would come: its own, and that of its symlink.
@@ -320,8 +327,8 @@ bool LogScanner::is_of_deleted_log(const Look& look, const FoundFile& file, Sour
 
 // Finds sources whose log was renamed while nobody looked, and was not created again. The rest is
 // read under the new name, because nobody else would collect it.
-void LogScanner::resume_renamed(Look& look, const WatchDir& directory) {
-  if (directory.container_path.empty()) return;
+bool LogScanner::resume_renamed(Look& look, const WatchDir& directory) {
+  if (directory.container_path.empty()) return true;
   const Declaration& declaration = *look.log.declaration;
   std::set<SourceId> all = parts_.known.in_directory(directory.host_path);
   if (directory.log) all.merge(parts_.known.in_directory(directory.log.host_path));
@@ -332,6 +339,7 @@ void LogScanner::resume_renamed(Look& look, const WatchDir& directory) {
     if (source.rested && look.resting.contains(id)) continue;
     if (!look.log.declares(directory, source.file_name())) continue;
     DirectoryLook& listed = look.directories[directory.directory.get()];
+    if (!listed.list_on(*directory.directory, limits::kScanListedAtOnce)) return false;
     const auto renamed = parts_.rotation.renamed_to(source, *directory.directory, listed);
     if (!renamed) continue;
     FoundFile where = log_in(directory, source.file_name());
@@ -343,6 +351,7 @@ void LogScanner::resume_renamed(Look& look, const WatchDir& directory) {
     if (next) add_compressed(parts_.known, source, where, listed, *next);
     open_in_order(look, where, id, next);
   }
+  return true;
 }
 
 // Finds logs that were rotated away before anybody looked at them, or before the checkpoint stored
@@ -359,40 +368,43 @@ bool LogScanner::open_rotated_away(Look& look, const WatchDir& directory) {
     look.is_listed = look.rotated_logs->list_on(wanted, limits::kScanListedAtOnce);
     return false;
   }
-  const auto base = look.rotated_logs->take();
-  if (base) {
-    open_rotated_log(look, log_in(directory, *base));
-  } else {
+  auto& base = look.rotated_log;
+  if (!base) base = look.rotated_logs->take();
+  if (!base) {
     look.rotated_logs = nullptr;
+    return true;
   }
-  return !base;
+  if (open_rotated_log(look, log_in(directory, *base))) base.reset();
+  return false;
 }
 
-void LogScanner::open_rotated_log(Look& look, FoundFile file) {
+bool LogScanner::open_rotated_log(Look& look, FoundFile file) {
   const Stream stream = look.log.declaration->stream;
   const SourceId id = parts_.known.id_of(file.log_path(), stream);
   if (look.log.deleted.contains(id)) {
     look.all_gone.erase(id);
-    return;
+    return true;
   }
   const KnownSource* known = parts_.known.find(id);
-  if (known != nullptr && (known->is_followed() || known->has_generation())) return;
-  auto rotated =
-      parts_.rotation.unread(*look.log.declaration, file, look.directories[file.directory.get()]);
+  if (known != nullptr && (known->is_followed() || known->has_generation())) return true;
+  DirectoryLook& listed = look.directories[file.directory.get()];
+  if (!listed.list_on(*file.directory, limits::kScanListedAtOnce)) return false;
+  auto rotated = parts_.rotation.unread(*look.log.declaration, file, listed);
   if (!rotated) look.waits = true;
   if (rotated) {
     std::erase_if(*rotated,
                   [&](const NamedFile& each) { return is_of_other(look, file, each.file_name); });
   }
-  if (!rotated || rotated->empty()) return;
+  if (!rotated || rotated->empty()) return true;
   file.facts = rotated->back().facts;
-  if (first_offset(look.log, file) > 0) return;
-  if (learn(look, id, file.log_path()) == nullptr) return;
+  if (first_offset(look.log, file) > 0) return true;
+  if (learn(look, id, file.log_path()) == nullptr) return true;
   parts_.followed.join(look.log, file, id);
   std::vector<NextGeneration> next;
   for (const NamedFile& each : *rotated) next.push_back({.file = each});
   open_in_order(look, file, id, next);
   parts_.followed.forget_unopened(look.log, id);
+  return true;
 }
 
 // The source `id` at `host_path`; nullptr: there is no room for another one.
@@ -442,7 +454,7 @@ void LogScanner::name(const Look& look, const FoundFile& where, const std::strin
   if (watch != look.watches.end()) parts_.names.add(watch->second, file_name, id);
 }
 
-void LogScanner::forget_generations(const Look& look) {
+bool LogScanner::forget_generations(Look& look) {
   std::set<checkpoint::FileIdentity> on_disk;
   for (const SourceId id : look.log.sources) {
     KnownSource& source = parts_.known.at(id);
@@ -452,8 +464,10 @@ void LogScanner::forget_generations(const Look& look) {
     if (on_disk.empty()) {
       for (const FoundFile& file : look.found.files) on_disk.insert(file.facts.identity);
       for (const WatchDir& directory : look.found.directories) {
-        auto files = identities_in(*directory.directory);
-        if (!files) return;
+        DirectoryLook& listed = look.directories[directory.directory.get()];
+        if (!listed.list_on(*directory.directory, limits::kScanListedAtOnce)) return false;
+        auto files = listed.identities(*directory.directory);
+        if (!files) return true;
         on_disk.merge(*files);
       }
     }
@@ -461,6 +475,7 @@ void LogScanner::forget_generations(const Look& look) {
       return on_disk.contains(file) || parts_.held.holds(id, file);
     });
   }
+  return true;
 }
 
 // The offset at which a source begins that was never read.

@@ -80,6 +80,8 @@ class LogScanner {
     std::optional<std::vector<std::pair<SourceId, LogName>>> linked;  // Logs that symlinks name.
     std::unique_ptr<RotatedLogs> rotated_logs;  // In the directory that is next.
     bool is_listed = false;                     // All that it holds are known.
+    std::optional<std::string> rotated_log;     // The one of them that is next.
+    bool has_forgotten = false;                 // Generations that do not exist any more.
     uint64_t unknown = 0;  // Files for which there is no room among the sources.
     std::unordered_map<const Fd*, int> watches = {};  // Of the directories in `found`.
     std::unordered_map<const Fd*, DirectoryLook> directories = {};
@@ -108,7 +110,7 @@ class LogScanner {
   };
   void doubt_unseen(const Look& look, const FoundFile& file, SourceId id, const Former& former,
                     NextGenerations& next) const;
-  void observe(Look& look, const FoundFile& file);
+  bool observe(Look& look, const FoundFile& file);
   bool is_of_deleted_log(const Look& look, const FoundFile& file, SourceId own) const;
   bool may_be_copy(Look& look, const FoundFile& file, SourceId log);
   void ask(Look& look);
@@ -130,17 +132,17 @@ class LogScanner {
                                       SourceId id);
   bool open_one(Look& look, const FoundFile& where, const FormerFile& former, Step step,
                 SourceId id);
-  void resume_renamed(Look& look, const WatchDir& directory);
+  bool resume_renamed(Look& look, const WatchDir& directory);
   void find_linked(Look& look) const;
   void resume_linked(Look& look, SourceId id, const LogName& log);
   bool open_rotated_away(Look& look, const WatchDir& directory);
-  void open_rotated_log(Look& look, FoundFile file);
+  bool open_rotated_log(Look& look, FoundFile file);
   bool open_next(Look& look, const FoundFile& where, const NextGeneration& next, SourceId id);
   void open_in_order(Look& look, const FoundFile& where, SourceId id, const NextGenerations& next);
   bool is_of_other(const Look& look, const FoundFile& log, const std::string& file_name) const;
   void offer_closed(Look& look, const FoundFile& where, SourceId id, int64_t born_ns);
   void name(const Look& look, const FoundFile& where, const std::string& file_name, SourceId id);
-  void forget_generations(const Look& look);
+  bool forget_generations(Look& look);
   void report_problems(const Look& look);
   void report_missing(const Look& look);
   void wait_for_room(DeclaredLog& log, uint64_t files);

@@ -89,5 +89,43 @@ TEST_F(DirectoryLookTest, a_file_that_one_listing_missed_is_found_in_the_next) {
   EXPECT_TRUE(look.find(directory, first));
 }
 
+TEST_F(DirectoryLookTest, a_large_directory_is_listed_little_by_little_for_the_same_answers) {
+  constexpr size_t kNames = 2'000, kAtOnce = 100;
+  for (size_t n = 0; n < kNames; n += 2) {
+    write("a.log." + std::to_string(n));
+    write("other" + std::to_string(n));
+  }
+  write("a.log.1.gz");
+  Fd directory(::open(directory_.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  DirectoryLook look;
+  size_t steps = 1;
+  for (; !look.list_on(directory, kAtOnce); ++steps) {
+    // One listing has its old name, the other its new one.
+    if (steps == kNames / kAtOnce + 2) fs::rename(path("other0"), path("b.log.1"));
+  }
+  EXPECT_GE(steps, 2 * kNames / kAtOnce);
+  EXPECT_EQ(names_of(look.rotated(directory, "a.log")),
+            names_of(rotated_files(directory, "a.log")));
+  EXPECT_EQ(names_of(look.rotated(directory, "b.log")), std::vector<std::string>{"b.log.1"});
+  EXPECT_EQ(names_of(look.compressed(directory, "a.log")), std::vector<std::string>{"a.log.1.gz"});
+  EXPECT_EQ(look.identities(directory)->size(), kNames + 1);
+  for (const char* name : {"a.log.0", "other2", "a.log.1.gz"}) {
+    const auto found = look.find(directory, stored(name).state.file);
+    ASSERT_TRUE(found);
+    EXPECT_EQ(found->file_name, name);
+  }
+  EXPECT_FALSE(look.find(directory, {}));
+  EXPECT_FALSE(look.has_too_many_names());
+}
+
+TEST_F(DirectoryLookTest, a_small_directory_needs_no_preparation) {
+  write("a.log.1");
+  Fd directory(::open(directory_.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  DirectoryLook look;
+  EXPECT_TRUE(look.list_on(directory, 1));
+  write("a.log.2");
+  EXPECT_EQ(look.rotated(directory, "a.log")->size(), 2u);
+}
+
 }  // namespace
 }  // namespace longshore::agent
