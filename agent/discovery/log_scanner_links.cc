@@ -269,7 +269,7 @@ void LogScanner::resume_linked(Look& look, SourceId id, const LogName& log) {
                         .image_bytes = 0,
                         .log = log};
   parts_.followed.join(look.log, where, id);
-  DirectoryLook& listed = look.directories[where.directory.get()];
+  DirectoryLook listed;  // Not one of the scan's: its directory is open no longer than `found`.
   open_in_order(look, where, id,
                 parts_.rotation.after_newest(*source, declaration, where,
                                              parts_.held.newest_facts(id), listed));

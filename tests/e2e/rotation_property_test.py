@@ -22,7 +22,7 @@ from rotation_zoo import follower, rotator, schemes
 
 # The schemes with which the property holds; LONGSHORE_LONG=1 or names ask for others.
 HOLDING = ("Descending", "BeforeExtension", "Ascending", "AscendingBeforeExtension", "Dated", "Tai",
-           "TurnedLink", "Deleted", "Truncated", "Deployed")
+           "TurnedLink", "Deleted", "Truncated", "Deployed", "Compressed", "Grown")
 
 
 class Log:
