@@ -25,6 +25,7 @@ void Tail::add(std::shared_ptr<const OpenFile> file, uint64_t start_offset, Step
   const auto& closed = cursor_.closed();
   if (std::ranges::find(closed, file->identity) != closed.end()) add_closed(file);
   generations_.add(std::move(file), start_offset, step);
+  if (!generations_.empty()) left_alone_ns_ = 0;
 }
 
 void Tail::begin() {
@@ -119,7 +120,7 @@ Result<FillOutcome> Tail::fill_on(const Turn& turn) {
     loss_.deleted_unseen();  // With the line that is begun: its topic may not be known any more.
     return end();
   }
-  if (generations_.empty()) return FillOutcome::kDrained;
+  if (generations_.empty()) return left_alone(turn.now_ns);
   begin();
   if (!begun()) return FillOutcome::kDrained;
   const Generation* const generation = generations_.current();

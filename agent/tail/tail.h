@@ -185,6 +185,7 @@ class Tail {
   FillOutcome pass_nuls(Window window, std::string_view read, const Turn& turn);
   using Met = std::optional<FillOutcome>;  // Empty: nothing was met.
   Result<Met> prove_archive(const Turn& turn);
+  FillOutcome left_alone(int64_t now_ns);
   void drop_older();
   Result<Met> prove_archive(const std::shared_ptr<const OpenFile>& file, const Turn& turn);
   Result<ArchiveProof::Is> look_for_copy(int64_t now_ns);
@@ -223,6 +224,7 @@ class Tail {
     bool is_empty = false;
   };
   std::vector<Other> others_;
+  int64_t left_alone_ns_ = 0;  // No file was left; then it is deleted, if none comes. 0: no.
   std::unique_ptr<LateWrites> late_;
   const int64_t rotate_wait_ns_;
   checkpoint::SourceLife life_ = checkpoint::SourceLife::kRemembered;

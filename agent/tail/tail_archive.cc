@@ -86,6 +86,8 @@ Result<Tail::Met> Tail::prove_archive(const std::shared_ptr<const OpenFile>& fil
         watch_closed(file, proof().closed(), turn.now_ns);
       }
       generations_.drop(file->identity);
+      // What is found of the present file is being told of.
+      if (generations_.empty()) left_alone_ns_ = turn.now_ns + limits::kCopyWaitNs;
       return Met(FillOutcome::kMoved);
     case ArchiveProof::Is::kCurrent:
       if (proof().head() != 0) cursor_.set_head(proof().head());
@@ -96,6 +98,17 @@ Result<Tail::Met> Tail::prove_archive(const std::shared_ptr<const OpenFile>& fil
       break;
   }
   return Met();
+}
+
+// Of the log only files that were read before are left.
+FillOutcome Tail::left_alone(int64_t now_ns) {
+  if (left_alone_ns_ == 0 || cursor_.ended()) return FillOutcome::kDrained;
+  if (now_ns < left_alone_ns_) {
+    recheck_at(left_alone_ns_);
+    return FillOutcome::kDrained;
+  }
+  loss_.deleted_unseen();
+  return end();
 }
 
 // The next compressed file that was not judged yet holds what was read of the present one, which is

@@ -157,6 +157,31 @@ TEST_F(ArchiveTest, a_generation_that_was_read_to_its_end_is_not_read_again_when
   EXPECT_TRUE(events(LedgerEvent::kLost).empty());
 }
 
+TEST_F(ArchiveTest, a_log_of_which_only_a_compressed_file_is_left_that_was_read_was_deleted) {
+  append("x", numbered("a", 0, 100));
+  Tail tail(Stream::kFile, {}, kWaitNs);
+  tail.add(open("x"), 0);
+  EXPECT_EQ(drain_all(tail).size(), 100u);
+  fs::rename(path("x"), path("x.1"));
+  append("x", numbered("b", 0, 10));
+  tail.add(open("x"), 0);
+  EXPECT_EQ(drain_all(tail).size(), 10u);
+  compress("x.1", "x.1.gz");
+  append("x", "unread\n");
+  const auto state = tail.state();
+  for (const bool is_deleted : {false, true}) {
+    events_.clear();
+    Tail later(Stream::kFile, state, kWaitNs, {1, 0});
+    later.add(open_packed("x.1.gz"), 0);
+    at_ = state.covered.bytes;
+    EXPECT_EQ(drain(later), Lines{});
+    if (!is_deleted) later.add(open("x"), 0);
+    EXPECT_EQ(drain_all(later).size(), is_deleted ? 0u : 1u);
+    EXPECT_EQ(events(LedgerEvent::kLost).size(), is_deleted ? 1u : 0u);
+    EXPECT_EQ(events(LedgerEvent::kEnded).size(), is_deleted ? 1u : 0u);
+  }
+}
+
 TEST_F(ArchiveTest, what_came_late_to_a_closed_generation_is_read_from_its_compressed_copy) {
   append("x", numbered("a", 0, 10));
   Tail tail(Stream::kFile, {}, kWaitNs);
