@@ -184,6 +184,9 @@ bool LogScanner::open_in_doubt(Look& look, const FoundFile& file, SourceId id) {
   if (source.in_doubt.empty()) return true;
   if (!source.is_followed()) {
     const auto newest = find_file(look, source.newest, id);
+    // Perhaps it was compressed, and is to be read before those in doubt.
+    DirectoryLook& listed = look.directories[file.directory.get()];
+    if (!newest && !listed.compressed(*file.directory, source.file_name()).empty()) return true;
     if (newest && !open_one(look, file, *newest, Step::kAdjacent, id)) return false;
   }
   for (const auto& each : std::vector(source.in_doubt)) {

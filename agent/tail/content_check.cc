@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "config/limits.h"
+#include "config/read_at.h"
 
 namespace longshore::agent {
 namespace {
@@ -92,6 +93,14 @@ std::vector<size_t> ContentCheck::some_spans(const checkpoint::MarkList& marks, 
   return spans;
 }
 
+// Of a short file, all spans were compared just now.
+void ContentCheck::mark_anew(int fd) {
+  const auto read = read_at(fd, 0, cursor_.offset());
+  if (read && read->size() == cursor_.offset() && read->ends_with(cursor_.overlap())) {
+    cursor_.mark_anew(*read);
+  }
+}
+
 ContentCheck::Found ContentCheck::compare_head(int fd, const checkpoint::FileStamp& stamp,
                                                int64_t wall_ns) {
   const checkpoint::MarkList marks = cursor_.marks();
@@ -102,6 +111,8 @@ ContentCheck::Found ContentCheck::compare_head(int fd, const checkpoint::FileSta
     if (rewritten_) return Found::kRewritten;
     if (head) cursor_.set_head(*head);
   }
+  const bool is_short = marks.begin == 0 && cursor_.offset() < limits::kHeadBytes;
+  if (is_short && marks.marks.size() > 1) mark_anew(fd);
   cursor_.set_stamp(stamp, wall_ns);
   return Found::kSame;
 }

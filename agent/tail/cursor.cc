@@ -228,6 +228,13 @@ void Cursor::rewind(const checkpoint::SourceState& state) {
   moved();
 }
 
+void Cursor::mark_anew(std::string_view read) {
+  assert(read.size() == state_.offset && read.ends_with(state_.tail));
+  marker_.reset(0);
+  marker_.add(read);
+  moved();
+}
+
 void Cursor::set_stamp(const checkpoint::FileStamp& stamp, int64_t wall_ns) {
   state_.stamp = stamp;
   state_.settled = stamp.changed_ns + limits::kFileClockNs < wall_ns;

@@ -141,6 +141,8 @@ class Cursor {
   /// The content up to the offset is as it was read, and the file had `stamp` when that was asked.
   void set_stamp(const checkpoint::FileStamp& stamp, int64_t wall_ns);
   void set_head(uint64_t hash) { marker_.set_head(hash); }
+  /// Marks `read`, all of the file up to the offset, as one span: end() is known then.
+  void mark_anew(std::string_view read);
   /// The log was truncated here; `lost_bytes` of it were seen, and not read.
   void add_truncation(uint64_t lost_bytes);
   void forget_truncations() { state_.truncations = {}; }
