@@ -45,11 +45,13 @@ std::shared_ptr<const OpenFile> FollowedSources::open_file(DeclaredLog& log, con
   auto fd = open_found(*where.directory, found.file_name, found.facts.identity);
   if (fd) {
     auto compression = compression_of(*fd, found.file_name);
-    // An older version may have read it as it is.
-    const bool is_known =
-        known_.source_of(found.facts.identity, log.declaration->stream).has_value();
-    if (!compression && is_known && !is_compressed(found.file_name))
-      compression = Compression::kNone;
+    // An older version may have read it as it is. One that stays too short to be compressed must
+    // not hold up the files after it.
+    const bool is_plain =
+        is_compressed(found.file_name)
+            ? !may_be_making(found.facts, clock_.wall_ns())
+            : known_.source_of(found.facts.identity, log.declaration->stream).has_value();
+    if (!compression && is_plain) compression = Compression::kNone;
     if (!compression) {
       wait_until_made(log, where, found);
       return nullptr;
@@ -85,8 +87,7 @@ void FollowedSources::wait_until_made(DeclaredLog& log, const FoundFile& where,
   if (!log.is_new_problem("compressed " + path)) return;
   spdlog::warn(
       "{}: {} holds compressed data under the name of an uncompressed file, so it is not "
-      "collected. "
-      "Rename it so that it ends with .gz, .zst, .xz or .bz2, delete it, or exclude its name.",
+      "collected. Rename it so that it ends with .gz, .zst, .xz or .bz2, delete it, or exclude it.",
       log.title(), printable(path));
 }
 

@@ -80,6 +80,19 @@ TEST_F(CompressedFilesTest, one_that_keeps_its_misleading_name_is_reported_once)
   EXPECT_EQ(words.count("y.tmp holds compressed data"), 1u);
 }
 
+TEST_F(CompressedFilesTest, one_that_stays_empty_holds_the_log_up_for_a_minute_at_most) {
+  std::ofstream(path("x.log.1.gz"));
+  tick();
+  const uint64_t log = write("x.log");
+  declare("x.log*");
+  sweep();
+  EXPECT_TRUE(opened().empty());
+  clock_.ahead_ns += 61'000'000'000;
+  sweep();
+  ASSERT_EQ(opened().size(), 2u);
+  EXPECT_EQ(opened().back(), log);
+}
+
 TEST_F(CompressedFilesTest, a_copy_that_was_taken_for_a_log_gets_no_compressed_file_of_its_log) {
   write("x.log");
   declare("x.log*");
