@@ -127,6 +127,8 @@ void Marker::skip(uint64_t offset) {
 uint64_t Marker::end() const { return list_.end() + (open_ == nullptr ? 0 : open_->bytes); }
 
 void Marker::add(std::string_view bytes) {
+  if (end() < limits::kHeadBytes && !bytes.empty())
+    list_.head = 0;  // It was that of a shorter file.
   while (!bytes.empty()) {
     if (open_ == nullptr) open_ = std::make_unique<OpenSpan>();
     const size_t take = std::min<size_t>(bytes.size(), limits::kMarkSpanBytes - open_->bytes);

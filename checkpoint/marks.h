@@ -29,7 +29,7 @@ struct Mark {
 struct MarkList {
   uint64_t begin = 0;
   std::vector<Mark> marks;
-  uint64_t head = 0;  ///< head_hash() of the file; 0: not known.
+  uint64_t head = 0;  ///< head_hash() of the file up to end(); 0: not known.
   bool operator==(const MarkList&) const = default;
 
   uint64_t end() const { return marks.empty() ? begin : marks.back().end; }

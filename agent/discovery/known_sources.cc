@@ -39,11 +39,10 @@ void KnownSources::remember(const std::vector<checkpoint::StoredSource>& stored,
     if (source == nullptr || !source->has_generation()) continue;
     source->in_doubt = state.closed;
     source->in_doubt.push_back(state.file);
-    // A copy of the newest file, made before that was truncated, is closed before it.
+    // Copies of the newest file, made before that was truncated, are read before it.
     const auto newest = std::ranges::find(source->in_doubt, source->newest);
-    if (newest != source->in_doubt.end()) {
-      source->in_doubt.erase(source->in_doubt.begin(), std::next(newest));
-    }
+    const bool is_in_copy = newest == source->in_doubt.end();
+    source->in_doubt.erase(source->in_doubt.begin(), is_in_copy ? newest : std::next(newest));
     std::erase_if(source->in_doubt, [&](const checkpoint::FileIdentity& file) {
       return file == checkpoint::FileIdentity{} || source_of(file, source->stream);
     });

@@ -89,9 +89,9 @@ VanishedSearch::Vanished VanishedSearch::look(size_t files_max) {
     source.next_look_ns = now + limits::kVanishedLookNs;
     if (!files.is_gone(source.file_path, source.newest)) continue;
     // Files that it was rotated to since then wait for the next log that declares them.
-    const auto may_go_on = [&](const std::string& path) {
+    const auto may_go_on = [&, &known = source](const std::string& path) {
       const auto rotated = files.rotated(path);
-      return !rotated || rotation_.successor(source, *rotated) != nullptr;
+      return !rotated || rotation_.successor(known, *rotated) != nullptr;
     };
     if (may_go_on(source.file_path)) continue;
     if (source.is_linked() && may_go_on(source.host_path)) continue;

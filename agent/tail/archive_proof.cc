@@ -58,7 +58,9 @@ Result<ArchiveProof::Is> ArchiveProof::compare_head(int64_t now_ns) {
   }
   std::ranges::sort(ends_, {}, [&](size_t i) { return end_at(i).bytes; });
   const checkpoint::MarkList marks = cursor_.marks();
-  const bool begins_alike = marks.head == 0 || content_hash(bytes) == marks.head;
+  const size_t read_bytes = std::min<uint64_t>(cursor_.offset(), limits::kHeadBytes);
+  const bool begins_alike =
+      marks.head == 0 || content_hash(bytes.substr(0, read_bytes)) == marks.head;
   const bool was_read = cursor_.offset() > 0 && !cursor_.overlap().empty();
   stage_ = was_read && begins_alike ? Stage::kSpans : Stage::kEnds;
   next_ = 0;

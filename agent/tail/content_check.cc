@@ -4,7 +4,6 @@
 #include <numeric>
 
 #include "config/limits.h"
-#include "config/read_at.h"
 
 namespace longshore::agent {
 namespace {
@@ -93,14 +92,6 @@ std::vector<size_t> ContentCheck::some_spans(const checkpoint::MarkList& marks, 
   return spans;
 }
 
-// Of a short file, all spans were compared just now.
-void ContentCheck::mark_anew(int fd) {
-  const auto read = read_at(fd, 0, cursor_.offset());
-  if (read && read->size() == cursor_.offset() && read->ends_with(cursor_.overlap())) {
-    cursor_.mark_anew(*read);
-  }
-}
-
 ContentCheck::Found ContentCheck::compare_head(int fd, const checkpoint::FileStamp& stamp,
                                                int64_t wall_ns) {
   const checkpoint::MarkList marks = cursor_.marks();
@@ -111,8 +102,12 @@ ContentCheck::Found ContentCheck::compare_head(int fd, const checkpoint::FileSta
     if (rewritten_) return Found::kRewritten;
     if (head) cursor_.set_head(*head);
   }
+  // Of a short file, all spans were compared just now.
   const bool is_short = marks.begin == 0 && cursor_.offset() < limits::kHeadBytes;
-  if (is_short && marks.marks.size() > 1) mark_anew(fd);
+  if (is_short && marks.marks.size() > 1 && marks.head == 0) {
+    const auto head = checkpoint::head_hash(fd, cursor_.offset());
+    if (head) cursor_.set_head(*head);
+  }
   cursor_.set_stamp(stamp, wall_ns);
   return Found::kSame;
 }

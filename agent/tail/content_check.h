@@ -45,7 +45,6 @@ class ContentCheck {
                      int64_t wall_ns);
   std::vector<size_t> some_spans(const checkpoint::MarkList& marks, bool grown, int64_t now_ns);
   Found compare_head(int fd, const checkpoint::FileStamp& stamp, int64_t wall_ns);
-  void mark_anew(int fd);
 
   // A comparison of all spans that goes on over several turns.
   struct Whole {

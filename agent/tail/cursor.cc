@@ -38,9 +38,8 @@ checkpoint::ClosedEnd Cursor::end() const {
   const checkpoint::MarkList marks = this->marks();
   const bool is_short = state_.offset < limits::kHeadBytes;
   const bool is_one_span = marks.begin == 0 && marks.marks.size() == 1;
-  const uint64_t head = !is_short     ? marks.head
-                        : is_one_span ? std::max<uint64_t>(1, marks.marks.front().hash)
-                                      : 0;
+  const uint64_t head =
+      is_short && is_one_span ? std::max<uint64_t>(1, marks.marks.front().hash) : marks.head;
   const bool is_proven =
       state_.tail.size() == std::min(state_.offset, uint64_t{limits::kOverlapBytes});
   if (head == 0 || state_.offset == 0 || !is_proven) return {};
@@ -50,10 +49,13 @@ checkpoint::ClosedEnd Cursor::end() const {
 void Cursor::advance(std::string_view read, DecodeState to) {
   const size_t overlap = state_.tail.size();
   assert(to.offset >= state_.offset && read.size() == overlap + (to.offset - state_.offset));
+  marker_.add(read.substr(overlap));
   if (state_.offset == 0 && read.size() >= limits::kHeadBytes) {
     marker_.set_head(checkpoint::content_hash(read.substr(0, limits::kHeadBytes)));
   }
-  marker_.add(read.substr(overlap));
+  if (marker_.end() >= limits::kHeadBytes && expected_head_ != 0) {
+    marker_.set_head(std::exchange(expected_head_, 0));
+  }
   if (const auto span = marker_.open_span()) {
     if (recent_.size() == limits::kRecentReadsMax) recent_.erase(recent_.begin());
     recent_.push_back(*span);
@@ -140,6 +142,7 @@ void Cursor::begin_generation(uint64_t offset) {
   state_.tail.clear();
   marker_.reset(offset);
   recent_.clear();
+  expected_head_ = 0;
   forget_size();
   moved();
 }
@@ -214,6 +217,7 @@ void Cursor::rewind(const checkpoint::SourceState& state) {
   state_ = state;
   state_.marks = {};
   recent_.clear();
+  expected_head_ = 0;
   // A database that was tampered with may hold anything. Marks that do not end at the offset
   // prove nothing.
   const bool proven = state.marks.end() == state.offset && state.tail.size() <= state.offset;
@@ -228,11 +232,12 @@ void Cursor::rewind(const checkpoint::SourceState& state) {
   moved();
 }
 
-void Cursor::mark_anew(std::string_view read) {
-  assert(read.size() == state_.offset && read.ends_with(state_.tail));
-  marker_.reset(0);
-  marker_.add(read);
-  moved();
+void Cursor::expect_head(uint64_t hash) {
+  if (state_.offset >= limits::kHeadBytes) {
+    marker_.set_head(hash);
+  } else {
+    expected_head_ = hash;
+  }
 }
 
 void Cursor::set_stamp(const checkpoint::FileStamp& stamp, int64_t wall_ns) {

@@ -140,9 +140,9 @@ class Cursor {
   void set_destination(const std::string& topic, int32_t partition);
   /// The content up to the offset is as it was read, and the file had `stamp` when that was asked.
   void set_stamp(const checkpoint::FileStamp& stamp, int64_t wall_ns);
+  /// Of what was read. expect_head(): of the file's first kHeadBytes, which may not be read yet.
   void set_head(uint64_t hash) { marker_.set_head(hash); }
-  /// Marks `read`, all of the file up to the offset, as one span: end() is known then.
-  void mark_anew(std::string_view read);
+  void expect_head(uint64_t hash);
   /// The log was truncated here; `lost_bytes` of it were seen, and not read.
   void add_truncation(uint64_t lost_bytes);
   void forget_truncations() { state_.truncations = {}; }
@@ -158,6 +158,7 @@ class Cursor {
   checkpoint::SourceState state_;  // Without marks, which marker_ holds.
   checkpoint::Marker marker_;
   std::vector<checkpoint::Span> recent_;  // Where the last reads of the file ended.
+  uint64_t expected_head_ = 0;            // 0: not known.
 };
 
 }  // namespace longshore::agent

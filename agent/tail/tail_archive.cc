@@ -90,7 +90,7 @@ Result<Tail::Met> Tail::prove_archive(const std::shared_ptr<const OpenFile>& fil
       if (generations_.empty()) left_alone_ns_ = turn.now_ns + limits::kCopyWaitNs;
       return Met(FillOutcome::kMoved);
     case ArchiveProof::Is::kCurrent:
-      if (proof().head() != 0) cursor_.set_head(proof().head());
+      if (proof().head() != 0) cursor_.expect_head(proof().head());
       drop_older();
       move_to(file->identity, end_of_file());
       return Met(FillOutcome::kMoved);
@@ -137,7 +137,7 @@ Result<ArchiveProof::Is> Tail::look_for_copy(int64_t now_ns) {
     if (is && *is == ArchiveProof::Is::kMore) recheck_at(proof().again_at_ns());
     // So that what is read of it is known again when it is closed.
     if (is && *is == ArchiveProof::Is::kCurrent && proof().head() != 0) {
-      cursor_.set_head(proof().head());
+      cursor_.expect_head(proof().head());
     }
     if (is && (*is == ArchiveProof::Is::kMore || *is == ArchiveProof::Is::kCurrent)) return is;
     copytruncate_.reject();

@@ -54,16 +54,19 @@ TEST(Cursor, a_start_in_the_middle_counts_positions_from_the_beginning) {
   EXPECT_EQ(cursor.boot(), 7u);
 }
 
-TEST(Cursor, a_short_file_that_was_read_in_two_lives_has_a_known_end_once_it_is_marked_anew) {
+TEST(Cursor, a_short_file_that_was_read_in_two_lives_has_a_known_end_once_its_head_is_known) {
   const std::string file(100, 'x');
   Cursor first = started(file, 0);
   advance(first, file, 60);
   Cursor second(first.state());
   advance(second, file, 100);
   EXPECT_EQ(second.end(), checkpoint::ClosedEnd{});
-  second.mark_anew(file);
+  second.set_head(checkpoint::content_hash(file));
   EXPECT_EQ(second.end(), (checkpoint::ClosedEnd{100, checkpoint::content_hash(file),
                                                  checkpoint::content_hash(overlap_of(file, 100))}));
+  // Of a longer file it is another one.
+  advance(second, file + "y", 101);
+  EXPECT_EQ(second.end(), checkpoint::ClosedEnd{});
 }
 
 TEST(Cursor, a_skip_of_known_length_is_a_range_from_the_last_record_on) {
