@@ -55,12 +55,14 @@ Result<BegunLine> decode_begun(std::string_view bytes) {
 // 64-bit words, little-endian in memory as above. A row of an older version has fewer of them, or
 // none, and the missing ones read as 0; further ones may be added at the end.
 std::string encode_words(const std::vector<uint64_t>& words) {
+  if (words.empty()) return {};
   return {reinterpret_cast<const char*>(words.data()), words.size() * sizeof(uint64_t)};
 }
 
 std::vector<uint64_t> decode_words(std::string_view bytes) {
   std::vector<uint64_t> words(bytes.size() / sizeof(uint64_t));
-  std::memcpy(words.data(), bytes.data(), words.size() * sizeof(uint64_t));
+  // memcpy(3) takes no null pointers, not even for nothing.
+  if (!words.empty()) std::memcpy(words.data(), bytes.data(), words.size() * sizeof(uint64_t));
   return words;
 }
 
