@@ -25,6 +25,8 @@ inline constexpr uint64_t kCopyCompareBytes = 1 << 20;  ///< At each end of a po
 inline constexpr uint64_t kAlikeBytesMax =
     4096;  ///< A program may begin two logs with these alike.
 inline constexpr int64_t kWriterPollNs = 200'000'000;  ///< Between two looks for a file's writers.
+/// Within it a lane hears that a container runs again.
+inline constexpr int64_t kRunToldNs = 60'000'000'000;
 
 // Whether a file was written anew: what is compared of it (agent/tail/content_check.h).
 inline constexpr size_t kCompareSpansMax = 16;             ///< At once: a MiB.
@@ -161,6 +163,9 @@ inline constexpr int64_t kLateWritesNs =
 inline constexpr int64_t kAbutNs = 1'000'000'000;  ///< From a generation's last write to the next.
 inline constexpr size_t kCopiesMax = 32;  ///< Of a truncated log, opened to find its old content.
 inline constexpr size_t kCopyQuestionsMax = 4096;  ///< Files that were judged, and are remembered.
+/// Of the watch loop's messages, which a lane applies between two reads.
+inline constexpr size_t kMessagesAtOnce = 512;
+inline constexpr size_t kTransactionSources = 2048;  ///< A transaction is full with so many logs.
 inline constexpr size_t kJudgedAtOnce = 64;  ///< Questions that a lane looks at between two reads.
 inline constexpr int64_t kCopyAnswerNs = 50'000'000;  ///< Between two scans that wait for answers.
 inline constexpr int64_t kGrownCopyNs =

@@ -64,9 +64,9 @@ struct DeclaredLog {
   bool is_watched = false;     ///< All its directories are watched: events report changes.
   /// Its container does not run. A source has ended once this is true of all logs that name it.
   bool ended = false;
-  /// The same, but for a last scan, which is not complete yet: since when, as in
-  /// Discovery::ended().
-  std::optional<int64_t> ending_ns;
+  int64_t died_ns = 0;  ///< If so: when, as in Discovery::ended().
+  /// Its container does not run, but a last scan is not complete yet.
+  bool ending = false;
 
   bool scanned = false;    ///< Once at least, completely.
   bool dirty = true;       ///< To be scanned, or to be scanned again.

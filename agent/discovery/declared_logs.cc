@@ -106,7 +106,7 @@ bool DeclaredLogs::all_scanned() const {
 bool DeclaredLogs::all_opened() const {
   return std::ranges::all_of(logs_, [](const auto& each) {
     const DeclaredLog& log = *each.second;
-    return log.scanned && !log.looks_again() && !log.ending_ns;
+    return log.scanned && !log.looks_again() && !log.ending;
   });
 }
 

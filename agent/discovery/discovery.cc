@@ -64,7 +64,8 @@ void Discovery::ended(const std::string& container_id, int64_t died_ns) {
     // One that has begun may have passed what was written last.
     scanner_.drop(*log);
     log->dirty = true;
-    log->ending_ns = died_ns;
+    log->ending = true;
+    log->died_ns = died_ns;
   }
   for (DeclaredLog* log : logs_.of_container(container_id)) scan_now(*log);
 }
@@ -75,11 +76,11 @@ void Discovery::scan(DeclaredLog& log) {
   Slice slice(clock_, limits::kTenantSliceNs, steps);
   const bool is_complete = scanner_.scan(log, slice);
   if (is_complete && log.waits) make_room(log);
-  if (!is_complete || !log.ending_ns) return;
+  if (!is_complete || !log.ending) return;
   log.ended = true;
   touched_.insert(log.sources.begin(), log.sources.end());
-  followed_.end(log, *log.ending_ns);
-  log.ending_ns.reset();
+  log.ending = false;
+  followed_.end(log);
 }
 
 // Files of `log` wait: those that were not written to for longest are closed, first those of its
@@ -115,7 +116,7 @@ void Discovery::scan_now(DeclaredLog& log) {
 
 void Discovery::revived(const std::string& container_id) {
   for (DeclaredLog* log : logs_.of_container(container_id)) {
-    log->ending_ns.reset();
+    log->ending = false;
     if (std::exchange(log->ended, false)) followed_.revive(*log);
   }
 }
@@ -128,7 +129,7 @@ void Discovery::remove(DeclaredLog& log) {
   if (log.waits) {
     refusals_.note(log, "files", log.unopened,
                    "it went away before there was room for all of its files");
-  } else if (log.scanning || log.ending_ns || !log.scanned) {
+  } else if (log.scanning || log.ending || !log.scanned) {
     refusals_.note(log, "time", 0,
                    "it went away before its files were all found: there were too many for the time "
                    "that its scans may take");

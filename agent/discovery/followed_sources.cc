@@ -129,7 +129,7 @@ bool FollowedSources::open(DeclaredLog& log, const FoundFile& where, const NextG
   source.touched_ns = clock_.monotonic_ns();
   held_.keep_lively(id, source.touched_ns + limits::kLivelyNs);
   post_(source.lane, SourceOpened{source.spec, std::move(file), next.start_offset, next.step});
-  if (log.ended) end_if_unwritten(id, 0);
+  if (log.ended) end_if_unwritten(id);
   return true;
 }
 
@@ -176,13 +176,14 @@ void FollowedSources::rename(const DeclaredLog& log) {
     source.spec = spec;
     source.by = log.by;
     post_(source.lane, SourceOpened{source.spec, nullptr});
+    if (source.life == checkpoint::SourceLife::kEnded) end_if_unwritten(id);
   }
 }
 
-void FollowedSources::end(const DeclaredLog& log, int64_t died_ns) {
+void FollowedSources::end(const DeclaredLog& log) {
   for (const SourceId id : log.sources) {
     hand_over(id, log);
-    end_if_unwritten(id, died_ns);
+    end_if_unwritten(id);
   }
 }
 
@@ -211,14 +212,17 @@ void FollowedSources::hand_over(SourceId id, const DeclaredLog& from) {
                log->title(), from.title());
 }
 
-void FollowedSources::end_if_unwritten(SourceId id, int64_t died_ns) {
+void FollowedSources::end_if_unwritten(SourceId id) {
   KnownSource& source = known_.at(id);
-  const auto ended = [](const auto& log) { return log.first->ended; };
-  if (!std::ranges::all_of(source.logs, ended)) return;
+  int64_t died_ns = 0;
+  for (const auto& [log, path] : source.logs) {
+    if (!log->ended) return;
+    died_ns = std::max(died_ns, log->died_ns);
+  }
   if (source.is_followed()) source.life = after(source.life, SourceEvent::kEnded);
   SourceEnded message{.source = id};
   // What was written later is the next container's, or the same one's that runs again.
-  if (const auto newest = held_.newest(id); newest != nullptr && died_ns != 0) {
+  if (const auto newest = held_.newest(id); newest != nullptr) {
     const auto facts = checkpoint::file_facts(newest->fd.get());
     if (facts && facts->modified_ns <= died_ns) {
       message.file = facts->identity;

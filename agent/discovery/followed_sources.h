@@ -61,9 +61,8 @@ class FollowedSources {
   /// The container of `log` was renamed.
   void rename(const DeclaredLog& log);
   /// The container of `log` has ended, and so has each source that no other container writes. A
-  /// source that another one writes goes on under that one's name. `died_ns`: as in
-  /// Discovery::ended().
-  void end(const DeclaredLog& log, int64_t died_ns);
+  /// source that another one writes goes on under that one's name.
+  void end(const DeclaredLog& log);
   /// The container of `log` runs again.
   void revive(const DeclaredLog& log);
   /// Nobody declares `log` any more. What another log names goes on as that one's.
@@ -90,7 +89,7 @@ class FollowedSources {
   void cannot_open(DeclaredLog& log, const FoundFile& where, const Error& error, SourceId id);
   void begin(const DeclaredLog& log, const FoundFile& where, SourceId id);
   void hand_over(SourceId id, const DeclaredLog& from);
-  void end_if_unwritten(SourceId id, int64_t died_ns);
+  void end_if_unwritten(SourceId id);
   void release(SourceId id);
 
   const OpenLimits limits_;

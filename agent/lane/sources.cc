@@ -169,7 +169,7 @@ void Sources::ended(const SourceEnded& message) {
   if (source->spec->declaration->stream == Stream::kFile) {
     source->tail.end_run(message.file, message.size_bytes);
   }
-  source->tail.apply(SourceEvent::kEnded);
+  source->tail.ended(message.size_bytes);
   scheduler_.make_ready(*source);
 }
 

@@ -57,7 +57,7 @@ struct SourcesTouched {
 
 /// No process writes to it any more (its container died): an unterminated last line is complete.
 /// Also when the container runs again before this is read: the line ends at `size_bytes` of `file`,
-/// unless that is not known (0).
+/// its newest one. 0: it has been written to since, and nobody knows how long it was.
 struct SourceEnded {
   SourceId source;
   checkpoint::FileIdentity file = {};

@@ -259,7 +259,7 @@ void WatchLoop::on_container(const docker::Container& container) {
   if (container.running) discovery_.revived(container.id);
   for (Declaration& declaration : declarations.usable) declare(container, std::move(declaration));
   // The first full list shows it stopped: its last lines are complete.
-  if (!container.running && !reconciled_) discovery_.ended(container.id, 0);
+  if (!container.running && !reconciled_) discovery_.ended(container.id, started_ns_);
   settle();
 }
 

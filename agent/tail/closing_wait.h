@@ -45,8 +45,6 @@ class ClosingWait {
 /// events report later. Thread: its lane's.
 class EndWait {
  public:
-  explicit EndWait(int64_t quiet_ns) : quiet_ns_(quiet_ns) {}
-
   /// The source has ended, and its newest file has `size_bytes`.
   void ended(uint64_t size_bytes) { size_bytes_ = size_bytes; }
   /// The newest file was read to `size_bytes`. Returns when to ask again whether its last line is
@@ -57,14 +55,13 @@ class EndWait {
       grown_bytes_ = size_bytes;
       grown_at_ns_ = now_ns;
     }
-    const int64_t quiet_at_ns = grown_at_ns_ + quiet_ns_;
-    if (now_ns < quiet_at_ns) return quiet_at_ns;
+    const int64_t told_by_ns = grown_at_ns_ + limits::kRunToldNs;
+    if (now_ns < told_by_ns) return told_by_ns;
     size_bytes_ = size_bytes;
     return 0;
   }
 
  private:
-  int64_t quiet_ns_;
   uint64_t size_bytes_ = 0;  // What was written before the end.
   uint64_t grown_bytes_ = 0;
   int64_t grown_at_ns_ = 0;

@@ -16,7 +16,6 @@ Tail::Tail(Stream stream, checkpoint::SourceState state, int64_t rotate_wait_ns,
       reader_(std::move(reader)),
       cursor_(state),
       closing_(rotate_wait_ns),
-      ending_(rotate_wait_ns),
       power_loss_(boots, cursor_, notes_),
       rotate_wait_ns_(rotate_wait_ns) {}
 

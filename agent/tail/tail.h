@@ -77,10 +77,13 @@ class Tail {
 
   /// What happened to the source. add() means kOpened; after kVanished its unread rest is lost, and
   /// it ends unless another file is added.
-  void apply(checkpoint::SourceEvent event);
+  void apply(checkpoint::SourceEvent event) { life_ = checkpoint::after(life_, event); }
   checkpoint::SourceLife life() const { return life_; }
 
-  /// All processes that wrote to `file` ended when it had `size_bytes`: a line ends there.
+  /// The source has ended. What its newest file holds after `size_bytes` was written by the next
+  /// run of its container, of which kOpened may be told later.
+  void ended(uint64_t size_bytes);
+  /// All processes that wrote to `file` ended when it had `size_bytes`: a text line ends there.
   void end_run(const checkpoint::FileIdentity& file, uint64_t size_bytes);
 
   /// How many bytes of a line that is begun it holds, and how many it may hold: the lane divides

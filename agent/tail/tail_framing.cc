@@ -18,11 +18,9 @@ void Tail::end_run(const checkpoint::FileIdentity& file, uint64_t size_bytes) {
   if (last && last.value() != "\n") run_ends_.add(file, size_bytes);
 }
 
-void Tail::apply(checkpoint::SourceEvent event) {
-  life_ = checkpoint::after(life_, event);
-  if (event != checkpoint::SourceEvent::kEnded || generations_.empty()) return;
-  const auto facts = checkpoint::file_facts(generations_.last().file->fd.get());
-  ending_.ended(facts ? facts->size_bytes : 0);
+void Tail::ended(uint64_t size_bytes) {
+  apply(checkpoint::SourceEvent::kEnded);
+  ending_.ended(size_bytes);
 }
 
 // Whether a file that was read to its end is complete.

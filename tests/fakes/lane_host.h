@@ -80,8 +80,9 @@ struct Host {
     for (const auto& [name, lines] : written_) {
       const SourceOpened message = opened(name, topics_[name]);
       inbox.post(message);
+      const uint64_t bytes = fs::file_size(path(name));
       if (name == deleted_) fs::remove(path(name));
-      if (ends_) inbox.post(SourceEnded{message.spec->id});
+      if (ends_) inbox.post(SourceEnded{message.spec->id, {}, bytes});
     }
     if (first_) first_(sources, *store.value());
     if (stops_) inbox.post(StopLane{});

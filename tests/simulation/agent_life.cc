@@ -51,7 +51,8 @@ AgentLife::AgentLife(AgentOptions options, Timeline& timeline, checkpoint::Store
            .deleted_bytes_max = options_.deleted_bytes_max,
            .turn_steps = options_.turn_steps},
           mounts, watcher_, [this](LaneId, agent::ToLane message) { post(std::move(message)); },
-          timeline) {}
+          timeline),
+      started_ns_(timeline.wall_ns()) {}
 
 agent::LaneStopped AgentLife::run() {
   timeline_.seam("start");
@@ -113,7 +114,7 @@ void AgentLife::on_container(const std::string& id) {
     discovery_.declare({id, "name-" + id, "image"}, declaration,
                        is_file ? container->fs : container->host_fs);
   }
-  if (!container->running && !reconciled_) discovery_.ended(id, 0);
+  if (!container->running && !reconciled_) discovery_.ended(id, started_ns_);
   settle();
 }
 

@@ -99,6 +99,7 @@ class AgentLife final : private agent::Waiter {
   int64_t stalled_until_ = 0;
   int64_t docker_told_ = 0;
   int64_t settles_at_ = 0;
+  const int64_t started_ns_;
   bool reconciled_ = false, vanished_looked_for_ = false, start_told_ = false;
   int64_t waited_at_ = 0;
   int spins_ = 0;

@@ -193,7 +193,7 @@ TEST_F(FramingTest, an_ended_container_gives_the_line_that_it_left) {
   rotate("x");
   tail.add(open("x"), 0);
   EXPECT_EQ(drain(tail), Lines{"a"});
-  tail.apply(SourceEvent::kEnded);
+  tail.ended(fs::file_size(path("x")));
   EXPECT_EQ(drain(tail), Lines{"fatal"});
   EXPECT_EQ(flags_, "[\"unterminated\"]");
   ASSERT_EQ(events(LedgerEvent::kEnded).size(), 1u);
@@ -207,13 +207,23 @@ TEST_F(FramingTest, the_next_run_is_no_end_though_nobody_has_told_of_it) {
   append("x", entry("a\\n", 1));
   Tail tail(Stream::kStdout, {}, kWaitNs);
   tail.add(open("x"), 0);
-  tail.apply(SourceEvent::kEnded);
+  tail.ended(fs::file_size(path("x")));
   EXPECT_EQ(drain(tail), Lines{"a"});
   append("x", entry("one-", 2));
   EXPECT_EQ(drain(tail), Lines{});
   tail.apply(SourceEvent::kOpened);
   append("x", entry("two\\n", 2));
   EXPECT_EQ(drain(tail), Lines{"one-two"});
+  // Nor where both the end and what was written next come late.
+  const uint64_t died = fs::file_size(path("x"));
+  append("x", entry("three-", 3));
+  tail.ended(died);
+  EXPECT_EQ(drain(tail), Lines{});
+  tail.ended(0);
+  EXPECT_EQ(drain(tail), Lines{});
+  tail.apply(SourceEvent::kOpened);
+  append("x", entry("four\\n", 3));
+  EXPECT_EQ(drain(tail), Lines{"three-four"});
 }
 
 TEST_F(FramingTest, a_closed_file_claims_no_more_than_records_cover) {
@@ -332,7 +342,7 @@ TEST_F(FramingTest, nuls_in_front_of_every_line_do_not_slow_a_file_down) {
   now_ns_ += 2 * limits::kNulsWaitNs;
   lines += drain(tail).size();
   EXPECT_EQ(lines, 5000u);
-  tail.apply(SourceEvent::kEnded);
+  tail.ended(fs::file_size(path("x")));
   EXPECT_EQ(drain(tail), Lines{});
   EXPECT_EQ(tail.state().offset, text.size());
   ASSERT_EQ(events(LedgerEvent::kEnded).size(), 1u);

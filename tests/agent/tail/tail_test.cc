@@ -166,7 +166,7 @@ TEST_F(TailTest, an_ended_source_gives_its_unterminated_line_and_goes_on_when_it
   Tail tail(Stream::kFile, {}, kWaitNs);
   tail.add(open("x"), 0);
   EXPECT_EQ(drain(tail), Lines{"a"});
-  tail.apply(SourceEvent::kEnded);
+  tail.ended(fs::file_size(path("x")));
   EXPECT_EQ(drain(tail), Lines{"end"});
   EXPECT_EQ(flags_, "[\"unterminated\"]");
   tail.apply(SourceEvent::kOpened);
@@ -201,7 +201,7 @@ TEST_F(TailTest, a_source_is_opened_where_it_begins_and_ends_once_with_its_total
   EXPECT_EQ(drain(tail), Lines{"new"});
   ASSERT_EQ(events(LedgerEvent::kOpened).size(), 1u);
   EXPECT_EQ(events_[0].start.bytes, 4u);
-  tail.apply(SourceEvent::kEnded);
+  tail.ended(fs::file_size(path("x")));
   append("x", "rest");
   EXPECT_EQ(drain(tail), Lines{});  // Whoever wrote it may go on.
   now_ns_ = tail.recheck_at_ns();
@@ -212,7 +212,7 @@ TEST_F(TailTest, a_source_is_opened_where_it_begins_and_ends_once_with_its_total
   // Across a restart it is not said again; what is written later ends anew.
   Tail again(Stream::kFile, tail.state(), kWaitNs);
   again.add(open("x"), 0);
-  again.apply(SourceEvent::kEnded);
+  again.ended(fs::file_size(path("x")));
   EXPECT_EQ(drain(again), Lines{});
   EXPECT_EQ(events(LedgerEvent::kEnded).size(), 1u);
   append("x", "\nmore\n");
@@ -225,7 +225,7 @@ TEST_F(TailTest, a_source_that_never_said_a_word_has_no_end_to_tell) {
   append("x", "");
   Tail tail(Stream::kFile, {}, kWaitNs);
   tail.add(open("x"), 0);
-  tail.apply(SourceEvent::kEnded);
+  tail.ended(fs::file_size(path("x")));
   EXPECT_EQ(drain(tail), Lines{});
   EXPECT_TRUE(events(LedgerEvent::kEnded).empty());
 }

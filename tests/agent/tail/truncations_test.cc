@@ -107,7 +107,7 @@ TEST_F(TruncationsTest, a_log_that_ends_names_at_once_what_waits) {
     truncate_and_write(10 + i);
     EXPECT_EQ(drain(tail).size(), 1u);
   }
-  tail.apply(checkpoint::SourceEvent::kEnded);
+  tail.ended(fs::file_size(path("x")));
   EXPECT_EQ(drain(tail), Lines{});
   EXPECT_EQ(events(LedgerEvent::kDoubt).size(), 2u);
   EXPECT_EQ(tail.recheck_at_ns(), 0);
