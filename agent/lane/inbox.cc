@@ -3,7 +3,6 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <iterator>
 #include <utility>
 
 namespace longshore::agent {
@@ -18,22 +17,31 @@ bool Inbox::stop_reading() const {
 
 bool Inbox::out_of_time() const { return stopping_ && setup_.clock.monotonic_ns() >= stop_by_ns_; }
 
-void Inbox::apply() {
-  std::vector<ToLane> messages = setup_.inbox.take();
-  if (!unapplied_.empty()) {
-    messages.insert(messages.begin(), std::make_move_iterator(unapplied_.begin()),
-                    std::make_move_iterator(unapplied_.end()));
-    unapplied_.clear();
+void Inbox::take() {
+  for (ToLane& message : setup_.inbox.take()) {
+    if (const auto* touched = std::get_if<SourcesTouched>(&message)) {
+      sources_.touched(*touched);
+      continue;
+    }
+    stop_waits_ = stop_waits_ || std::holds_alternative<StopLane>(message);
+    unapplied_.push_back(std::move(message));
   }
-  for (auto message = messages.begin(); message != messages.end(); ++message) {
-    if (Status applied = apply(*message); !applied) {
+}
+
+void Inbox::apply() {
+  take();
+  store_fails_ = false;
+  const size_t most = stop_waits_ ? unapplied_.size() : limits::kMessagesAtOnce;
+  for (size_t i = 0; i < most && !unapplied_.empty(); ++i) {
+    if (Status applied = apply(unapplied_.front()); !applied) {
       spdlog::error(
           "lane {}: cannot read the checkpoint, so new logs are not collected yet: {} Trying "
           "again.",
           setup_.options.lane.value, applied.error().message);
-      unapplied_.assign(std::make_move_iterator(message), std::make_move_iterator(messages.end()));
+      store_fails_ = true;
       return;
     }
+    unapplied_.pop_front();
   }
   // If this fails it is repeated, and reported, before any of their records is produced.
   static_cast<void>(sources_.unstored().store(setup_.options.lane));
@@ -63,9 +71,7 @@ Status Inbox::apply(const ToLane& message) {
     const Status confirmed = confirm_for(vanished->spec->id);
     return confirmed ? sources_.vanished(*vanished) : confirmed;
   }
-  if (const auto* touched = std::get_if<SourcesTouched>(&message)) {
-    sources_.touched(*touched);
-  } else if (const auto* ended = std::get_if<SourceEnded>(&message)) {
+  if (const auto* ended = std::get_if<SourceEnded>(&message)) {
     sources_.ended(*ended);
   } else if (const auto* released = std::get_if<SourceReleased>(&message)) {
     sources_.released(released->source, released->deleted);

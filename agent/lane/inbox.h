@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <deque>
-#include <vector>
 
 #include "agent/lane/lane_setup.h"
 #include "agent/lane/last_delivered.h"
@@ -17,8 +16,8 @@ class Inbox {
  public:
   Inbox(const LaneSetup& setup, Sources& sources, LastDelivered& delivered);
 
-  /// Applies every message that has come. Those that need the store while it fails wait, in order,
-  /// for the next call.
+  /// Applies messages that have come, in order, but at once those that a source was touched. Many
+  /// others wait for the next call, and so do those that need the store while it fails.
   void apply();
   /// Answers which files are copies, some at a time; those that cannot be answered yet are kept.
   /// REQUIRES: a session. Without one nobody knows what was read: a
@@ -26,6 +25,8 @@ class Inbox {
   void judge_copies();
   bool has_questions() const { return !questions_.empty(); }
   bool all_applied() const { return unapplied_.empty(); }
+  /// Some wait, and not for the store.
+  bool has_more() const { return !all_applied() && !store_fails_; }
 
   /// Everything that was there at the start has been announced.
   bool start_scanned() const { return start_scanned_; }
@@ -36,13 +37,15 @@ class Inbox {
   bool out_of_time() const;
 
  private:
+  void take();
   Status apply(const ToLane& message);
   Status confirm_for(SourceId source);
 
   const LaneSetup& setup_;
   Sources& sources_;
   LastDelivered& delivered_;
-  std::vector<ToLane> unapplied_;
+  std::deque<ToLane> unapplied_;
+  bool store_fails_ = false, stop_waits_ = false;
   std::deque<JudgeCopy> questions_;
   bool start_scanned_ = false;
   bool stopping_ = false;

@@ -165,6 +165,7 @@ void Lane::wait_for_work() {
   const OpenTransaction::State& open = transaction_.state();
   const bool any_ready = sources_.scheduler().has_ready();
   if (any_ready && !open.room_missing) return;
+  if (inbox_.has_more() && !open.is_open) return;
   int64_t until = now + limits::kIdleWaitNs;
   const auto sooner = [&](int64_t at) {
     if (at > 0) until = std::min(until, at);

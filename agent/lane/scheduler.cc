@@ -3,19 +3,41 @@
 #include <cassert>
 
 namespace longshore::agent {
+namespace {
+
+// A container, or a declared log of the host. Container ids hold no slash.
+std::string tenant_of(const SourceSpec& spec) {
+  return spec.container_id.empty() ? "/" + spec.declaration->name : spec.container_id;
+}
+
+}  // namespace
 
 void Scheduler::make_ready(LaneSource& source) {
   if (source.turn.is_ready) return;
   cancel_wake(source);
   source.turn.is_ready = true;
-  ring_.push_back(&source);
+  const auto [ring, added] = rings_.try_emplace(tenant_of(*source.spec));
+  ring->second.push_back(&source);
+  if (added) turns_.push_back(&*ring);
 }
 
 LaneSource* Scheduler::next() {
-  if (ring_.empty()) return nullptr;
-  LaneSource* const source = ring_.front();
-  ring_.pop_front();
-  source->turn.is_ready = false;
+  LaneSource* source = nullptr;
+  if (!first_.empty()) {
+    source = first_.front();
+    first_.pop_front();
+  } else if (!turns_.empty()) {
+    auto& [tenant, ring] = *turns_.front();
+    source = ring.front();
+    ring.pop_front();
+    if (!ring.empty()) {
+      turns_.push_back(turns_.front());
+    } else {
+      rings_.erase(rings_.find(tenant));
+    }
+    turns_.pop_front();
+  }
+  if (source != nullptr) source->turn.is_ready = false;
   return source;
 }
 
@@ -26,7 +48,7 @@ Scheduler::Round Scheduler::end_round() {
   for (LaneSource* const source : excluded_) {
     assert(!source->turn.is_ready && source->turn.wake_at_ns == 0);
     source->turn.is_ready = true;
-    ring_.push_front(source);
+    first_.push_front(source);
   }
   without_room_.clear();
   excluded_.clear();

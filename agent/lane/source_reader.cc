@@ -31,6 +31,7 @@ bool SourceReader::transaction_is_due() const {
   const OpenTransaction::State& open = transaction_.state();
   const Scheduler& scheduler = sources_.scheduler();
   if (open.bytes >= batches_.transaction_bytes() || open.others_wait) return true;
+  if (sources_.moved().all().size() >= limits::kTransactionSources) return true;
   const int64_t due_at_ns = batches_.due_at_ns(open.opened_ns);
   if (setup_.clock.monotonic_ns() >= std::min(due_at_ns, feed_.stalled_at_ns(open.opened_ns))) {
     return true;

@@ -53,6 +53,21 @@ TEST_F(SchedulerTest, sources_take_turns_in_the_order_in_which_they_became_ready
   EXPECT_FALSE(scheduler_.has_ready());
 }
 
+TEST_F(SchedulerTest, one_tenant_of_many_sources_does_not_hold_up_the_others) {
+  Declaration declaration;
+  declaration.name = "other";
+  for (const size_t id : {3, 4}) {
+    SourceSpec spec = *source(id).spec;
+    if (id == 3) spec.container_id = "c";
+    if (id == 4) spec.declaration = std::make_shared<const Declaration>(declaration);
+    source(id).spec = std::make_shared<const SourceSpec>(spec);
+  }
+  for (size_t id = 0; id < 5; ++id) scheduler_.make_ready(source(id));
+  EXPECT_EQ(next(), 0);
+  scheduler_.make_ready(source(0));
+  EXPECT_EQ(all(), (Order{3, 4, 1, 2, 0}));
+}
+
 TEST_F(SchedulerTest, after_a_round_the_next_transaction_comes_first_and_full_destinations_last) {
   for (size_t id = 0; id < 5; ++id) scheduler_.make_ready(source(id));
   EXPECT_EQ(next(), 0);
