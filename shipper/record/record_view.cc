@@ -89,6 +89,10 @@ void read_field(std::string_view key, value from, RecordView& record, Seen& seen
 
 }  // namespace
 
+bool is_own(const RecordView& record, std::string_view key) {
+  return parse_source_id(key) == record.source;
+}
+
 std::optional<RecordView> RecordParser::parse(std::string_view value) {
   if (value.empty() || value.front() != '{') return std::nullopt;
   padded_.reserve(value.size() + simdjson::SIMDJSON_PADDING);

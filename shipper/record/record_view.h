@@ -23,6 +23,11 @@ struct RecordView {
   uint32_t flags = 0;  ///< RecordFlag.
 };
 
+/// Whether a record with this Kafka key is longshore's own: the key is the source that its envelope
+/// names. The agent sets the key and a container cannot, so a `raw` line that looks like another
+/// source's record is none. Every consumer asks this before it believes an envelope.
+bool is_own(const RecordView& record, std::string_view key);
+
 /// Thread: one. Keeps its memory from record to record.
 class RecordParser {
  public:

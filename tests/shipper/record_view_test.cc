@@ -111,5 +111,15 @@ TEST(RecordView, what_is_no_record_of_ours_is_refused) {
   EXPECT_EQ(refused, std::size(kForeign));
 }
 
+TEST(RecordView, only_the_key_of_its_source_makes_a_record_our_own) {
+  RecordParser parser;
+  const auto record = parser.parse(encode(RecordFormat::kText, {}));
+  ASSERT_TRUE(record);
+  EXPECT_TRUE(is_own(*record, "0123456789abcdef"));
+  for (const std::string_view key : {"", "0123456789abcdee", "0123456789abcdef0", "123456789abcdef",
+                                     "0x123456789abcdef", " 123456789abcdef", "-123456789abcdef"})
+    EXPECT_FALSE(is_own(*record, key)) << key;
+}
+
 }  // namespace
 }  // namespace longshore::shipper
