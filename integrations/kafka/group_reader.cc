@@ -58,8 +58,9 @@ bool is_no_longer_ours(rd_kafka_resp_err_t code) {
 Result<std::unique_ptr<GroupReader>> GroupReader::open(const GroupOptions& options,
                                                        GroupListener& listener) {
   if (Status status = check_not_own(options.settings, kOwn); !status) return status.error();
-  // For this long the group keeps the partitions of a member that was killed.
-  shipper::KafkaSettings settings = {{"session.timeout.ms", "10000"}};
+  // For this long the group keeps the partitions of a member that was killed. A batch that was
+  // damaged on a broker's disk must not pass for records.
+  shipper::KafkaSettings settings = {{"session.timeout.ms", "10000"}, {"check.crcs", "true"}};
   settings.insert(settings.end(), options.settings.begin(), options.settings.end());
   auto conf = shipper::make_kafka_conf(options.brokers, settings);
   if (!conf) return conf.error();
@@ -126,6 +127,7 @@ void GroupReader::give_up() {
   const bool lost = rd_kafka_assignment_lost(handle_) == 1;
   if (joined_ && lost) listener_->lost();
   if (joined_ && !lost) listener_->revoked();
+  for (Held& held : held_) held.rewound = false;
   // A pause would outlive the assignment.
   static_cast<void>(pause_where([](const PartitionKey&) { return false; }));
   held_.clear();
@@ -138,9 +140,14 @@ Status GroupReader::take_on(rd_kafka_topic_partition_list_t* list) {
     const auto code = rd_kafka_committed(handle_, list, options_.timeout_ms);
     if (code) return shipper::query_error("read the group's committed offsets", code);
   }
+  const std::unique_ptr<char, void (*)(char*)> cluster(
+      rd_kafka_clusterid(handle_, options_.timeout_ms),
+      [](char* id) { rd_kafka_mem_free(nullptr, id); });
+  if (!cluster) return Error{ErrorCode::kRetryable, "Kafka did not tell the id of its cluster."};
   for (int i = 0; i < list->cnt; ++i) {
     Result<AssignedPartition> partition = look_at(list->elems[i]);
     if (!partition) return partition.error();
+    partition->cluster = cluster.get();
     partitions.push_back(*std::move(partition));
   }
   if (Status status = listener_->assigned(partitions); !status) return status;
@@ -214,7 +221,7 @@ void GroupReader::nudge() {
 Status GroupReader::take(const rd_kafka_message_t& message) {
   if (message.err && message.err != RD_KAFKA_RESP_ERR__PARTITION_EOF) return take_error(message);
   Held* held = find(message);
-  if (!held) return ok();  // Its partition was revoked after it was fetched.
+  if (!held || held->rewound) return ok();  // Revoked, or rewound, after it was fetched.
   if (message.err) {
     held->next = std::max(held->next, message.offset);
     held->at_end = true;
@@ -230,6 +237,8 @@ Status GroupReader::take(const rd_kafka_message_t& message) {
 
 Status GroupReader::take_error(const rd_kafka_message_t& message) {
   if (recovers_by_itself(message.err)) return ok();
+  Held* const held = find(message);
+  if (held && held->rewound) return ok();
   const std::string words = rd_kafka_message_errstr(&message);
   switch (message.err) {
     case RD_KAFKA_RESP_ERR__MAX_POLL_EXCEEDED:
@@ -251,7 +260,12 @@ Status GroupReader::take_error(const rd_kafka_message_t& message) {
       return Error{ErrorCode::kFatal,
                    fmt::format("another member took over this group.instance.id: {}.", words)};
     default:
-      return Error{ErrorCode::kRetryable, fmt::format("could not read from Kafka: {}.", words)};
+      if (!held) {
+        return Error{ErrorCode::kRetryable, fmt::format("could not read from Kafka: {}.", words)};
+      }
+      rewind(held->key, held->next);
+      listener_->unreadable(held->key, held->next, words);
+      return ok();
   }
 }
 
@@ -286,16 +300,40 @@ Status GroupReader::pause_where(const std::function<bool(const PartitionKey&)>& 
   for (Held& held : held_) {
     const bool pause = held_back(held.key);
     // Resuming a partition that is not paused makes librdkafka start again at its first offset.
-    if (pause == held.paused) continue;
-    const PartitionList list = list_of(held.key);
-    auto code = pause ? rd_kafka_pause_partitions(handle_, list.get())
-                      : rd_kafka_resume_partitions(handle_, list.get());
-    if (!code) code = list->elems[0].err;
-    if (!code) held.paused = pause;
-    if (code && status)
-      status = shipper::query_error(pause ? "pause a partition" : "resume a partition", code);
+    if (pause != held.paused) {
+      const PartitionList list = list_of(held.key);
+      auto code = pause ? rd_kafka_pause_partitions(handle_, list.get())
+                        : rd_kafka_resume_partitions(handle_, list.get());
+      if (!code) code = list->elems[0].err;
+      if (!code) held.paused = pause;
+      if (code && status)
+        status = shipper::query_error(pause ? "pause a partition" : "resume a partition", code);
+    }
+    if (pause || held.paused || !held.rewound) continue;
+    if (Status sought = seek(held); !sought && status) status = sought;
   }
   return status;
+}
+
+void GroupReader::rewind(const PartitionKey& partition, int64_t offset) {
+  for (Held& held : held_) {
+    if (held.key != partition) continue;
+    held.next = offset;
+    held.at_end = false;
+    held.rewound = true;
+  }
+}
+
+Status GroupReader::seek(Held& held) {
+  const PartitionList list = list_of(held.key);
+  list->elems[0].offset = held.next;
+  rd_kafka_error_t* const refused =
+      rd_kafka_seek_partitions(handle_, list.get(), options_.timeout_ms);
+  auto code = refused ? rd_kafka_error_code(refused) : list->elems[0].err;
+  if (refused) rd_kafka_error_destroy(refused);
+  if (code) return shipper::query_error("go back in " + to_string(held.key), code);
+  held.rewound = false;
+  return ok();
 }
 
 std::vector<GroupPosition> GroupReader::positions() const {

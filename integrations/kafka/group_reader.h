@@ -37,10 +37,11 @@ struct GroupOptions {
 /// A partition that is ours from now on, as Kafka has it.
 struct AssignedPartition {
   PartitionKey key;
-  int64_t committed = -1;  ///< The group's committed offset; -1: none.
-  int64_t low = 0;         ///< The first offset that still exists,
-  int64_t high = 0;        ///< and the one after the last (with read_committed: the last stable).
-  int64_t start = -1;      ///< Where to begin; assigned() may change it. `committed`, else `low`.
+  int64_t committed = -1;    ///< The group's committed offset; -1: none.
+  int64_t low = 0;           ///< The first offset that still exists,
+  int64_t high = 0;          ///< and the one after the last (with read_committed: the last stable).
+  int64_t start = -1;        ///< Where to begin; assigned() may change it. `committed`, else `low`.
+  std::string cluster = {};  ///< The id of the Kafka cluster.
 };
 
 /// Called within poll() and close() only.
@@ -60,6 +61,12 @@ class GroupListener {
 
   /// The record is valid during the call.
   virtual void record(const ReadRecord& record) = 0;
+
+  /// The partition cannot be read on from `next`, by no fault of the others: its batch is damaged,
+  /// or the broker cannot read it. Nothing of it is handed over until it is paused and resumed,
+  /// which tries again.
+  virtual void unreadable(const PartitionKey& partition, int64_t next,
+                          const std::string& reason) = 0;
 
   /// Asked after each record: whether poll() must return before it hands over another.
   virtual bool enough() const { return false; }
@@ -101,6 +108,9 @@ class GroupReader {
   /// again. None is paused after assigned().
   Status pause_where(const std::function<bool(const PartitionKey&)>& held_back);
 
+  /// Reads the partition again from `offset` once pause_where() lets it; nothing until then.
+  void rewind(const PartitionKey& partition, int64_t offset);
+
   /// Of all partitions that are ours.
   std::vector<GroupPosition> positions() const;
   /// Whether it owns partitions and has read all of them to their ends.
@@ -117,6 +127,7 @@ class GroupReader {
     int64_t next = 0;
     bool at_end = false;
     bool paused = false;
+    bool rewound = false;  // `next` is still to be sought.
   };
 
   GroupReader(const GroupOptions& options, GroupListener& listener)
@@ -130,6 +141,7 @@ class GroupReader {
   Result<AssignedPartition> look_at(const rd_kafka_topic_partition_t& element) const;
   Status take(const rd_kafka_message_t& message);
   Status take_error(const rd_kafka_message_t& message);
+  Status seek(Held& held);
   Held* find(const rd_kafka_message_t& message);
   void nudge();
 

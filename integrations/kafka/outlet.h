@@ -17,13 +17,21 @@ namespace longshore::kafka {
 /// For each partition the offset before which everything is done.
 using Offsets = std::map<PartitionKey, int64_t>;
 
+/// A partition whose records from `offset` on cannot be stored for now, by no fault of the others.
+struct Parking {
+  PartitionKey partition;
+  int64_t offset = 0;
+  std::string reason;
+};
+
 /// How far the pump's partitions are, for a line of progress.
 struct Standing {
   size_t partitions = 0;
-  int64_t unread = 0;       ///< Offsets from the last record handed over to the end.
-  int64_t uncommitted = 0;  ///< Offsets from the committed ones to the end.
-  bool waiting = false;     ///< The outlet has been full for so long that all is paused.
-  double seconds = 0;       ///< Since the last line.
+  int64_t unread = 0;                ///< Offsets from the last record handed over to the end.
+  int64_t uncommitted = 0;           ///< Offsets from the committed ones to the end.
+  bool waiting = false;              ///< The outlet has been full for so long that all is paused.
+  double seconds = 0;                ///< Since the last line.
+  std::vector<PartitionKey> parked;  ///< They wait by themselves, and are tried again.
 };
 
 /// Thread: all calls come on the pump's.
@@ -61,6 +69,10 @@ class Outlet {
 
   /// No records of this partition for now.
   virtual bool holds_back(const PartitionKey& /*partition*/) const { return false; }
+
+  /// Adds the partitions that are to be parked since the last call. Each is read again from its
+  /// offset after a while, which grows; take_done() must not go beyond that offset.
+  virtual void take_parked(std::vector<Parking>& /*parked*/) {}
 
   /// Whether everything that was taken is done.
   virtual bool idle() const = 0;

@@ -9,6 +9,13 @@
 #include "config/limits.h"
 
 namespace longshore::kafka {
+namespace {
+
+constexpr int64_t kParkFirstMs = 1'000;  // Until a parked partition is tried again,
+constexpr int64_t kParkLastMs = 10'000;  // which doubles up to this.
+constexpr int kParkTriesOnce = 3;        // With `once`; then it is given up.
+
+}  // namespace
 
 Pump::Pump(PumpOptions options, Outlet& outlet, const Clock& clock, Stopping stopping,
            Complaints& complaints)
@@ -55,19 +62,76 @@ Status Pump::serve() {
 
 Status Pump::turn() {
   if (Status status = outlet_.work(outlet_.full() ? options_.poll_ms : 0); !status) return status;
+  std::vector<Parking> parked;
+  outlet_.take_parked(parked);
+  for (const Parking& parking : parked) park(parking);
   if (Status status = commit(false); !status) return status;
   report(false);
-  if (options_.once && reader_->at_end()) {
-    if (Status status = outlet_.flush(); !status) return status;
-    done_ = outlet_.idle();
-    if (done_) return ok();
+  if (options_.once) {
+    if (Status status = end_once(); !status || done_) return status;
   }
   const bool full = must_wait();
-  Status status = reader_->pause_where(
-      [this](const PartitionKey& key) { return waiting_ || outlet_.holds_back(key); });
+  Status status = reader_->pause_where([this](const PartitionKey& key) {
+    return waiting_ || is_parked(key) || outlet_.holds_back(key);
+  });
   // A short wait is no reason to pause: what was fetched ahead would be fetched again.
   if (!status || (full && !waiting_)) return status;
   return reader_->poll(waiting_ ? 0 : options_.poll_ms, options_.poll_records);
+}
+
+Status Pump::end_once() {
+  if (reader_->at_end()) {
+    if (Status status = outlet_.flush(); !status) return status;
+    done_ = outlet_.idle();
+    return ok();
+  }
+  for (const GroupPosition& position : reader_->positions()) {
+    const auto at = parked_.find(position.key);
+    if (at == parked_.end() ? !position.at_end : at->second.tries < kParkTriesOnce) return ok();
+  }
+  if (parked_.empty()) return ok();
+  if (Status status = outlet_.flush(); !status) return status;
+  const auto& [partition, parking] = *parked_.begin();
+  return Error{ErrorCode::kFatal,
+               fmt::format("everything else is done, but {} of the partitions could not be read to "
+                           "its end: {} at offset {}: {}",
+                           parked_.size(), to_string(partition), parking.offset, parking.reason)};
+}
+
+void Pump::park(const Parking& parking) {
+  Parked& parked = parked_[parking.partition];
+  const bool fresh = parked.tries == 0;
+  parked.offset = fresh ? parking.offset : std::min(parked.offset, parking.offset);
+  parked.reason = parking.reason;
+  parked.tries += 1;
+  parked.wait_ms = fresh ? kParkFirstMs : std::min(parked.wait_ms * 2, kParkLastMs);
+  parked.until_ns = clock_.monotonic_ns() + parked.wait_ms * 1'000'000;
+  reader_->rewind(parking.partition, parking.offset);
+  const std::string words = fmt::format(
+      "{} is parked at offset {}, the other partitions go on: {}; trying again in {} s",
+      to_string(parking.partition), parking.offset, parking.reason, parked.wait_ms / 1000);
+  if (fresh) {
+    spdlog::warn("{}", words);
+  } else {
+    complaints_.add(words);
+  }
+}
+
+bool Pump::is_parked(const PartitionKey& partition) const {
+  const auto at = parked_.find(partition);
+  return at != parked_.end() && clock_.monotonic_ns() < at->second.until_ns;
+}
+
+void Pump::leave_parked(const PartitionKey& partition, int64_t next) {
+  const auto at = parked_.find(partition);
+  if (at == parked_.end() || next <= at->second.offset) return;
+  spdlog::info("{} goes on after {} tries: offset {} is done", to_string(partition),
+               at->second.tries, at->second.offset);
+  parked_.erase(at);
+}
+
+void Pump::unreadable(const PartitionKey& partition, int64_t next, const std::string& reason) {
+  park({partition, next, reason});
 }
 
 // The group removes a member that does not poll: after a while, poll with everything paused.
@@ -90,6 +154,7 @@ Status Pump::commit(bool now) {
     const Status status = reader_->commit(partition, next, limits::kCommitMs);
     if (status) {
       committed_[partition] = next;
+      leave_parked(partition, next);
     } else if (status.error().code == ErrorCode::kRetryable) {
       complaints_.add(status.error().message);
       return ok();  // It is committed with the next ones.
@@ -104,7 +169,8 @@ Status Pump::commit(bool now) {
 // Transaction markers after the last record would count as lag forever.
 void Pump::add_idle_ends() {
   for (const GroupPosition& position : reader_->positions()) {
-    if (position.at_end && position.next > committed_[position.key])
+    if (position.at_end && !parked_.contains(position.key) &&
+        position.next > committed_[position.key])
       to_commit_[position.key] = position.next;
   }
 }
@@ -132,6 +198,7 @@ void Pump::discard() {
   outlet_.discard();
   to_commit_.clear();
   committed_.clear();
+  parked_.clear();
   full_since_ns_ = 0;
 }
 
@@ -148,6 +215,7 @@ void Pump::report(bool now) {
     standing.unread += position.high - position.next;
     standing.uncommitted += std::max<int64_t>(position.high - committed_[position.key], 0);
   }
+  for (const auto& [partition, parking] : parked_) standing.parked.push_back(partition);
   standing.waiting = waiting_;
   standing.seconds = progress_.seconds();
   if (const std::string line = outlet_.report(standing); !line.empty()) progress_.show(line);

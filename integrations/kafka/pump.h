@@ -5,10 +5,13 @@
 //     ^      '------------<-------------<-------------<--------------'
 //     '-- 1 s -- an error that another membership may cure
 //
-// Offsets are committed each second and when partitions are revoked.
+// Offsets are committed each second and when partitions are revoked. A partition that cannot be
+// read or stored is parked: it is read again from where it stopped, after a time that doubles from
+// 1 s to 10 s, while the others go on.
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <vector>
 
@@ -44,15 +47,28 @@ class Pump final : private GroupListener {
   Status run();
 
  private:
+  struct Parked {
+    int64_t offset = 0;
+    int64_t until_ns = 0;
+    int64_t wait_ms = 0;
+    int tries = 0;
+    std::string reason;
+  };
+
   Status assigned(std::vector<AssignedPartition>& partitions) override;
   void revoked() override;
   void lost() override;
   void record(const ReadRecord& record) override;
+  void unreadable(const PartitionKey& partition, int64_t next, const std::string& reason) override;
   bool enough() const override { return outlet_.enough(); }
 
   Status serve();
   Status turn();
   bool must_wait();
+  void park(const Parking& parking);
+  bool is_parked(const PartitionKey& partition) const;
+  void leave_parked(const PartitionKey& partition, int64_t next);
+  Status end_once();
   Status commit(bool now);
   void add_idle_ends();
   void discard();
@@ -67,6 +83,7 @@ class Pump final : private GroupListener {
   Progress progress_;
   std::unique_ptr<GroupReader> reader_;
   Offsets to_commit_, committed_;
+  std::map<PartitionKey, Parked> parked_;
   int64_t committed_ns_ = 0;   // When offsets were last committed.
   int64_t full_since_ns_ = 0;  // 0: the outlet is not full.
   bool waiting_ = false;       // It was full for too long: all partitions are paused.

@@ -48,6 +48,9 @@ class Member final : public GroupListener {
   }
   void revoked() override { revoked_ += 1, partitions_.clear(); }
   void lost() override { lost_ += 1, partitions_.clear(); }
+  void unreadable(const PartitionKey& partition, int64_t next, const std::string&) override {
+    unreadable_.emplace_back(partition.partition, next);
+  }
   void record(const ReadRecord& record) override {
     EXPECT_EQ(record.offset, next_[record.partition]);
     EXPECT_EQ(record.value, std::to_string(record.offset * 2 + record.partition));
@@ -70,6 +73,7 @@ class Member final : public GroupListener {
   std::unique_ptr<GroupReader> reader_;
   std::vector<AssignedPartition> partitions_;
   std::map<int32_t, int64_t> next_;
+  std::vector<std::pair<int32_t, int64_t>> unreadable_;
   int records_ = 0, revoked_ = 0, lost_ = 0;
 };
 
@@ -182,6 +186,29 @@ TEST_F(GroupReaderTest, one_partition_is_paused_and_the_other_is_read) {
   EXPECT_TRUE(member.until([&] { return member.reader_->at_end(); }));
 }
 
+TEST_F(GroupReaderTest, a_partition_that_is_rewound_is_silent_until_it_is_resumed) {
+  Member member(broker_->bootstrap());
+  ASSERT_TRUE(member.until([&] { return member.next_[0] == kRecords / 2; }));
+  member.reader_->rewind({"logs", 0}, 200);
+  const int64_t before = member.next_[0];
+  ASSERT_TRUE(
+      member.reader_->pause_where([](const PartitionKey& key) { return key.partition == 0; }));
+  ASSERT_TRUE(member.until([&] { return member.next_[1] == kRecords / 2; }));
+  EXPECT_EQ(member.next_[0], before);
+  EXPECT_FALSE(member.reader_->at_end());
+  member.next_[0] = 200;
+  ASSERT_TRUE(member.reader_->pause_where(none));
+  EXPECT_TRUE(member.until([&] { return member.reader_->at_end(); }));
+  EXPECT_EQ(member.next_[0], kRecords / 2);
+  EXPECT_EQ(member.records_, kRecords + kRecords / 2 - 200);
+  // In the middle of reading, and without ever having been paused.
+  member.reader_->rewind({"logs", 1}, 100);
+  member.next_[1] = 100;
+  ASSERT_TRUE(member.reader_->pause_where(none));
+  EXPECT_TRUE(member.until([&] { return member.reader_->at_end(); }));
+  EXPECT_EQ(member.next_[1], kRecords / 2);
+}
+
 TEST_F(GroupReaderTest, a_pause_does_not_outlive_the_assignment) {
   Member first(broker_->bootstrap());
   ASSERT_TRUE(first.until([&] { return first.records_ > 10; }));
@@ -208,6 +235,7 @@ TEST(GroupReader, a_setting_that_its_promise_rests_on_is_refused) {
     Status assigned(std::vector<AssignedPartition>&) override { return ok(); }
     void revoked() override {}
     void lost() override {}
+    void unreadable(const PartitionKey&, int64_t, const std::string&) override {}
     void record(const ReadRecord&) override {}
   } nobody;
   GroupOptions options;

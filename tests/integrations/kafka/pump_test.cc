@@ -47,6 +47,12 @@ class Bucket : public Outlet {
     for (const auto& [key, next] : std::exchange(done_, {}))
       offsets[key] = std::min(next, done_max_);
   }
+  void take_parked(std::vector<Parking>& parked) override {
+    for (Parking& one : std::exchange(parked_, {})) {
+      next_[one.partition.partition] = one.offset;
+      parked.push_back(std::move(one));
+    }
+  }
   std::string report(const Standing& standing) override {
     standing_ = standing;
     waited_ = waited_ || standing.waiting;
@@ -60,6 +66,7 @@ class Bucket : public Outlet {
   Offsets done_;
   std::map<int32_t, int64_t> next_;
   Standing standing_;
+  std::vector<Parking> parked_;
   int assignments_ = 0, revoked_ = 0, discarded_ = 0, records_ = 0, works_ = 0;
 };
 
@@ -155,6 +162,51 @@ TEST_F(PumpTest, a_partition_that_is_held_back_waits_alone) {
   }));
   EXPECT_GE(held_at, 0);
   EXPECT_LT(held_at, kRecords / 2);
+}
+
+TEST_F(PumpTest, a_parked_partition_is_read_again_and_its_end_is_not_committed_before) {
+  Bucket bucket;
+  const PartitionKey zero{"logs", 0};
+  int parked = 0;
+  bucket.on_work_ = [&](int) {
+    if (bucket.next_[0] > 300 && parked < 2) {
+      bucket.parked_.push_back({zero, 300, "its index is closed"});
+      bucket.done_[zero] = 300;
+      parked += 1;
+    }
+    return ok();
+  };
+  options_.report_s = 1;
+  size_t parked_seen = 0;
+  bool other_done = false;
+  EXPECT_TRUE(pump(bucket, [&] {
+    parked_seen = std::max(parked_seen, bucket.standing_.parked.size());
+    other_done = other_done || (parked < 2 && bucket.next_[1] == kRecords / 2);
+    return parked == 2 && bucket.next_[0] == kRecords / 2;
+  }));
+  EXPECT_EQ(bucket.assignments_, 1) << "nobody else was disturbed";
+  EXPECT_TRUE(other_done);
+  EXPECT_EQ(parked_seen, 1u);
+  options_.once = true;
+  Bucket next;
+  EXPECT_TRUE(pump(next, [] { return false; }));
+  EXPECT_EQ(next.records_, 0) << "in the end all is committed";
+}
+
+TEST_F(PumpTest, once_does_not_wait_for_ever_for_what_is_parked) {
+  Bucket bucket;
+  bucket.on_work_ = [&bucket](int) {
+    if (bucket.next_[0] > 300) bucket.parked_.push_back({{"logs", 0}, 300, "its disk is broken"});
+    if (bucket.next_[0] > 300) bucket.done_[{"logs", 0}] = 300;
+    return ok();
+  };
+  options_.once = true;
+  const Status status = pump(bucket, [] { return false; });
+  ASSERT_FALSE(status);
+  EXPECT_EQ(status.error().code, ErrorCode::kFatal);
+  EXPECT_NE(status.error().message.find("logs[0] at offset 300: its disk is broken"),
+            std::string::npos);
+  EXPECT_EQ(bucket.next_[1], kRecords / 2);
 }
 
 TEST_F(PumpTest, after_an_error_it_joins_again_and_goes_on_from_what_was_done) {
