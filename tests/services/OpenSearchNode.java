@@ -11,7 +11,15 @@ import org.opensearch.plugins.Plugin;
 
 /** A node with chosen modules; the jars hold no program that starts one. */
 public class OpenSearchNode {
+    /** A real node ends on an error that is no exception; this one must not be kinder. */
+    private static void endOnError(Thread thread, Throwable trouble) {
+        System.err.println("fatal error in thread " + thread.getName() + ": " + trouble);
+        if (trouble instanceof Error)
+            Runtime.getRuntime().halt(trouble instanceof StackOverflowError ? 126 : 1);
+    }
+
     public static void main(String[] words) throws Exception {
+        Thread.setDefaultUncaughtExceptionHandler(OpenSearchNode::endOnError);
         var home = Settings.builder().put("path.home", words[0]).build();
         var environment = InternalSettingsPreparer.prepareEnvironment(
             home, Map.of(), Path.of(words[0], "config"), () -> "n1");
