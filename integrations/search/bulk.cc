@@ -19,11 +19,17 @@ BulkItem& Bulk::add(const kafka::ReadRecord& record) {
   *last_next_ = record.offset + 1;
   item.partition = record.partition;
   item.offset = record.offset;
+  item.kafka_ms = record.timestamp_ms;
   item.action = item.document = item.end = body.size();
   item.key = originals_.size();
   item.key_bytes = record.key.size();
   originals_ += record.key;
   return items.emplace_back(item);
+}
+
+void Bulk::hold(const kafka::PartitionKey& partition, int64_t offset) {
+  const auto at = next_.find(partition);
+  if (at != next_.end()) at->second = offset;
 }
 
 void Bulk::keep_value(BulkItem& item, std::string_view value) {

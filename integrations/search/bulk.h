@@ -24,7 +24,8 @@ struct BulkItem {
   uint32_t topic = 0;
   int32_t partition = 0;
   int64_t offset = 0;
-  int64_t time_ms = 0;  ///< Of the event.
+  int64_t time_ms = 0;   ///< Of the event.
+  int64_t kafka_ms = 0;  ///< Kafka's, as it is.
 };
 
 /// A record that no server will accept, and why.
@@ -43,10 +44,15 @@ class Bulk {
   std::string body;
   std::vector<BulkItem> items;
   std::vector<Rejection> rejections;
+  std::vector<Rejection> parked;  ///< Items that the service does not take now: to be read again.
   std::atomic<bool> cancelled = false;  ///< Its partitions were reassigned: stop sending it.
 
-  /// For each partition the offset after its last record.
+  /// For each partition the offset after its last record, or what hold() made of it.
   const kafka::Offsets& next_offsets() const { return next_; }
+  /// Nothing from `offset` on is done of this partition. kNothing: what this bulk says of it does
+  /// not count.
+  void hold(const kafka::PartitionKey& partition, int64_t offset);
+  static constexpr int64_t kNothing = -1;
   const std::string& topic_of(const BulkItem& item) const { return topics_[item.topic]; }
   std::string_view action_of(const BulkItem& item) const;
   std::string_view key_of(const BulkItem& item) const;

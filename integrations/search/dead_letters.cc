@@ -2,8 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cstring>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace longshore::search {
 namespace {
@@ -12,20 +15,44 @@ constexpr int kPollMs = 100;
 
 using Headers = std::unique_ptr<rd_kafka_headers_t, void (*)(rd_kafka_headers_t*)>;
 
-Headers headers_of(const Bulk& bulk, const BulkItem& item, const Rejection& rejection) {
-  Headers headers(rd_kafka_headers_new(6), rd_kafka_headers_destroy);
-  const auto add = [&headers](const char* name, std::string_view value) {
-    rd_kafka_header_add(headers.get(), name, -1, value.data(), static_cast<ssize_t>(value.size()));
+// A reason and an action of hundreds of bytes are not worth more of the value; see short_headers.
+constexpr size_t kShortReasonBytes = 100;
+// What a record's frame, its key's length and the batch around it take, and more.
+constexpr size_t kFrameBytes = 512;
+
+struct LetterParts {
+  std::string_view key, value;
+  std::vector<std::pair<const char*, std::string>> headers;
+
+  size_t header_bytes() const {
+    size_t bytes = 0;
+    for (const auto& [name, value_of] : headers) bytes += std::strlen(name) + value_of.size() + 8;
+    return bytes;
+  }
+};
+
+LetterParts parts_of(const Bulk& bulk, const Rejection& rejection, size_t value_bytes_max,
+                     bool short_headers) {
+  const BulkItem& item = bulk.items[rejection.item];
+  const std::string_view key = bulk.key_of(item), value = bulk.value_of(item);
+  LetterParts parts{short_headers ? std::string_view{} : key, value.substr(0, value_bytes_max), {}};
+  const auto add = [&parts](const char* name, std::string text) {
+    parts.headers.emplace_back(name, std::move(text));
   };
-  add("longshore.reason", rejection.reason);
+  add("longshore.reason",
+      rejection.reason.substr(0, short_headers ? kShortReasonBytes : std::string::npos));
   add("longshore.status", std::to_string(rejection.status));
   add("longshore.topic", bulk.topic_of(item));
   add("longshore.partition", std::to_string(item.partition));
   add("longshore.offset", std::to_string(item.offset));
+  add("longshore.timestamp", std::to_string(item.kafka_ms));
   std::string_view action = bulk.action_of(item);
   if (action.ends_with('\n')) action.remove_suffix(1);
-  add("longshore.action", action);
-  return headers;
+  if (!short_headers) add("longshore.action", std::string(action));
+  if (parts.value.size() < value.size())
+    add("longshore.cut", std::to_string(value.size() - parts.value.size()));
+  if (parts.key.size() < key.size()) add("longshore.key_cut", std::to_string(key.size()));
+  return parts;
 }
 
 }  // namespace
@@ -80,9 +107,7 @@ Status DeadLetters::check(int timeout_ms) const {
 }
 
 void DeadLetters::on_delivery(rd_kafka_t*, const rd_kafka_message_t* message, void*) {
-  auto* delivery = static_cast<Delivery*>(message->_private);
-  delivery->open -= 1;
-  if (message->err && !delivery->failed) delivery->failed = message->err;
+  static_cast<Letter*>(message->_private)->answer = message->err;
 }
 
 Error DeadLetters::refused(rd_kafka_resp_err_t code) const {
@@ -90,46 +115,87 @@ Error DeadLetters::refused(rd_kafka_resp_err_t code) const {
                                          options_.topic, rd_kafka_err2str(code))};
 }
 
-rd_kafka_resp_err_t DeadLetters::produce(const Bulk& bulk, const Rejection& rejection,
-                                         Delivery& delivery) {
-  const BulkItem& item = bulk.items[rejection.item];
-  const std::string_view key = bulk.key_of(item), value = bulk.value_of(item);
-  Headers headers = headers_of(bulk, item, rejection);
-  const auto code = rd_kafka_producev(
-      handle_, RD_KAFKA_V_TOPIC(options_.topic.c_str()), RD_KAFKA_V_KEY(key.data(), key.size()),
-      RD_KAFKA_V_VALUE(const_cast<char*>(value.data()), value.size()),
-      RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_HEADERS(headers.get()),
-      RD_KAFKA_V_OPAQUE(&delivery), RD_KAFKA_V_END);
-  if (code) return code;
-  static_cast<void>(headers.release());  // They belong to the message now.
-  delivery.open += 1;
+rd_kafka_resp_err_t DeadLetters::produce(const Bulk& bulk, Letter& letter) {
+  const LetterParts parts = parts_of(bulk, bulk.rejections[letter.rejection],
+                                     letter.value_bytes_max, letter.short_headers);
+  Headers headers(rd_kafka_headers_new(parts.headers.size()), rd_kafka_headers_destroy);
+  for (const auto& [name, text] : parts.headers)
+    rd_kafka_header_add(headers.get(), name, -1, text.data(), static_cast<ssize_t>(text.size()));
+  letter.answer = RD_KAFKA_RESP_ERR__IN_PROGRESS;
+  const auto code =
+      rd_kafka_producev(handle_, RD_KAFKA_V_TOPIC(options_.topic.c_str()),
+                        RD_KAFKA_V_KEY(parts.key.data(), parts.key.size()),
+                        RD_KAFKA_V_VALUE(const_cast<char*>(parts.value.data()), parts.value.size()),
+                        RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_HEADERS(headers.get()),
+                        RD_KAFKA_V_OPAQUE(&letter), RD_KAFKA_V_END);
+  if (!code) static_cast<void>(headers.release());  // They belong to the message now.
   return code;
+}
+
+// Returns when each letter has its answer. Errors: kRetryable.
+Status DeadLetters::deliver(const Bulk& bulk, std::span<Letter> letters,
+                            const std::function<bool()>& give_up) {
+  bool given_up = false;
+  size_t sent = 0;
+  while (sent < letters.size()) {
+    given_up = given_up || give_up();
+    if (given_up) break;
+    const auto code = produce(bulk, letters[sent]);
+    if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL) {
+      rd_kafka_poll(handle_, kPollMs);
+      continue;
+    }
+    if (code) letters[sent].answer = code;
+    sent += 1;
+  }
+  const auto is_open = [](const Letter& letter) {
+    return letter.answer == RD_KAFKA_RESP_ERR__IN_PROGRESS;
+  };
+  const std::span<Letter> on_their_way = letters.subspan(0, sent);
+  while (std::ranges::any_of(on_their_way, is_open)) {
+    rd_kafka_poll(handle_, kPollMs);
+    if (!given_up && !give_up()) continue;
+    given_up = true;
+    // The letters must outlive all reports that refer to them.
+    rd_kafka_purge(handle_, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+  }
+  return given_up ? Status(Error{ErrorCode::kRetryable, "given up"}) : ok();
+}
+
+// Its headers push a record over the limit that its own topic had, or the limits differ. Alone, for
+// the limit holds for a batch.
+Status DeadLetters::cut_and_deliver(const Bulk& bulk, Letter& letter,
+                                    const std::function<bool()>& give_up) {
+  const Rejection& rejection = bulk.rejections[letter.rejection];
+  const LetterParts whole = parts_of(bulk, rejection, SIZE_MAX, false);
+  const size_t extra = whole.header_bytes() + kFrameBytes;
+  for (;;) {
+    if (Status sent = deliver(bulk, {&letter, 1}, give_up); !sent) return sent;
+    if (letter.answer != RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE || letter.value_bytes_max == 0)
+      return ok();
+    const size_t bytes = whole.value.size();
+    if (letter.value_bytes_max == SIZE_MAX) {
+      letter.value_bytes_max = bytes > extra ? bytes - extra : 0;
+    } else {
+      letter.value_bytes_max /= 2;
+    }
+    letter.short_headers = letter.value_bytes_max == 0;
+  }
 }
 
 Status DeadLetters::send(const Bulk& bulk, const std::function<bool()>& give_up) {
   const std::lock_guard lock(mutex_);
-  Delivery delivery;
-  bool given_up = false;
-  for (const Rejection& rejection : bulk.rejections) {
-    for (;;) {
-      given_up = given_up || give_up();
-      if (given_up || delivery.failed) break;
-      const auto code = produce(bulk, rejection, delivery);
-      if (!code) break;
-      if (code != RD_KAFKA_RESP_ERR__QUEUE_FULL) delivery.failed = code;
-      rd_kafka_poll(handle_, kPollMs);
+  std::vector<Letter> letters(bulk.rejections.size());
+  for (size_t i = 0; i < letters.size(); ++i) letters[i].rejection = i;
+  if (Status sent = deliver(bulk, letters, give_up); !sent) return sent;
+  for (Letter& letter : letters) {
+    if (letter.answer == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE) {
+      if (Status sent = cut_and_deliver(bulk, letter, give_up); !sent) return sent;
     }
   }
-  while (delivery.open > 0) {
-    rd_kafka_poll(handle_, kPollMs);
-    if ((given_up || give_up()) && delivery.open > 0) {
-      given_up = true;
-      // `delivery` must outlive all reports that refer to it.
-      rd_kafka_purge(handle_, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
-    }
+  for (const Letter& letter : letters) {
+    if (letter.answer) return refused(letter.answer);
   }
-  if (given_up) return Error{ErrorCode::kRetryable, "given up"};
-  if (delivery.failed) return refused(delivery.failed);
   tally_.dead_lettered += bulk.rejections.size();
   return ok();
 }

@@ -1,10 +1,11 @@
 // Records that the search service rejects for good, kept in a Kafka topic: key and value unchanged,
 // with headers that tell where each came from and why it was rejected.
 //
-//   longshore.reason, .status, .topic, .partition, .offset, .action (the action line of _bulk)
-//
-// Once the reason is fixed, that topic can be indexed: documents get the same ids as they would
-// have.
+//   longshore.reason, .status, .topic, .partition, .offset, .timestamp (Kafka's, in ms),
+//   .action (the action line of _bulk: index and id of the document)
+//   longshore.cut     bytes that are missing at the value's end, because the topic takes no more:
+//                     the whole value is where the record came from. Without the key too:
+//                     longshore.key_cut.
 #pragma once
 
 #include <librdkafka/rdkafka.h>
@@ -12,6 +13,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 
 #include "config/result.h"
@@ -42,21 +44,25 @@ class DeadLetters {
   /// Whether the topic exists. Errors: kNotFound, kRetryable (no broker answers).
   Status check(int timeout_ms) const;
 
-  /// Returns when all rejections of `bulk` are in the topic, on all in-sync replicas. After a crash
-  /// or a failure the topic may hold one twice. Errors: kRetryable: `give_up` returned true;
-  /// kFatal: the topic refused a record.
+  /// Returns when all rejections of `bulk` are in the topic, on all in-sync replicas; what is too
+  /// large for it is cut. After a crash or a failure the topic may hold one twice. Errors:
+  /// kRetryable: `give_up` returned true; kFatal: the topic refused a record.
   Status send(const Bulk& bulk, const std::function<bool()>& give_up);
 
  private:
-  struct Delivery {
-    size_t open = 0;
-    rd_kafka_resp_err_t failed = RD_KAFKA_RESP_ERR_NO_ERROR;
+  struct Letter {
+    size_t rejection = 0;               // Its place in the bulk's.
+    size_t value_bytes_max = SIZE_MAX;  // More than that is cut off.
+    bool short_headers = false;         // And no key.
+    rd_kafka_resp_err_t answer = RD_KAFKA_RESP_ERR__IN_PROGRESS;
   };
 
   DeadLetters(DeadLetterOptions options, Tally& tally)
       : options_(std::move(options)), tally_(tally) {}
   static void on_delivery(rd_kafka_t*, const rd_kafka_message_t* message, void*);
-  rd_kafka_resp_err_t produce(const Bulk& bulk, const Rejection& rejection, Delivery& delivery);
+  rd_kafka_resp_err_t produce(const Bulk& bulk, Letter& letter);
+  Status deliver(const Bulk& bulk, std::span<Letter> letters, const std::function<bool()>& give_up);
+  Status cut_and_deliver(const Bulk& bulk, Letter& letter, const std::function<bool()>& give_up);
   Error refused(rd_kafka_resp_err_t code) const;
 
   const DeadLetterOptions options_;
