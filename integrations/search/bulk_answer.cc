@@ -16,6 +16,12 @@ using simdjson::ondemand::value;
 // Servers repeat parts of the document in their reasons.
 constexpr size_t kReasonBytesMax = 1000;
 
+// A setting of the service that refuses every document. Only beginnings: what follows in a reason
+// may be a document's own words.
+constexpr std::array<std::string_view, 2> kSettings = {
+    "illegal_argument_exception: pipeline with id [",
+    "illegal_argument_exception: explicit index in bulk is not allowed"};
+
 // A 400 of these types is about the index or the cluster (shard limit, closed index), not about the
 // document.
 constexpr std::array<std::string_view, 3> kStates = {
@@ -66,7 +72,7 @@ ItemAnswer read_item(object item) {
       fault = read_error(field.value());
     }
   }
-  answer.verdict = judge(answer.status, fault.type);
+  answer.verdict = judge(answer.status, fault.type, fault.reason);
   if (answer.verdict == Verdict::kLater || answer.verdict == Verdict::kRejected)
     answer.reason = words_of(fault.type, fault.reason);
   return answer;
@@ -81,11 +87,17 @@ void read_items(value from, std::vector<ItemAnswer>& answers) {
 
 }  // namespace
 
-Verdict judge(int status, std::string_view type) {
+bool is_misconfigured(std::string_view reason) {
+  return std::ranges::any_of(
+      kSettings, [reason](std::string_view words) { return reason.starts_with(words); });
+}
+
+Verdict judge(int status, std::string_view type, std::string_view reason) {
   if (status == 200 || status == 201) return Verdict::kCreated;
   if (status == 409) return Verdict::kThere;
   if (status != 400 && status != 413) return Verdict::kLater;
-  const bool state = std::find(kStates.begin(), kStates.end(), type) != kStates.end();
+  const bool state = std::find(kStates.begin(), kStates.end(), type) != kStates.end() ||
+                     is_misconfigured(words_of(type, reason));
   return state ? Verdict::kLater : Verdict::kRejected;
 }
 

@@ -26,8 +26,12 @@ struct ItemAnswer {
   std::string reason;  ///< "mapper_parsing_exception: ..."; shortened; empty if accepted.
 };
 
-/// What `status` and the error's type mean for the item.
-Verdict judge(int status, std::string_view type);
+/// What `status` and the error's type and reason mean for the item.
+Verdict judge(int status, std::string_view type, std::string_view reason = {});
+
+/// Whether "type: reason" is about the service's settings, such as a pipeline that is missing,
+/// though the status 400 blames the document.
+bool is_misconfigured(std::string_view reason);
 
 /// Thread: one. Keeps its memory.
 class BulkAnswerParser {

@@ -12,10 +12,16 @@ namespace {
 
 constexpr int64_t kAskedPauseMsMax = 30'000;
 
-// A server or proxy may close the connection on a body that is too large instead of answering 413.
-// So a request that is never answered is halved too, down to this size.
+// A server or proxy may close the connection on a body that is too large instead of answering 413,
+// and a document may stop the node each time. So a request that is never answered, or with 500, is
+// halved, if the service answers other requests in between.
 constexpr int kSilencesMax = 3;
-constexpr size_t kSilentBytesMin = 64 << 10;
+constexpr int kSilencesAloneMax = 6;  // Of one document; then it is rejected.
+constexpr long kSearchingTimeoutMs = 30'000;
+
+// After that many attempts, without those that 429 put off, an item is parked or rejected. For the
+// next items of that index one attempt is enough.
+constexpr int kLateTriesMax = 6;
 
 // Enough for an answer with a reason for every item.
 size_t answer_bytes_max(size_t items) { return (size_t{64} << 10) + items * 1024; }
@@ -70,28 +76,37 @@ void BulkSender::cut(const Bulk& bulk, const Places& places, std::deque<Places>&
 
 Status BulkSender::send(Bulk& bulk, const std::function<bool()>& give_up) {
   found_.clear();
+  late_.clear();
+  accepting_.clear();
+  silence_ = {};
   Places all(bulk.items.size());
   std::iota(all.begin(), all.end(), 0);
   std::deque<Places> left;
   cut(bulk, all, left);
   bool reasons = true;
-  int silences = 0;  // In a row.
   while (!left.empty()) {
     if (give_up()) return Error{ErrorCode::kRetryable, "given up"};
+    if (silence_.failed && !is_there()) {
+      pause(0);
+      continue;
+    }
     const Places places = std::move(left.front());
     left.pop_front();
     const Reply reply = post(bulk, places, reasons);
-    const bool silent = reply.kind == Reply::Kind::kLater && reply.status == 0;
-    silences = silent ? silences + 1 : 0;
+    const bool silent =
+        reply.kind == Reply::Kind::kLater && (reply.status == 0 || reply.status == 500);
+    silence_.failed = silent;
+    if (!silent) silence_.in_a_row = 0;
     Places again;
     switch (reply.kind) {
       case Reply::Kind::kAnswered:
         if (Status status = heed(bulk, places, reply, again); !status) return status;
+        settle_late(bulk, again);
         break;
       case Reply::Kind::kLater:
         tally_.failures += 1;
         complaints_.add(fmt::format("indexing waits: {}", reply.reason));
-        again = places;
+        if (!silent || !leave_silent(bulk, places, reply, left)) again = places;
         break;
       case Reply::Kind::kTooLong:
         reasons = false;
@@ -114,16 +129,56 @@ Status BulkSender::send(Bulk& bulk, const std::function<bool()>& give_up) {
       if (reply.kind == Reply::Kind::kAnswered) backoff_.reset();
       continue;
     }
-    if (silences >= kSilencesMax && again.size() > 1 &&
-        body_of(bulk, again).size() > kSilentBytesMin) {
-      silences = 0;
-      halve(again, left);
-    } else {
-      left.push_front(std::move(again));
-    }
+    left.push_front(std::move(again));
     if (!give_up()) pause(reply.pause_ms);
   }
   return flush(give_up);
+}
+
+// Whether the service answers anything at all. If not, the requests before say nothing.
+bool BulkSender::is_there() {
+  const Result<http::Answer> answer = node_.ask("GET", "/", {}, answer_bytes_max(0));
+  return answer && answer->status < 500;
+}
+
+// A request failed although the service was there before it. False: it is to be sent again.
+bool BulkSender::leave_silent(Bulk& bulk, const Places& places, const Reply& reply,
+                              std::deque<Places>& left) {
+  silence_.in_a_row += 1;
+  const bool alone = places.size() == 1;
+  const int silences_max = alone ? kSilencesAloneMax : silence_.searching ? 1 : kSilencesMax;
+  if (silence_.in_a_row < silences_max) return false;
+  silence_.in_a_row = 0;
+  if (alone) {
+    reject(bulk, places.front(), reply.status,
+           fmt::format("the service answers other requests, and this document never ({})",
+                       reply.reason));
+    return true;
+  }
+  silence_.searching = true;
+  halve(places, left);
+  return true;
+}
+
+// Takes out of `again` what failed often enough.
+void BulkSender::settle_late(Bulk& bulk, Places& again) {
+  std::erase_if(again, [&](uint32_t place) {
+    const Attempts& attempts = late_[place];
+    const std::string index(index_in(bulk.action_of(bulk.items[place])));
+    if (attempts.tries < (learned_.is_troubled(index) ? 1 : kLateTriesMax)) return false;
+    if (attempts.status == 500 && accepting_.contains(index)) {
+      if (attempts.tries < kLateTriesMax) return false;
+      reject(bulk, place, attempts.status,
+             fmt::format("{} (others went into the index, this one not in {} attempts)",
+                         attempts.reason, attempts.tries));
+      return true;
+    }
+    learned_.set_troubled(index, true);
+    bulk.parked.push_back(
+        {place, attempts.status,
+         fmt::format("index {}: {}: {}", index, attempts.status, attempts.reason)});
+    return true;
+  });
 }
 
 // The server answers "already there" even before the request that created the document has synced
@@ -193,7 +248,8 @@ BulkSender::Reply BulkSender::post(const Bulk& bulk, const Places& places, bool 
   const std::string_view body = body_of(bulk, places);
   tally_.requests += 1;
   tally_.body_bytes += body.size();
-  Result<http::Answer> answer = node_.ask("POST", target, body, answer_bytes_max(places.size()));
+  Result<http::Answer> answer = node_.ask("POST", target, body, answer_bytes_max(places.size()),
+                                          silence_.searching ? kSearchingTimeoutMs : 0);
   if (!answer) {
     if (answer.error().code == ErrorCode::kFull && reasons)
       return Reply{Reply::Kind::kTooLong, {}, {}, 0, 0};
@@ -210,7 +266,7 @@ BulkSender::Reply BulkSender::post(const Bulk& bulk, const Places& places, bool 
     return Reply{Reply::Kind::kTooLarge, {}, "413: larger than the server accepts", status, 0};
   }
   // A 400 of a proxy, e.g. about an expired certificate, says nothing about the document.
-  if (status == 400 && service_reason(answer->body))
+  if (status == 400 && service_reason(answer->body) && !is_misconfigured(reason))
     return Reply{Reply::Kind::kMalformed, {}, reason, status, 0};
   Reply reply = later(
       fmt::format("_bulk was answered with {}: {}{}", status, reason, remedy_of(*answer)), status);
@@ -237,6 +293,9 @@ Status BulkSender::heed(Bulk& bulk, const Places& places, const Reply& reply, Pl
       case Verdict::kLater:
         tally_.put_off += 1;
         again.push_back(places[i]);
+        if (answer.status != 429) late_[places[i]].tries += 1;
+        late_[places[i]].status = answer.status;
+        late_[places[i]].reason = answer.reason;
         if (again.size() == 1) {
           complaints_.add(fmt::format("indexing into {} waits: {}: {}",
                                       index_in(bulk.action_of(item)), answer.status,
@@ -244,12 +303,19 @@ Status BulkSender::heed(Bulk& bulk, const Places& places, const Reply& reply, Pl
         }
         continue;
     }
+    note_accepting(index_in(bulk.action_of(item)));
     if (answer.index.empty()) continue;
     if (Status plain = check_index(bulk, item, answer); !plain) return plain;
   }
   tally_.created += created;
   tally_.there += there;
   return ok();
+}
+
+void BulkSender::note_accepting(std::string_view index) {
+  if (!accepting_.empty() && index == last_accepting_) return;
+  last_accepting_ = index;
+  if (accepting_.insert(last_accepting_).second) learned_.set_troubled(last_accepting_, false);
 }
 
 Status BulkSender::check_index(const Bulk& bulk, const BulkItem& item, const ItemAnswer& answer) {

@@ -6,11 +6,18 @@
 //                                         429, 5xx, 401, 403, no answer, a proxy's 400:
 //                                                   retried without limit, with a back-off
 //                                         413:      halved, and each half sent by itself
+//
+// What keeps failing alone while the service answers stops nothing else:
+//   an index (closed, blocked, shards away): its items are parked, after some attempts
+//   a document that is always answered with 500 while others of its index are stored: rejected
+//   a request that is never answered, or with 500, while the service answers GET /: halved, down
+//   to the document, which is rejected then
 #pragma once
 
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <random>
 #include <set>
 #include <string>
@@ -33,13 +40,27 @@ class BulkSender {
   BulkSender(SearchNode& node, Tally& tally, Learned& learned, kafka::Complaints& complaints,
              Backoff backoff, std::function<void(int64_t ms)> rest);
 
-  /// Adds the items that the server rejects to `bulk.rejections`. Errors: kRetryable: `give_up`
+  /// Adds the items that the server rejects to `bulk.rejections`, and those that it does not take
+  /// for now to `bulk.parked`. Errors: kRetryable: `give_up`
   /// returned true before every item had its answer; kFatal: an index name of the bulk is an alias
   /// or a data stream.
   Status send(Bulk& bulk, const std::function<bool()>& give_up);
 
  private:
   using Places = std::vector<uint32_t>;  // Of items, ascending.
+
+  /// An item that was put off, though the request was answered.
+  struct Attempts {
+    int tries = 0;
+    int status = 0;
+    std::string reason;
+  };
+  /// Requests for the same items that failed as a whole, one after the other.
+  struct Silence {
+    int in_a_row = 0;
+    bool failed = false;     // The last one: the service is asked first whether it is there.
+    bool searching = false;  // One request was halved for it: the document is being found.
+  };
 
   struct Reply {
     enum class Kind : uint8_t { kAnswered, kLater, kTooLarge, kMalformed, kTooLong } kind;
@@ -54,6 +75,10 @@ class BulkSender {
   Reply post(const Bulk& bulk, const Places& places, bool reasons);
   std::string_view body_of(const Bulk& bulk, const Places& places);
   Status heed(Bulk& bulk, const Places& places, const Reply& reply, Places& again);
+  void settle_late(Bulk& bulk, Places& again);
+  bool is_there();
+  bool leave_silent(Bulk& bulk, const Places& places, const Reply& reply, std::deque<Places>& left);
+  void note_accepting(std::string_view index);
   Status check_index(const Bulk& bulk, const BulkItem& item, const ItemAnswer& answer);
   bool has_new_index(const Bulk& bulk, const Places& places);
   Status flush(const std::function<bool()>& give_up);
@@ -68,8 +93,12 @@ class BulkSender {
   const std::function<void(int64_t)> rest_;
   BulkAnswerParser parser_;
   std::string joined_;
-  std::string plain_index_;      // The last index known to be no alias.
-  std::set<std::string> found_;  // Indices that held items of the bulk already.
+  std::string plain_index_;            // The last index known to be no alias.
+  std::set<std::string> found_;        // Indices that held items of the bulk already.
+  std::map<uint32_t, Attempts> late_;  // By place.
+  std::set<std::string> accepting_;    // Indices that took an item of the bulk,
+  std::string last_accepting_;         // and the last of them.
+  Silence silence_;
   std::minstd_rand random_{std::random_device{}()};
 };
 

@@ -16,6 +16,7 @@ BulkWorker::BulkWorker(const SearchOptions& search, const BulkShared& shared)
 Status BulkWorker::settle(Bulk& bulk) {
   const auto give_up = [&] { return shared_.pool.ending() || bulk.cancelled; };
   if (Status sent = sender_.send(bulk, give_up); !sent) return sent;
+  if (shared_.dead_letters) shared_.gate.hold(bulk);
   if (bulk.rejections.empty()) return ok();
   const Rejection& first = bulk.rejections.front();
   const BulkItem& item = bulk.items[first.item];

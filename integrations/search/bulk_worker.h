@@ -8,6 +8,7 @@
 #include "integrations/search/bulk_pool.h"
 #include "integrations/search/bulk_sender.h"
 #include "integrations/search/dead_letters.h"
+#include "integrations/search/refusal_gate.h"
 #include "integrations/search/search_node.h"
 #include "integrations/search/tally.h"
 
@@ -19,6 +20,7 @@ struct BulkShared {
   Tally& tally;
   Learned& learned;
   kafka::Complaints& complaints;
+  RefusalGate& gate;
   DeadLetters* dead_letters = nullptr;  ///< None: a rejected record is an error.
 };
 

@@ -1,6 +1,7 @@
 #include "integrations/search/document.h"
 
 #include <fmt/format.h>
+#include <xxhash.h>
 
 #include <algorithm>
 #include <optional>
@@ -11,37 +12,73 @@
 namespace longshore::search {
 namespace {
 
-// 0 if Kafka has no time either: a document needs one.
-int64_t kafka_ms(const kafka::ReadRecord& record) {
-  return std::max<int64_t>(record.timestamp_ms, 0);
+using std::chrono::days;
+
+constexpr int64_t kTimeMsEnd = 7'258'118'400'000;  // 2200-01-01: services end not much later.
+
+uint64_t hash_of(std::string_view text, uint64_t seed) {
+  return XXH3_64bits_withSeed(text.data(), text.size(), seed);
 }
 
 }  // namespace
 
 void DocumentWriter::add(const kafka::ReadRecord& record, Bulk& bulk) {
   BulkItem& item = bulk.add(record);
+  refused_ = {};
   if (write_own(record, bulk, item)) return;
   foreign_ += 1;
   if (options_.store_foreign) {
     write_foreign(record, bulk, item);
   } else {
-    item.time_ms = kafka_ms(record);
+    item.time_ms = time_of(record).ms;
     bulk.rejections.push_back({static_cast<uint32_t>(bulk.items.size() - 1), 0,
                                "not a longshore record (--foreign dead-letter)"});
   }
   if (!item.value_in_body) bulk.keep_value(item, record.value);
 }
 
-// The index is that of the document's own day, unless that is too far from Kafka's.
-void DocumentWriter::write_action(const kafka::ReadRecord& record, int64_t time_ms,
-                                  std::string_view id, Bulk& bulk, BulkItem& item) {
-  const Day day = bounded_day(day_of_ms(time_ms), day_of_ms(kafka_ms(record)), options_.days_back);
-  if (index_.empty() || day != index_day_ || record.topic != index_topic_) {
-    index_ = options_.index.render(record.topic, day);
-    index_topic_ = record.topic;
-    index_day_ = day;
+Day DocumentWriter::today() const { return day_of_ms(clock_.wall_ns() / 1'000'000); }
+
+// Kafka's time is the producer's. If it is given in micro- or nanoseconds, or is some other number,
+// a day of its own for each record would fill the cluster with empty indices.
+DocumentWriter::Time DocumentWriter::time_of(const kafka::ReadRecord& record) const {
+  const Day last = today() + days(1), first = today() - days(options_.kafka_days_back);
+  const auto is_likely = [&](int64_t ms) {
+    return ms > 0 && ms < kTimeMsEnd && day_of_ms(ms) >= first && day_of_ms(ms) <= last;
+  };
+  const int64_t told = record.timestamp_ms;
+  if (is_likely(told)) return {told, day_of_ms(told), false};
+  if (told >= -1 && told < kTimeMsEnd) return {std::max<int64_t>(told, 0), Day(), false};
+  for (const int64_t unit : {1'000, 1'000'000}) {
+    if (is_likely(told / unit)) return {told / unit, day_of_ms(told / unit), true};
   }
-  item.time_ms = time_ms;
+  return {0, Day(), true};
+}
+
+// The index is that of the document's own day, unless that is too far from Kafka's.
+DocumentWriter::Time DocumentWriter::own_time(const kafka::ReadRecord& record,
+                                              std::string_view text) const {
+  Time time = time_of(record);
+  const std::optional<int64_t> ns = parse_rfc3339(text);
+  time.refused = !ns && !text.empty();
+  if (!ns) return time;
+  time.ms = *ns / 1'000'000;
+  const Day own = day_of_ms(time.ms), now = today();
+  const bool is_known = time.day != Day();
+  if (is_known) time.day = bounded_day(own, time.day, options_.days_back);
+  if (!is_known && own <= now + days(1) && own >= now - days(options_.kafka_days_back))
+    time.day = own;
+  return time;
+}
+
+void DocumentWriter::write_action(std::string_view topic, const Time& time, std::string_view id,
+                                  Bulk& bulk, BulkItem& item) {
+  if (index_.empty() || time.day != index_day_ || topic != index_topic_) {
+    index_ = options_.index.render(topic, time.day);
+    index_topic_ = topic;
+    index_day_ = time.day;
+  }
+  item.time_ms = time.ms;
   bulk.body += R"({"create":{"_index":")";
   bulk.body += index_;
   bulk.body += R"(","_id":")";
@@ -50,37 +87,90 @@ void DocumentWriter::write_action(const kafka::ReadRecord& record, int64_t time_
   item.document = bulk.body.size();
 }
 
+// A log that was forgotten begins at 0 again under the same source: the text tells its lines apart,
+// and the day those of the same text. A line that is shipped twice keeps its id.
+void DocumentWriter::make_own_id(const shipper::RecordView& view, Day day) {
+  id_.clear();
+  const auto out = std::back_inserter(id_);
+  fmt::format_to(out, "{:016x}-{}", view.source.value, view.start.bytes);
+  if (view.part) fmt::format_to(out, "-{}", *view.part);
+  if (options_.ids == 1) return;
+  const auto seed = static_cast<uint64_t>(day.time_since_epoch().count());
+  fmt::format_to(out, ".{:08x}", static_cast<uint32_t>(hash_of(view.text, seed)));
+}
+
+// A topic that is made anew begins at offset 0 again, and another cluster has the same names.
+void DocumentWriter::make_foreign_id(const kafka::ReadRecord& record) {
+  id_.clear();
+  const auto out = std::back_inserter(id_);
+  fmt::format_to(out, "{}+{}+{}", record.topic, record.partition, record.offset);
+  if (options_.ids == 1) return;
+  const uint64_t place = hash_of(cluster_, static_cast<uint64_t>(record.timestamp_ms));
+  fmt::format_to(out, ".{:016x}", hash_of(record.value, hash_of(record.key, place)));
+}
+
+// Fills edits_ with what the document has in place of the record's text.
+void DocumentWriter::find_edits(const shipper::RecordView& view, const ScannedRecord& scanned,
+                                const Time& time) {
+  edits_.clear();
+  std::string notes;
+  if (scanned.inside != JsonFault::kNone) {
+    notes += fmt::format(R"(,"json_refused":"{}")", to_string(scanned.inside));
+    edits_.push_back(
+        {scanned.json.name, scanned.json.end, "\"message\":" + shipper::json_string(view.text)});
+  }
+  if (time.refused) {
+    notes += ",\"time_refused\":" + shipper::json_string(view.time);
+    edits_.push_back({scanned.time.begin, scanned.time.end, '"' + utc_text_of_ms(time.ms) + '"'});
+  }
+  if (view.time.empty()) {
+    const std::string field = fmt::format(R"("@timestamp":"{}")", utc_text_of_ms(time.ms));
+    if (scanned.time.end > 0) {
+      edits_.push_back({scanned.time.name, scanned.time.end, field});
+    } else {
+      edits_.push_back({1, 1, field + ","});
+    }
+  }
+  if (!notes.empty()) edits_.push_back({scanned.own.end - 1, scanned.own.end - 1, notes});
+  std::sort(edits_.begin(), edits_.end(),
+            [](const Edit& a, const Edit& b) { return a.begin < b.begin; });
+}
+
+void DocumentWriter::write_edited(std::string_view value, std::string& body) {
+  size_t from = 0;
+  for (const Edit& edit : edits_) {
+    body += value.substr(from, edit.begin - from);
+    body += edit.text;
+    from = edit.end;
+  }
+  body += value.substr(from);
+}
+
 bool DocumentWriter::write_own(const kafka::ReadRecord& record, Bulk& bulk, BulkItem& item) {
   const std::string_view value = record.value;
-  // Valid JSON may hold a line feed between tokens. In a _bulk body it would end the document, and
-  // the server would take the rest for an action.
-  if (value.find('\n') != std::string_view::npos) return false;
   const std::optional<shipper::RecordView> view = parser_.parse(value);
   if (!view) return false;
-  // Our encoder writes the object as the last field.
-  constexpr std::string_view kField = "\"json\":";
-  const size_t tail = kField.size() + view->text.size() + 1;
-  const bool as_text = view->embedded && view->text.size() >= kJsonBytesMax;
-  if (as_text && (value.size() < tail || !value.substr(value.size() - tail).starts_with(kField)))
-    return false;
-  id_.clear();
-  fmt::format_to(std::back_inserter(id_), "{:016x}-{}", view->source.value, view->start.bytes);
-  if (view->part) fmt::format_to(std::back_inserter(id_), "-{}", *view->part);
-  const auto time_ns = parse_rfc3339(view->time);
-  const int64_t time_ms = time_ns ? *time_ns / 1'000'000 : kafka_ms(record);
-  write_action(record, time_ms, id_, bulk, item);
-  if (view->time.empty()) {
-    bulk.body += fmt::format(R"({{"@timestamp":"{}",)", utc_text_of_ms(time_ms));
-    bulk.body += value.substr(value.find('{') + 1);
-  } else if (as_text) {
-    bulk.body += value.substr(0, value.size() - tail);
-    bulk.body += "\"message\":" + shipper::json_string(view->text) + "}";
+  const ScannedRecord scanned = scan_.scan(value);
+  if (!shipper::is_own(*view, record.key)) {
+    refused_ = "key";
+  } else if (value.find('\n') != std::string_view::npos) {
+    // Valid JSON may hold a line feed between tokens. In a _bulk body it would end the document,
+    // and the server would take the rest for an action.
+    refused_ = "line_feed";
   } else {
+    refused_ = to_string(scanned.outside);
+  }
+  if (!refused_.empty()) return false;
+  const Time time = own_time(record, view->time);
+  make_own_id(*view, time.day);
+  find_edits(*view, scanned, time);
+  write_action(record.topic, time, id_, bulk, item);
+  if (edits_.empty()) {
     item.value = item.document;
     item.value_bytes = value.size();
     item.value_in_body = true;
-    bulk.body += value;
   }
+  write_edited(value, bulk.body);
   bulk.body += '\n';
   item.end = bulk.body.size();
   if (!item.value_in_body) bulk.keep_value(item, value);
@@ -88,16 +178,16 @@ bool DocumentWriter::write_own(const kafka::ReadRecord& record, Bulk& bulk, Bulk
 }
 
 void DocumentWriter::write_foreign(const kafka::ReadRecord& record, Bulk& bulk, BulkItem& item) {
-  const int64_t time_ms = kafka_ms(record);
-  id_.clear();
-  fmt::format_to(std::back_inserter(id_), "{}+{}+{}", record.topic, record.partition,
-                 record.offset);
-  write_action(record, time_ms, id_, bulk, item);
-  bulk.body += fmt::format(R"({{"@timestamp":"{}","message":)", utc_text_of_ms(time_ms));
+  const Time time = time_of(record);
+  make_foreign_id(record);
+  write_action(record.topic, time, id_, bulk, item);
+  bulk.body += fmt::format(R"({{"@timestamp":"{}","message":)", utc_text_of_ms(time.ms));
   bulk.body += shipper::json_string(record.value);
   bulk.body += fmt::format(R"(,"kafka":{{"topic":"{}","partition":{},"offset":{})", record.topic,
                            record.partition, record.offset);
   if (!record.key.empty()) bulk.body += ",\"key\":" + shipper::json_string(record.key);
+  if (time.refused) bulk.body += fmt::format(R"(,"time_refused":"{}")", record.timestamp_ms);
+  if (!refused_.empty()) bulk.body += fmt::format(R"(,"refused":"{}")", refused_);
   bulk.body += "}}\n";
   item.end = bulk.body.size();
 }

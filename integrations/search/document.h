@@ -1,38 +1,53 @@
 // Turns a record of Kafka into a document whose index and id follow from the record alone: indexing
 // it again finds the same document.
 //
-//   id of ours:     0123456789abcdef-4711[-2]   source, start position, part
-//   id of others':  logs+3+815                  topic, partition, offset
+//   id of ours:     0123456789abcdef-4711[-2].89abcdef   source, start position, part; a hash of
+//                                                        the text and of the UTC day of its index
+//   id of others':  logs+3+815.0123456789abcdef          topic, partition, offset; a hash of the
+//                                                        cluster's id, Kafka's time, key and value
+//   With --ids 1 both end before the dot, as in indices that were made before the hash.
 //
-// Our records are stored unchanged; others as
-//   {"@timestamp":T,"message":V,"kafka":{"topic":..,"partition":..,"offset":..[,"key":..]}}
+// A record is ours if its key is the source that it names (shipper::is_own). Ours are stored
+// unchanged, but for what a service could not bear: JSON over the limits of RecordScan becomes
+// text, and a time out of 1970 to 2200 becomes Kafka's.
+//   {...,"longshore":{...,"json_refused":"depth","time_refused":"9999-..."},"message":"{...}"}
+// Others are stored as
+//   {"@timestamp":T,"message":V,"kafka":{"topic":..,"partition":..,"offset":..[,"key":..]
+//    [,"time_refused":"1795262400000000000"][,"refused":"key"]}}
+// where "refused" tells why a record with our envelope is not believed.
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "config/clock.h"
 #include "integrations/kafka/reader.h"
 #include "integrations/search/bulk.h"
 #include "integrations/search/index_name.h"
+#include "integrations/search/record_scan.h"
 #include "shipper/record/record_view.h"
 
 namespace longshore::search {
-
-/// A JSON object of this size or more is stored as text under `message`: servers refuse a value of
-/// 32,766 bytes in a flattened field, and one record must not fill an index with names.
-inline constexpr size_t kJsonBytesMax = 32'000;
 
 struct DocumentOptions {
   IndexName index;
   int days_back = 31;         ///< See bounded_day().
   bool store_foreign = true;  ///< False: records that are not longshore's are rejected.
+  int kafka_days_back = 366;  ///< A record older than that goes into the index of 1970-01-01.
+  int ids = 2;                ///< Their form: 1 or 2.
 };
 
 /// Thread: one.
 class DocumentWriter {
  public:
-  explicit DocumentWriter(DocumentOptions options) : options_(std::move(options)) {}
+  /// `clock` outlives it.
+  DocumentWriter(DocumentOptions options, const Clock& clock)
+      : options_(std::move(options)), clock_(clock) {}
+
+  /// The cluster whose records follow.
+  void set_cluster(std::string id) { cluster_ = std::move(id); }
 
   /// Adds the record to `bulk`: as a document, or as a rejection.
   void add(const kafka::ReadRecord& record, Bulk& bulk);
@@ -40,13 +55,35 @@ class DocumentWriter {
   uint64_t foreign() const { return foreign_; }
 
  private:
+  struct Time {
+    int64_t ms = 0;  // For the document.
+    Day day;         // For the index.
+    bool refused = false;
+  };
+  struct Edit {
+    size_t begin = 0, end = 0;
+    std::string text;
+  };
+
   bool write_own(const kafka::ReadRecord& record, Bulk& bulk, BulkItem& item);
   void write_foreign(const kafka::ReadRecord& record, Bulk& bulk, BulkItem& item);
-  void write_action(const kafka::ReadRecord& record, int64_t time_ms, std::string_view id,
-                    Bulk& bulk, BulkItem& item);
+  void write_action(std::string_view topic, const Time& time, std::string_view id, Bulk& bulk,
+                    BulkItem& item);
+  void write_edited(std::string_view value, std::string& body);
+  Time time_of(const kafka::ReadRecord& record) const;
+  Time own_time(const kafka::ReadRecord& record, std::string_view text) const;
+  void make_own_id(const shipper::RecordView& view, Day day);
+  void make_foreign_id(const kafka::ReadRecord& record);
+  void find_edits(const shipper::RecordView& view, const ScannedRecord& scanned, const Time& time);
+  Day today() const;
 
   const DocumentOptions options_;
+  const Clock& clock_;
+  std::string cluster_;
   shipper::RecordParser parser_;
+  RecordScan scan_;
+  std::vector<Edit> edits_;   // Of the record in hand, ascending.
+  std::string_view refused_;  // Why its envelope is not believed.
   uint64_t foreign_ = 0;
   std::string id_;
   // The last index name, and the topic and day that it was made of.

@@ -33,10 +33,11 @@ std::string IndexReport::line(const IndexStanding& standing) {
   delay_sum_s_ = delay_max_s_ = 0;
   return fmt::format(
       "partitions={} lag={} documents/s={:.0f} created={} already-there={} rejected={} "
-      "dead-lettered={} put-off={} in-flight={}{} delay={}",
+      "dead-lettered={} put-off={} parked={} in-flight={}{} delay={}",
       standing.pump.partitions, standing.pump.uncommitted, rate, tally_.created.load(),
       tally_.there.load(), tally_.rejected.load(), tally_.dead_lettered.load(),
-      tally_.put_off.load(), standing.in_flight, standing.pump.waiting ? " waiting" : "", delay);
+      tally_.put_off.load(), standing.pump.parked.size(), standing.in_flight,
+      standing.pump.waiting ? " waiting" : "", delay);
 }
 
 std::string IndexReport::metrics(const IndexStanding& standing, double rate) const {
@@ -62,6 +63,12 @@ std::string IndexReport::metrics(const IndexStanding& standing, double rate) con
   add("lag_records", "gauge", static_cast<double>(standing.pump.uncommitted));
   add("bulks_in_flight", "gauge", static_cast<double>(standing.in_flight));
   add("waiting", "gauge", standing.pump.waiting ? 1 : 0);
+  add("partitions_parked", "gauge", static_cast<double>(standing.pump.parked.size()));
+  if (!standing.pump.parked.empty()) text += "# TYPE longshore_index_partition_parked gauge\n";
+  for (const kafka::PartitionKey& key : standing.pump.parked) {
+    text += fmt::format("longshore_index_partition_parked{{topic=\"{}\",partition=\"{}\"}} 1\n",
+                        key.topic, key.partition);
+  }
   add("documents_per_second", "gauge", rate);
   if (documents_ > 0) {
     add("delay_seconds", "gauge", delay_sum_s_ / static_cast<double>(documents_));

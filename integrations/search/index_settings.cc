@@ -42,6 +42,10 @@ void add_reading(CommandLine& line, Flags& flags, IndexSettings& to) {
                     "Store records that are not longshore's under message, or put them aside.");
   line.text("dead-letter", &flags.dead_letter, "TOPIC|none",
             "Put records that the service rejects into this topic; none: stop at the first.");
+  line.number(
+      "refused-within", &to.refused_percent, {1, 100}, "PERCENT",
+      "Hold a topic, instead of putting records aside, when more of a minute's are rejected "
+      "for one reason; 100: never.");
 }
 
 void add_service(CommandLine& line, Flags& flags, IndexSettings& to) {
@@ -66,6 +70,12 @@ void add_index(CommandLine& line, Flags& flags, IndexSettings& to) {
   line.number("own-day-within", &to.document.days_back, {0, 36'500}, "DAYS",
               "Use Kafka's day for a record whose time is more than this many days before its "
               "time in Kafka, or more than one day after it.");
+  line.number("kafka-day-within", &to.document.kafka_days_back, {1, 36'500}, "DAYS",
+              "Use the index of 1970-01-01 for a record whose time in Kafka is more than this many "
+              "days ago, or more than one day ahead, unless its own time is within them.");
+  line.choice<int>("ids", &to.document.ids, {{"1", 1}, {"2", 2}},
+                   "2: ids of documents hold a hash of the record; 1: they do not, as in indices "
+                   "of earlier versions.");
   line.toggle("no-template", &flags.no_template, "Install no index template at the start.");
   line.text("separators", &to.index_template.separators, "CHARACTERS",
             "End words of a message at these characters, besides white space.");

@@ -24,6 +24,7 @@ struct IndexSettings {
   TemplateOptions index_template;  ///< `flat` is set from the server's version.
   bool install_template = true;
   std::string dead_letter_topic;  ///< Empty: the process stops at the first rejected record.
+  int refused_percent = 5;        ///< See RefusalGate.
   size_t bulk_bytes = 2 << 20;
   size_t in_flight = 2;  ///< Requests at once.
   int64_t linger_ms = 500;

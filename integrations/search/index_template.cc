@@ -29,10 +29,9 @@ constexpr std::string_view kAnalysis = R"({
 "longshore_query":{"type":"custom","tokenizer":"longshore_wholes",
 "filter":["longshore_query_parts","lowercase"]}}})";
 
-// "json" is filled in below. A name or value that is too long is kept, and not indexed.
+// "json" and "labels" are filled in below. A name or value that is too long is kept, and not
+// indexed.
 constexpr std::string_view kMappings = R"({"dynamic":false,
-"dynamic_templates":[{"labels":{"path_match":"labels.*",
-"mapping":{"type":"keyword","ignore_above":1024}}}],
 "properties":{
 "@timestamp":{"type":"date_nanos"},
 "message":{"type":"text","analyzer":"longshore","search_analyzer":"longshore_query"},
@@ -43,13 +42,20 @@ constexpr std::string_view kMappings = R"({"dynamic":false,
 "container":{"properties":{"id":{"type":"keyword","ignore_above":1024},
 "name":{"type":"keyword","ignore_above":1024},
 "image":{"properties":{"name":{"type":"keyword","ignore_above":1024}}}}},
-"labels":{"type":"object","dynamic":true},
+"labels":{},
 "longshore":{"properties":{"source":{"type":"keyword","ignore_above":1024},
 "name":{"type":"keyword","ignore_above":1024},"start":{"type":"long"},"end":{"type":"long"},
 "part":{"type":"long"},"last_part":{"type":"boolean"},
-"flags":{"type":"keyword","ignore_above":1024}}},
+"flags":{"type":"keyword","ignore_above":1024},
+"json_refused":{"type":"keyword","ignore_above":1024},
+"time_refused":{"type":"keyword","ignore_above":1024}}},
 "kafka":{"properties":{"topic":{"type":"keyword"},"partition":{"type":"integer"},
-"offset":{"type":"long"},"key":{"type":"keyword","ignore_above":1024}}}}})";
+"offset":{"type":"long"},"key":{"type":"keyword","ignore_above":1024},
+"refused":{"type":"keyword"},"time_refused":{"type":"keyword"}}}}})";
+
+// For services without a flattened type.
+constexpr std::string_view kLabelsAsFields =
+    R"([{"labels":{"path_match":"labels.*","mapping":{"type":"keyword","ignore_above":1024}}}])";
 
 // The tokenizer works on UTF-16 units: a character of two units would never match.
 constexpr size_t kUtf8BytesMax = 3;
@@ -109,7 +115,14 @@ std::string template_body(const IndexName& index, std::string_view topic,
   add_separators(options.separators,
                  analysis["tokenizer"]["longshore_wholes"]["tokenize_on_chars"]);
   Json mappings = Json::parse(kMappings);
-  mappings["properties"]["json"] = flat_mapping(options.flat);
+  // Names of containers' own choice share one field: as fields of their own, "a" beside "a.b" would
+  // be refused, and so many of them that the index is full.
+  for (const char* name : {"json", "labels"})
+    mappings["properties"][name] = flat_mapping(options.flat);
+  if (options.flat == FlatType::kNone) {
+    mappings["properties"]["labels"] = {{"type", "object"}, {"dynamic", true}};
+    mappings["dynamic_templates"] = Json::parse(kLabelsAsFields);
+  }
   // Where the patterns of two topics overlap, as those of app and app-web do, the longer one must
   // win: servers refuse two templates of one priority.
   return shipper::json_text(

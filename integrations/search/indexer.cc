@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <map>
 #include <utility>
 
 #include "config/limits.h"
@@ -14,11 +15,12 @@ Indexer::Indexer(const IndexSettings& settings, const Clock& clock, const Tally&
     : settings_(settings),
       clock_(clock),
       pool_(pool),
-      writer_(settings.document),
+      writer_(settings.document, clock),
       report_(tally, settings.metrics_file) {}
 
 Status Indexer::assigned(std::vector<kafka::AssignedPartition>& partitions) {
   for (kafka::AssignedPartition& partition : partitions) {
+    writer_.set_cluster(partition.cluster);
     if (partition.committed >= 0 && partition.committed < partition.low) {
       spdlog::error(
           "records were lost: Kafka deleted offsets {} to {} of {} before they were indexed; raise "
@@ -46,6 +48,7 @@ void Indexer::revoked() {
 void Indexer::discard() {
   filling_ = std::make_shared<Bulk>();
   open_.cancel_all();
+  parked_.clear();
   pool_.wake();
 }
 
@@ -77,11 +80,32 @@ void Indexer::collect(int wait_ms) {
   for (const BulkPool::Done& done : pool_.collect(wait_ms)) {
     if (done.status) {
       report_.add(*done.bulk, clock_.wall_ns() / 1'000'000);
-      open_.end(*done.bulk);
+      park(*done.bulk);
+      static_cast<void>(open_.end(*done.bulk));
     } else if (done.status.error().code != ErrorCode::kRetryable && failed_) {
       failed_ = done.status;
     }
   }
+}
+
+// Items lie in the order of their offsets, so the first one of a partition is where it goes on.
+void Indexer::park(const Bulk& bulk) {
+  std::map<kafka::PartitionKey, const Rejection*> firsts;
+  for (const Rejection& parked : bulk.parked) {
+    const BulkItem& item = bulk.items[parked.item];
+    const Rejection*& first = firsts[{bulk.topic_of(item), item.partition}];
+    if (!first || parked.item < first->item) first = &parked;
+  }
+  for (const auto& [partition, first] : firsts) {
+    const int64_t offset = bulk.items[first->item].offset;
+    if (!open_.park(bulk, partition, offset)) continue;
+    filling_->hold(partition, Bulk::kNothing);
+    parked_.push_back({partition, offset, first->reason});
+  }
+}
+
+void Indexer::take_parked(std::vector<kafka::Parking>& parked) {
+  for (kafka::Parking& one : std::exchange(parked_, {})) parked.push_back(std::move(one));
 }
 
 std::string Indexer::report(const kafka::Standing& standing) {

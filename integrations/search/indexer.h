@@ -34,12 +34,14 @@ class Indexer final : public kafka::Outlet {
   bool full() const override { return pool_.outstanding() > settings_.in_flight; }
   bool idle() const override { return open_.empty() && filling_->empty(); }
   void take_done(kafka::Offsets& offsets) override { open_.take_ended(offsets); }
+  void take_parked(std::vector<kafka::Parking>& parked) override;
   std::string report(const kafka::Standing& standing) override;
 
  private:
   void seal();
   bool is_seal_due() const;
   void collect(int wait_ms);
+  void park(const Bulk& bulk);
 
   const IndexSettings& settings_;
   const Clock& clock_;
@@ -49,7 +51,8 @@ class Indexer final : public kafka::Outlet {
   std::shared_ptr<Bulk> filling_ = std::make_shared<Bulk>();
   int64_t filling_since_ns_ = 0;
   OpenBulks open_;
-  Status failed_ = ok();  // The first error of the pool that ends the process.
+  std::vector<kafka::Parking> parked_;  // Since take_parked().
+  Status failed_ = ok();                // The first error of the pool that ends the process.
 };
 
 }  // namespace longshore::search

@@ -16,8 +16,12 @@ class OpenBulks {
   /// Bulks are opened in the order of their records.
   void open(std::shared_ptr<Bulk> bulk) { bulks_.push_back({std::move(bulk), false}); }
 
-  /// Each of its items has its final answer. Bulks that are not open are ignored.
-  void end(const Bulk& bulk);
+  /// Each of its items has its final answer. False: it is not open, and ignored.
+  bool end(const Bulk& bulk);
+
+  /// The partition is read again from `offset`, which lies in `bulk`: what comes after it does not
+  /// count. False: an earlier bulk had said so already.
+  bool park(const Bulk& bulk, const kafka::PartitionKey& partition, int64_t offset);
 
   /// Adds to `offsets` what may be committed since the last call.
   void take_ended(kafka::Offsets& offsets);
@@ -32,6 +36,8 @@ class OpenBulks {
     std::shared_ptr<Bulk> bulk;
     bool ended;
   };
+  std::deque<Entry>::iterator find(const Bulk& bulk);
+
   std::deque<Entry> bulks_;
 };
 

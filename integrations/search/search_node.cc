@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <simdjson.h>
 
+#include <algorithm>
+
 #include "config/printable.h"
 #include "integrations/search/bulk_answer.h"
 
@@ -83,13 +85,15 @@ std::string remedy_of(const http::Answer& answer) {
 }
 
 Result<http::Answer> SearchNode::ask(const std::string& method, const std::string& target,
-                                     std::string_view body, size_t answer_bytes_max) {
+                                     std::string_view body, size_t answer_bytes_max,
+                                     long timeout_ms) {
   http::Request request;
   request.method = method;
   request.url = options_.urls[node_] + target;
   request.body = body;
   request.answer_bytes_max = answer_bytes_max;
-  request.timeout_ms = options_.timeout_ms;
+  request.timeout_ms =
+      timeout_ms > 0 ? std::min(timeout_ms, options_.timeout_ms) : options_.timeout_ms;
   if (!body.empty()) {
     const bool bulk = target.starts_with("/_bulk");
     request.headers.push_back(bulk ? "Content-Type: application/x-ndjson"

@@ -32,8 +32,9 @@ class SearchNode {
 
   /// After an error, or an answer of 502 to 504, the next call asks the next node.
   /// Errors: http::Client's.
+  /// `timeout_ms` 0: that of the options.
   Result<http::Answer> ask(const std::string& method, const std::string& target,
-                           std::string_view body, size_t answer_bytes_max);
+                           std::string_view body, size_t answer_bytes_max, long timeout_ms = 0);
 
   /// Decided by the version in GET /. Errors: kRetryable; kInvalid: not a search service, or access
   /// refused.

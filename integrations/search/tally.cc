@@ -27,4 +27,19 @@ void Learned::set_plain(const std::string& index) {
   plain_.insert(index);
 }
 
+bool Learned::is_troubled(const std::string& index) const {
+  const std::lock_guard lock(mutex_);
+  return troubled_.contains(index);
+}
+
+void Learned::set_troubled(const std::string& index, bool troubled) {
+  const std::lock_guard lock(mutex_);
+  if (troubled_.size() >= kIndexesKnownMax) troubled_.clear();  // They are found out again.
+  if (troubled) {
+    troubled_.insert(index);
+  } else {
+    troubled_.erase(index);
+  }
+}
+
 }  // namespace longshore::search

@@ -32,10 +32,14 @@ class Learned {
   bool is_plain(const std::string& index) const;
   void set_plain(const std::string& index);
 
+  /// Whether items for `index` were parked, and none has been taken since.
+  bool is_troubled(const std::string& index) const;
+  void set_troubled(const std::string& index, bool troubled);
+
  private:
   std::atomic<size_t> body_bytes_max_{SIZE_MAX};
   mutable std::mutex mutex_;
-  std::set<std::string> plain_;
+  std::set<std::string> plain_, troubled_;
 };
 
 }  // namespace longshore::search

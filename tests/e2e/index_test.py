@@ -139,7 +139,7 @@ def search_by_part(lab, kafka, search):
 
 
 def refusals(lab, kafka, search):
-    """429, 413, mapping conflicts, foreign records."""
+    """429, 413, foreign records; and labels that would be conflicts as fields of their own."""
     kafka.topic("hard", 4)
     good, conflict, long = (lab.dir / f"{name}.log" for name in ("good", "conflict", "long"))
     raw = lab.dir / "raw.log"
@@ -154,37 +154,35 @@ def refusals(lab, kafka, search):
     member = Member(lab, kafka, search, "hard", *flags, name="hard")
     member.wait_until_done(300)
     check(member.number("documents_rejected_total") == 1, "not one document was too large")
-    # Only now is labels.team a keyword for certain.
     lab.agent(kafka.brokers, topic="hard", name="hard2", sources={
         "conflict": conflict, "conflict_tags": "team.lead=x"}).once()
-    wait_until(lambda: member.number("documents_dead_lettered_total") == 3, 60, "3 dead letters")
     member.wait_until_done()
+    check(member.number("documents_dead_lettered_total") == 1, "not one dead letter")
     check(member.number("requests_too_large_total") > 0, "no request was halved")
     put_off = member.number("documents_put_off_total") + member.number("requests_failed_total")
     check(put_off > 0, "the tiny queue put nothing off")
     say(f"{member.number('requests_too_large_total'):.0f} requests halved for 413, {put_off:.0f} "
         "items or requests put off for 429, all settled")
     documents = dict(search.documents("logs-hard-*"))
-    check(len(documents) == 20_000 + 1 + 3, f"{len(documents)} documents")
+    check(len(documents) == 20_000 + 1 + 2 + 3, f"{len(documents)} documents")
     foreign = {key: value for key, value in documents.items() if "kafka" in value}
     check(sorted(value["message"] for value in foreign.values()) ==
           ["", "bytes \ufffd\ufffd", '{"not":"ours"}'], f"foreign records came as {foreign}")
     for key, value in foreign.items():
         place = value["kafka"]
-        check(key == f"hard+{place['partition']}+{place['offset']}", f"{key} is {place}")
+        check(key.startswith(f"hard+{place['partition']}+{place['offset']}."),
+              f"{key} is {place}")
     letters = kafka.tool("consumer.ConsoleConsumer", "--topic", "longshore-dead-letter",
                          "--from-beginning", "--timeout-ms", "8000", "--formatter-property",
                          "print.headers=true").splitlines()
     letters = [line for line in letters if "longshore.reason" in line]
-    check(len(letters) == 3, f"{len(letters)} dead letters")
-    check(sum("mapper_parsing_exception" in line and "team" in line for line in letters) == 2 and
-          sum("longshore.status:413" in line for line in letters) == 1 and
-          all("longshore.topic:hard" in line for line in letters), f"{letters}"[:3000])
+    check(len(letters) == 1 and "longshore.status:413" in letters[0] and
+          "longshore.topic:hard" in letters[0], f"{letters}"[:3000])
     kept = tap(kafka.brokers, "longshore-dead-letter")
-    check(sorted(len(record["message"]) for record in kept) == [10, 10, 400_000],
-          "the dead letters are not the records themselves")
+    check([len(record["message"]) for record in kept] == [400_000],
+          "the dead letter is not the record itself")
     member.stop()
-    say("conflicts and a document over the limit lie in the dead-letter topic, with reasons")
+    say("a document over the limit lies in the dead-letter topic, with the reason")
 
 
 def stops(lab, kafka, search):

@@ -54,6 +54,7 @@ class Sending {
  public:
   explicit Sending(std::function<HttpReply(const HttpRequest&)> respond)
       : server_([this, respond = std::move(respond)](const HttpRequest& request) {
+          if (request.target == "/") return HttpReply{.status = is_there ? 200 : 503};
           if (request.target.find("/_flush?") == std::string::npos) return respond(request);
           const std::scoped_lock lock(mutex_);
           flushes_.push_back(request.target.substr(0, request.target.find("/_flush?")));
@@ -96,6 +97,7 @@ class Sending {
     return flushes_;
   }
   std::atomic<int> flush_refusals = 0, flush_status = 503;
+  std::atomic<bool> is_there = true;
 
  private:
   mutable std::mutex mutex_;
@@ -354,6 +356,113 @@ TEST(BulkSender, it_gives_up_only_when_it_is_told) {
   EXPECT_EQ(status.error().code, ErrorCode::kRetryable);
   EXPECT_TRUE(sending.bulk->rejections.empty());
   EXPECT_LE(*std::max_element(sending.rests.begin(), sending.rests.end()), limits::kBulkRestLastMs);
+}
+
+TEST(BulkSender, a_closed_index_is_parked_and_the_others_go_on) {
+  Sending sending([](const HttpRequest& request) {
+    std::vector<std::string> answers;
+    for (const auto& [id, document] : items_in(request.body))
+      answers.push_back(id == "d1" || id == "d3" ? item(400, "index_closed_exception") : item(201));
+    return HttpReply{.body = items_of(answers)};
+  });
+  sending.add(5);
+  ASSERT_TRUE(sending.send());
+  EXPECT_EQ(sending.tally.created, 3u);
+  EXPECT_TRUE(sending.bulk->rejections.empty());
+  ASSERT_EQ(sending.bulk->parked.size(), 2u);
+  EXPECT_EQ(sending.bulk->parked[0].item, 1u);
+  EXPECT_EQ(sending.bulk->parked[1].reason, "index logs: 400: index_closed_exception: because");
+  EXPECT_TRUE(sending.learned.is_troubled("logs"));
+  // Known as it is now, it holds nobody up.
+  const size_t rests = sending.rests.size();
+  sending.bulk = std::make_unique<Bulk>();
+  sending.add(2);
+  ASSERT_TRUE(sending.send());
+  EXPECT_LE(sending.rests.size(), rests + 6);
+}
+
+TEST(BulkSender, a_document_that_always_gets_500_is_rejected_when_others_are_stored) {
+  Sending sending([](const HttpRequest& request) {
+    std::vector<std::string> answers;
+    for (const auto& [id, document] : items_in(request.body))
+      answers.push_back(id == "d2" ? item(500, "null_pointer_exception") : item(201));
+    return HttpReply{.body = items_of(answers)};
+  });
+  sending.add(5);
+  ASSERT_TRUE(sending.send());
+  EXPECT_EQ(sending.tally.created, 4u);
+  EXPECT_TRUE(sending.bulk->parked.empty());
+  ASSERT_EQ(sending.bulk->rejections.size(), 1u);
+  EXPECT_EQ(sending.bulk->rejections[0].item, 2u);
+  EXPECT_EQ(sending.bulk->rejections[0].status, 500);
+  // If none is stored, it is the index.
+  sending.bulk = std::make_unique<Bulk>();
+  sending.add(3);
+  sending.bulk->items.erase(sending.bulk->items.begin(), sending.bulk->items.begin() + 2);
+  ASSERT_TRUE(sending.send());
+  EXPECT_TRUE(sending.bulk->rejections.empty());
+  EXPECT_EQ(sending.bulk->parked.size(), 1u);
+}
+
+TEST(BulkSender, a_document_that_silences_each_request_is_found_however_small) {
+  for (const bool is_answered : {false, true}) {
+    Sending sending([is_answered](const HttpRequest& request) {
+      const bool spoilt = request.body.find("\"d5\"") != std::string::npos;
+      if (spoilt && is_answered) return HttpReply{.status = 500};
+      return HttpReply{
+          .body = items_of(std::vector<std::string>(items_in(request.body).size(), item(201))),
+          .hang_up = spoilt};
+    });
+    sending.add(9);
+    ASSERT_TRUE(sending.send());
+    EXPECT_EQ(sending.tally.created, 8u);
+    ASSERT_EQ(sending.bulk->rejections.size(), 1u);
+    EXPECT_EQ(sending.bulk->rejections[0].item, 5u);
+    EXPECT_NE(sending.bulk->rejections[0].reason.find("this document never"), std::string::npos);
+  }
+}
+
+TEST(BulkSender, a_service_that_is_away_blames_no_document) {
+  std::atomic<int> posts = 0;
+  Sending sending([&posts](const HttpRequest&) {
+    posts += 1;
+    return HttpReply{.hang_up = true};
+  });
+  sending.is_there = false;
+  sending.add(8);
+  int asked = 0;
+  EXPECT_FALSE(sending.send([&asked] { return ++asked > 100; }));
+  EXPECT_TRUE(sending.bulk->rejections.empty());
+  EXPECT_EQ(posts, 1) << "it is sent again only when something answers";
+}
+
+TEST(BulkSender, a_setting_of_the_service_is_blamed_on_no_document) {
+  constexpr const char* kReason =
+      R"({"type":"illegal_argument_exception","reason":"pipeline with id [x] does not exist"})";
+  EXPECT_EQ(judge(400, "illegal_argument_exception", "pipeline with id [x] does not exist"),
+            Verdict::kLater);
+  EXPECT_EQ(judge(400, "mapper_parsing_exception",
+                  "preview: 'illegal_argument_exception: pipeline with id [x]'"),
+            Verdict::kRejected);
+  Sending sending([](const HttpRequest& request) {
+    std::vector<std::string> answers(
+        items_in(request.body).size(),
+        std::string(R"({"create":{"status":400,"error":)") + kReason + "}}");
+    return HttpReply{.body = items_of(answers)};
+  });
+  sending.add(3);
+  ASSERT_TRUE(sending.send());
+  EXPECT_TRUE(sending.bulk->rejections.empty());
+  EXPECT_EQ(sending.bulk->parked.size(), 3u);
+  Sending whole([](const HttpRequest&) {
+    return HttpReply{.status = 400,
+                     .body = R"({"error":{"type":"illegal_argument_exception",)"
+                             R"("reason":"explicit index in bulk is not allowed"}})"};
+  });
+  whole.add(3);
+  int asked = 0;
+  EXPECT_FALSE(whole.send([&asked] { return ++asked > 20; }));
+  EXPECT_TRUE(whole.bulk->rejections.empty());
 }
 
 TEST(BulkSender, any_server_and_every_item_ends_once) {

@@ -22,7 +22,16 @@ std::string own(const std::string& time, const std::string& fields, const std::s
          "}," + tail + "}";
 }
 
-kafka::ReadRecord record_of(std::string_view value, std::string_view key = "k") {
+constexpr std::string_view kKey = "00000000000000ab";
+
+class StoppedClock final : public Clock {
+ public:
+  int64_t wall_ns() const override { return kNoon * 1'000'000; }
+  int64_t monotonic_ns() const override { return 0; }
+};
+const StoppedClock stopped;
+
+kafka::ReadRecord record_of(std::string_view value, std::string_view key = kKey) {
   kafka::ReadRecord record;
   record.topic = "App";
   record.partition = 3;
@@ -33,11 +42,14 @@ kafka::ReadRecord record_of(std::string_view value, std::string_view key = "k") 
   return record;
 }
 
-DocumentWriter writer_of(bool store_foreign = true) {
-  return DocumentWriter({IndexName::parse("logs-{topic}-{yyyy.MM.dd}").value(), 31, store_foreign});
+DocumentWriter writer_of(bool store_foreign = true, int ids = 1) {
+  return DocumentWriter(
+      {IndexName::parse("logs-{topic}-{yyyy.MM.dd}").value(), 31, store_foreign, 366, ids},
+      stopped);
 }
 
-std::string body_of(std::string_view value, std::string_view key = "k") {
+/// The body of one record's `_bulk`, with ids of the first form.
+std::string body_of(std::string_view value, std::string_view key = kKey) {
   DocumentWriter writer = writer_of();
   Bulk bulk;
   writer.add(record_of(value, key), bulk);
@@ -83,6 +95,7 @@ TEST(Document, a_large_json_object_becomes_text) {
   const std::string value = own("2026-11-21T00:00:00Z", "", "\"json\":" + large);
   const std::string body = body_of(value);
   EXPECT_EQ(body.find("\"json\":"), std::string::npos);
+  EXPECT_NE(body.find(R"("json_refused":"size")"), std::string::npos);
   EXPECT_NE(body.find(R"("message":"{\"k\":\"vvv)"), std::string::npos);
   simdjson::dom::parser parser;
   const std::string document = body.substr(body.find('\n') + 1);
@@ -100,6 +113,111 @@ TEST(Document, a_time_out_of_all_bounds_makes_no_index) {
   }
   EXPECT_NE(body_of(own("2026-10-22T00:00:00Z", "", R"("message":"m")")).find("2026.10.22"),
             std::string::npos);
+}
+
+TEST(Document, only_the_key_of_its_source_makes_a_record_ours) {
+  const std::string value = own("2026-11-21T00:00:00Z", "", R"("message":"m")");
+  for (const std::string_view key : {"", "00000000000000ac", "ab"}) {
+    const std::string body = body_of(value, key);
+    EXPECT_NE(body.find(R"("_id":"App+3+41")"), std::string::npos) << body;
+    EXPECT_NE(body.find(R"("refused":"key"}})"), std::string::npos) << body;
+  }
+  EXPECT_EQ(body_of(value).find("refused"), std::string::npos);
+}
+
+TEST(Document, json_that_would_harm_the_service_becomes_text_with_the_reason) {
+  std::string deep = "1";
+  for (int i = 0; i < 1'000; ++i) deep = R"({"a":)" + deep + "}";
+  for (const auto& [json, reason] :
+       std::vector<std::pair<std::string, std::string>>{{deep, "depth"},
+                                                        {R"({"a":1,"a":2})", "duplicate_name"},
+                                                        {R"({"a":1e9999})", "number"}}) {
+    const std::string body = body_of(own("2026-11-21T00:00:00Z", "", "\"json\":" + json));
+    const std::string document = body.substr(body.find('\n') + 1);
+    simdjson::dom::parser parser;
+    const simdjson::dom::element root = parser.parse(document);
+    EXPECT_EQ(std::string_view(root["message"]), json);
+    EXPECT_EQ(std::string_view(root["longshore"]["json_refused"]), reason);
+    EXPECT_EQ(uint64_t(root["longshore"]["end"]), 20u);
+    EXPECT_EQ(root["json"].error(), simdjson::NO_SUCH_FIELD);
+  }
+  // Beside "json" nothing of ours is deep: such a record is not believed.
+  const std::string around = own("2026-11-21T00:00:00Z", "", "\"message\":\"m\",\"x\":" + deep);
+  EXPECT_NE(body_of(around).find(R"("refused":"depth"}})"), std::string::npos);
+}
+
+TEST(Document, a_time_of_its_own_that_no_service_can_store_is_named) {
+  const std::string body = body_of(own("9999-01-01T00:00:00Z", "", R"("message":"m")"));
+  EXPECT_NE(body.find(R"({"@timestamp":"2026-11-21T12:00:00.000Z","log")"), std::string::npos);
+  EXPECT_NE(body.find(R"("end":20,"time_refused":"9999-01-01T00:00:00Z"},"message")"),
+            std::string::npos)
+      << body;
+}
+
+TEST(Document, nonsense_times_in_kafka_share_one_index) {
+  const auto with_time = [](int64_t ms, std::string_view value = "x") {
+    kafka::ReadRecord record = record_of(value);
+    record.timestamp_ms = ms;
+    DocumentWriter writer = writer_of();
+    Bulk bulk;
+    writer.add(record, bulk);
+    return bulk.body;
+  };
+  const auto holds = [](const std::string& body, const std::string& index, const std::string& time,
+                        const std::string& refused) {
+    EXPECT_NE(body.find("logs-app-" + index + "\""), std::string::npos) << body;
+    EXPECT_NE(body.find(R"("@timestamp":")" + time), std::string::npos) << body;
+    EXPECT_EQ(body.find("time_refused") != std::string::npos, !refused.empty()) << body;
+    EXPECT_NE(body.find(refused), std::string::npos) << body;
+  };
+  holds(with_time(kNoon), "2026.11.21", "2026-11-21T12", "");
+  holds(with_time(kNoon * 1'000), "2026.11.21", "2026-11-21T12",
+        R"("time_refused":"1795262400000000")");
+  holds(with_time(kNoon * 1'000'000), "2026.11.21", "2026-11-21T12",
+        R"("time_refused":"1795262400000000000")");
+  for (const int64_t ms : {INT64_MAX, INT64_MIN, int64_t{-2}, int64_t{8'000'000'000'000}})
+    holds(with_time(ms), "1970.01.01", "1970-01-01T00", std::to_string(ms));
+  holds(with_time(-1), "1970.01.01", "1970-01-01T00", "");
+  // Old, or ahead of the clock, and possible: only the day of the index is bounded.
+  holds(with_time(kNoon - 367LL * 86'400'000), "1970.01.01", "2025-11-19", "");
+  holds(with_time(kNoon - 365LL * 86'400'000), "2025.11.21", "2025-11-21", "");
+  holds(with_time(kNoon + 3LL * 86'400'000), "1970.01.01", "2026-11-24", "");
+  // What Kafka does not tell, the line itself may.
+  holds(with_time(-1, own("2026-11-20T00:00:00Z", "", R"("message":"m")")), "2026.11.20",
+        "2026-11-20", "");
+}
+
+TEST(Document, an_id_tells_apart_what_begins_at_the_same_place_again) {
+  const auto id_of = [](kafka::ReadRecord record, const char* cluster = "c1") {
+    DocumentWriter writer = writer_of(true, 2);
+    writer.set_cluster(cluster);
+    Bulk bulk;
+    writer.add(record, bulk);
+    const size_t at = bulk.body.find("\"_id\":\"") + 7;
+    return bulk.body.substr(at, bulk.body.find('"', at) - at);
+  };
+  const kafka::ReadRecord plain = record_of("line", "k");
+  EXPECT_EQ(id_of(plain), id_of(plain));
+  EXPECT_TRUE(id_of(plain).starts_with("App+3+41.")) << id_of(plain);
+  EXPECT_NE(id_of(plain), id_of(plain, "c2"));
+  EXPECT_NE(id_of(plain), id_of(record_of("other", "k")));
+  EXPECT_NE(id_of(plain), id_of(record_of("line", "l")));
+  kafka::ReadRecord anew = plain;
+  anew.timestamp_ms += 1;
+  EXPECT_NE(id_of(plain), id_of(anew));
+  // A line that was shipped twice, a moment later and to another offset, is one document.
+  const auto line = [](const char* time, const char* text) {
+    return own(time, "", std::string("\"message\":\"") + text + "\"");
+  };
+  const std::string first = line("2026-11-21T00:00:00Z", "m"),
+                    again = line("2026-11-21T00:00:01Z", "m"),
+                    other = line("2026-11-21T00:00:00Z", "n"),
+                    later = line("2026-11-20T00:00:00Z", "m");
+  kafka::ReadRecord repeated = record_of(again);
+  repeated.offset += 1;
+  EXPECT_EQ(id_of(record_of(first)), id_of(repeated));
+  EXPECT_NE(id_of(record_of(first)), id_of(record_of(other)));
+  EXPECT_NE(id_of(record_of(first)), id_of(record_of(later)));
 }
 
 TEST(Document, foreign_records_can_be_put_aside_unsent) {

@@ -54,6 +54,29 @@ TEST(OpenBulks, what_was_cancelled_is_never_committed) {
   EXPECT_TRUE(offsets.empty());
 }
 
+TEST(OpenBulks, what_is_parked_is_committed_up_to_where_it_stopped) {
+  OpenBulks open;
+  const auto first = bulk_of({{0, 5}, {0, 6}, {1, 7}}), second = bulk_of({{0, 7}, {1, 8}}),
+             third = bulk_of({{0, 8}, {1, 9}});
+  for (const auto& bulk : {first, second, third}) open.open(bulk);
+  const kafka::PartitionKey zero{"t", 0};
+  // The later one is told first; the earlier one knows better.
+  EXPECT_TRUE(open.park(*second, zero, 7));
+  EXPECT_TRUE(open.park(*first, zero, 6));
+  EXPECT_FALSE(open.park(*third, zero, 8));
+  for (const auto& bulk : {third, second, first}) EXPECT_TRUE(open.end(*bulk));
+  kafka::Offsets offsets;
+  open.take_ended(offsets);
+  EXPECT_EQ(offsets, (kafka::Offsets{{zero, 6}, {{"t", 1}, 10}}));
+  EXPECT_FALSE(open.park(*first, zero, 5)) << "it is not open";
+  // Read again, it counts again.
+  const auto again = bulk_of({{0, 6}, {0, 7}});
+  open.open(again);
+  open.end(*again);
+  open.take_ended(offsets);
+  EXPECT_EQ(offsets[zero], 8);
+}
+
 TEST(OpenBulks, random_ends_commit_exactly_what_is_done) {
   std::minstd_rand random(20261121);
   size_t committed = 0;
