@@ -109,6 +109,32 @@ void DocumentWriter::make_foreign_id(const kafka::ReadRecord& record) {
   fmt::format_to(out, ".{:016x}", hash_of(record.value, hash_of(record.key, place)));
 }
 
+// The field "number" with those that are asked for; empty if there are none. A flattened field
+// compares text, in which 99 is more than 500.
+std::string DocumentWriter::numbers_of(const shipper::RecordView& view) {
+  std::string fields;
+  padded_.reserve(view.text.size() + simdjson::SIMDJSON_PADDING);
+  padded_.assign(view.text);
+  for (const std::string& path : options_.numbers) {
+    simdjson::ondemand::document document;
+    simdjson::ondemand::object object;
+    simdjson::ondemand::value value;
+    if (json_parser_.iterate(padded_.data(), padded_.size(), padded_.capacity()).get(document) ||
+        document.get_object().get(object))
+      return {};
+    std::string_view rest = path;
+    bool found = !object.find_field_unordered(rest.substr(0, rest.find('.'))).get(value);
+    while (found && rest.find('.') != std::string_view::npos) {
+      rest.remove_prefix(rest.find('.') + 1);
+      found = !value.find_field_unordered(rest.substr(0, rest.find('.'))).get(value);
+    }
+    double number = 0;
+    if (!found || value.get_double().get(number)) continue;
+    fields += fmt::format("{}{}:{}", fields.empty() ? "" : ",", shipper::json_string(path), number);
+  }
+  return fields.empty() ? fields : "\"number\":{" + fields + "},";
+}
+
 // Fills edits_ with what the document has in place of the record's text.
 void DocumentWriter::find_edits(const shipper::RecordView& view, const ScannedRecord& scanned,
                                 const Time& time) {
@@ -130,6 +156,10 @@ void DocumentWriter::find_edits(const shipper::RecordView& view, const ScannedRe
     } else {
       edits_.push_back({1, 1, field + ","});
     }
+  }
+  if (!options_.numbers.empty() && view.embedded && scanned.inside == JsonFault::kNone) {
+    if (std::string numbers = numbers_of(view); !numbers.empty())
+      edits_.push_back({1, 1, std::move(numbers)});
   }
   if (!notes.empty()) edits_.push_back({scanned.own.end - 1, scanned.own.end - 1, notes});
   std::sort(edits_.begin(), edits_.end(),

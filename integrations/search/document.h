@@ -10,12 +10,15 @@
 // A record is ours if its key is the source that it names (shipper::is_own). Ours are stored
 // unchanged, but for what a service could not bear: JSON over the limits of RecordScan becomes
 // text, and a time out of 1970 to 2200 becomes Kafka's.
+//   {"number":{"status":500},...,"json":{"status":500}}     as --number json.status asks for
 //   {...,"longshore":{...,"json_refused":"depth","time_refused":"9999-..."},"message":"{...}"}
 // Others are stored as
 //   {"@timestamp":T,"message":V,"kafka":{"topic":..,"partition":..,"offset":..[,"key":..]
 //    [,"time_refused":"1795262400000000000"][,"refused":"key"]}}
 // where "refused" tells why a record with our envelope is not believed.
 #pragma once
+
+#include <simdjson.h>
 
 #include <cstdint>
 #include <string>
@@ -37,6 +40,8 @@ struct DocumentOptions {
   bool store_foreign = true;  ///< False: records that are not longshore's are rejected.
   int kafka_days_back = 366;  ///< A record older than that goes into the index of 1970-01-01.
   int ids = 2;                ///< Their form: 1 or 2.
+  /// Numbers at these paths in "json" are repeated under "number": {"http.status"}.
+  std::vector<std::string> numbers = {};
 };
 
 /// Thread: one.
@@ -75,6 +80,7 @@ class DocumentWriter {
   void make_own_id(const shipper::RecordView& view, Day day);
   void make_foreign_id(const kafka::ReadRecord& record);
   void find_edits(const shipper::RecordView& view, const ScannedRecord& scanned, const Time& time);
+  std::string numbers_of(const shipper::RecordView& view);
   Day today() const;
 
   const DocumentOptions options_;
@@ -82,6 +88,8 @@ class DocumentWriter {
   std::string cluster_;
   shipper::RecordParser parser_;
   RecordScan scan_;
+  simdjson::ondemand::parser json_parser_;
+  std::string padded_;
   std::vector<Edit> edits_;   // Of the record in hand, ascending.
   std::string_view refused_;  // Why its envelope is not believed.
   uint64_t foreign_ = 0;

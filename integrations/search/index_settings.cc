@@ -23,12 +23,13 @@ const CommandHelp kHelp = {
     "Exit status: 0 stopped, 1 it cannot continue, 2 unusable settings.",
     "  longshore index --brokers kafka:9092 --topic logs --to http://search:9200\n"};
 
+constexpr size_t kNumbersMax = 64;
 constexpr int kQueueKbytes = 16 << 10;
 
 struct Flags {
   kafka::ReadingFlags reading;
   http::AccessFlags access;
-  std::vector<std::string> to, index_settings;
+  std::vector<std::string> to, index_settings, numbers;
   std::string group = "longshore-index", index = "logs-{topic}-{yyyy.MM.dd}";
   std::string dead_letter = "longshore-dead-letter";
   bool no_template = false;
@@ -76,6 +77,9 @@ void add_index(CommandLine& line, Flags& flags, IndexSettings& to) {
   line.choice<int>("ids", &to.document.ids, {{"1", 1}, {"2", 2}},
                    "2: ids of documents hold a hash of the record; 1: they do not, as in indices "
                    "of earlier versions.");
+  line.list(
+      "number", &flags.numbers, "json.PATH",
+      "Repeat this number of JSON lines as number.PATH, where it can be compared; repeatable.");
   line.toggle("no-template", &flags.no_template, "Install no index template at the start.");
   line.text("separators", &to.index_template.separators, "CHARACTERS",
             "End words of a message at these characters, besides white space.");
@@ -112,6 +116,16 @@ Status set_index(const CommandLine& line, const Flags& flags, IndexSettings& set
       return invalid(fmt::format("--index {}: {}", flags.index, status.error().message));
   }
   settings.document.index = *std::move(index);
+  for (const std::string& path : flags.numbers) {
+    constexpr std::string_view kField = "json.";
+    if (!path.starts_with(kField) || path.size() == kField.size() || path.ends_with('.') ||
+        path.find("..") != std::string::npos || flags.numbers.size() > kNumbersMax) {
+      return line.unusable("number", path,
+                           "name a field of JSON lines, such as json.status; 64 at most");
+    }
+    settings.document.numbers.push_back(path.substr(kField.size()));
+  }
+  settings.index_template.numbers = settings.document.numbers;
   settings.install_template = !flags.no_template;
   if (Status status = check_separators(settings.index_template.separators); !status)
     return invalid("--separators: " + status.error().message);

@@ -123,6 +123,10 @@ std::string template_body(const IndexName& index, std::string_view topic,
     mappings["properties"]["labels"] = {{"type", "object"}, {"dynamic", true}};
     mappings["dynamic_templates"] = Json::parse(kLabelsAsFields);
   }
+  for (const std::string& path : options.numbers) {
+    mappings["properties"]["number"]["properties"][path] = {{"type", "double"},
+                                                            {"ignore_malformed", true}};
+  }
   // Where the patterns of two topics overlap, as those of app and app-web do, the longer one must
   // win: servers refuse two templates of one priority.
   return shipper::json_text(

@@ -27,6 +27,7 @@ struct TemplateOptions {
   std::string separators = ",;=|'\"()[]{}<>?&!`";
   std::vector<std::pair<std::string, std::string>> index_settings;  ///< number_of_replicas=0
   FlatType flat = FlatType::kNone;
+  std::vector<std::string> numbers = {};  ///< Paths below "number": see DocumentOptions.
 };
 
 /// Errors: kInvalid, without the flag's name: not UTF-8, or no character the tokenizer supports.

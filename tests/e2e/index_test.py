@@ -156,6 +156,7 @@ def refusals(lab, kafka, search):
     check(member.number("documents_rejected_total") == 1, "not one document was too large")
     lab.agent(kafka.brokers, topic="hard", name="hard2", sources={
         "conflict": conflict, "conflict_tags": "team.lead=x"}).once()
+    wait_until(lambda: search.count("logs-hard-*") == 20_006, 60, "labels are no conflict")
     member.wait_until_done()
     check(member.number("documents_dead_lettered_total") == 1, "not one dead letter")
     check(member.number("requests_too_large_total") > 0, "no request was halved")

@@ -308,11 +308,31 @@ def labels(lab, kafka, search):
     say("labels that were conflicts, and 2,048 names of them, are all stored and found")
 
 
+def numbers(lab, kafka, search):
+    kafka.topic("numbers", 1)
+    path = lab.dir / "numbers.log"
+    path.write_text("".join('{"status":%s,"http":{"took":%d}}\n' % (status, i) for i, status in
+                            enumerate(("99", "404", "500", "1000", '"502"', "1e300"))),
+                    encoding="ascii")
+    lab.agent(kafka.brokers, topic="numbers", name="numbers",
+              sources={"n": path, "n_format": "json"}).once()
+    member = Member(lab, kafka, search, "numbers", "--number", "json.status", "--number",
+                    "json.http.took", name="numbers")
+    member.wait_until_done()
+    member.stop()
+    check(search.count("logs-numbers-*") == 6, "not every line is there")
+    for query, wanted in (({"number.status": {"gte": 500}}, 3),
+                          ({"number.http.took": {"lt": 2}}, 2)):
+        found = search.ask("/logs-numbers-*/_count", {"query": {"range": query}})["count"]
+        check(found == wanted, f"{query} finds {found}")
+    say("numbers of JSON lines are compared as numbers")
+
+
 def test(lab):
     kafka = lab.kafka()
     kafka.topic("longshore-dead-letter", 1)
     search = serve_opensearch(lab)
-    run_parts([forged, deep, times, anew, large_letters, labels, closed_index, misconfigured,
+    run_parts([forged, deep, times, anew, large_letters, labels, numbers, closed_index, misconfigured,
                refused_by_mapping, damaged_batch],
               lab, kafka, search, wanted=parts_and_numbers().parts)
 

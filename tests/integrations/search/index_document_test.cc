@@ -146,6 +146,28 @@ TEST(Document, json_that_would_harm_the_service_becomes_text_with_the_reason) {
   EXPECT_NE(body_of(around).find(R"("refused":"depth"}})"), std::string::npos);
 }
 
+TEST(Document, numbers_that_are_asked_for_are_repeated_where_they_can_be_compared) {
+  DocumentWriter writer({IndexName::parse("logs").value(),
+                         31,
+                         true,
+                         366,
+                         2,
+                         {"status", "http.took", "none", "text.deeper"}},
+                        stopped);
+  const auto document = [&writer](const std::string& json) {
+    const std::string value = own("2026-11-21T00:00:00Z", "", "\"json\":" + json);
+    Bulk bulk;
+    writer.add(record_of(value), bulk);
+    EXPECT_EQ(bulk.value_of(bulk.items[0]), value);
+    return bulk.body.substr(bulk.body.find('\n') + 1);
+  };
+  EXPECT_TRUE(document(R"({"text":"x","http":{"a":[1],"took":0.25},"status":500})")
+                  .starts_with(R"({"number":{"status":500,"http.took":0.25},"@timestamp")"));
+  for (const char* without : {R"({"status":"500"})", R"({"status":{"x":1}})", R"({"http":1})", "{}",
+                              R"({"status":1e999})", R"({"status":500,"status":500})"})
+    EXPECT_EQ(document(without).find("\"number\":"), std::string::npos) << without;
+}
+
 TEST(Document, a_time_of_its_own_that_no_service_can_store_is_named) {
   const std::string body = body_of(own("9999-01-01T00:00:00Z", "", R"("message":"m")"));
   EXPECT_NE(body.find(R"({"@timestamp":"2026-11-21T12:00:00.000Z","log")"), std::string::npos);
