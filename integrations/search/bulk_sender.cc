@@ -141,13 +141,22 @@ bool BulkSender::is_there() {
   return answer && answer->status < 500;
 }
 
-// A request failed although the service was there before it. False: it is to be sent again.
+// A request failed although the service was there before it. False: it is to be sent again. Only if
+// others go through meanwhile is it the document's fault: a service that takes nothing at all may
+// still answer GET /.
 bool BulkSender::leave_silent(Bulk& bulk, const Places& places, const Reply& reply,
                               std::deque<Places>& left) {
-  silence_.in_a_row += 1;
+  const uint64_t settled = tally_.created + tally_.there;
+  if (silence_.in_a_row++ == 0 && !silence_.searching) silence_.settled_before = settled;
   const bool alone = places.size() == 1;
   const int silences_max = alone ? kSilencesAloneMax : silence_.searching ? 1 : kSilencesMax;
   if (silence_.in_a_row < silences_max) return false;
+  if (alone && settled == silence_.settled_before) {
+    if (left.empty()) return false;
+    left.push_back(places);  // The others first.
+    silence_.in_a_row = 0;
+    return true;
+  }
   silence_.in_a_row = 0;
   if (alone) {
     reject(bulk, places.front(), reply.status,

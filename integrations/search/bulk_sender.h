@@ -58,8 +58,9 @@ class BulkSender {
   /// Requests for the same items that failed as a whole, one after the other.
   struct Silence {
     int in_a_row = 0;
-    bool failed = false;     // The last one: the service is asked first whether it is there.
-    bool searching = false;  // One request was halved for it: the document is being found.
+    bool failed = false;          // The last one: the service is asked first whether it is there.
+    bool searching = false;       // One request was halved for it: the document is being found.
+    uint64_t settled_before = 0;  // Items that the service had settled when it began.
   };
 
   struct Reply {

@@ -68,7 +68,7 @@ def plain_curl(search, bodies, lines):
 def index(lab, kafka, search, lines, flags, name):
     search.ask("/logs-bench-*", method="DELETE")
     member = Member(lab, kafka, search, "bench", "--group", name, *flags, name=name)
-    wait_until(lambda: "partitions are this member's" in member.log(), 60, "the group")
+    wait_until(lambda: "partitions assigned by the consumer group" in member.log(), 60, "the group")
     begin, before = time.monotonic(), cpu(member)
     wait_until(lambda: member.number("documents_created_total") >= lines, 1800, "all documents",
                pause=0.05)

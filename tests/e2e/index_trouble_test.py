@@ -332,8 +332,8 @@ def test(lab):
     kafka = lab.kafka()
     kafka.topic("longshore-dead-letter", 1)
     search = serve_opensearch(lab)
-    run_parts([forged, deep, times, anew, large_letters, labels, numbers, closed_index, misconfigured,
-               refused_by_mapping, damaged_batch],
+    run_parts([forged, deep, times, anew, large_letters, labels, numbers, closed_index,
+               misconfigured, refused_by_mapping, damaged_batch],
               lab, kafka, search, wanted=parts_and_numbers().parts)
 
 

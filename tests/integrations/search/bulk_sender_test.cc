@@ -259,41 +259,6 @@ TEST(BulkSender, what_a_proxy_says_of_a_request_rejects_no_document) {
   EXPECT_EQ(sending.rests.size(), 4u);
 }
 
-TEST(SearchNode, a_refusal_is_one_line_with_its_remedy) {
-  HttpReply reply;
-  const HttpServer server([&reply](const HttpRequest&) { return reply; });
-  SearchNode node({{server.url()}, {}, false, 20'000}, nullptr);
-  const std::vector<std::pair<HttpReply, std::string>> cases = {
-      {{.status = 401, .body = "<html>\n<title>401 Who?</title>\n"},
-       "with 401: 401 Who? (check --user"},
-      {{.status = 403}, "--api-key-file"},
-      {{.status = 400, .body = "<title>400 HTTPS port</title>"},
-       "400 HTTPS port (answered by a proxy"},
-      {{.status = 301, .headers = {"Location: https://s/a?token=1"}}, "--to https://s/a)"}};
-  for (const auto& [answer, wanted] : cases) {
-    reply = answer;
-    const auto found = node.find_type();
-    ASSERT_FALSE(found);
-    EXPECT_EQ(found.error().code, ErrorCode::kInvalid);
-    EXPECT_NE(found.error().message.find(wanted), std::string::npos) << found.error().message;
-    EXPECT_EQ(found.error().message.find('\n'), std::string::npos);
-  }
-}
-
-TEST(SearchNode, a_node_that_is_not_believed_keeps_nobody_from_the_next) {
-  const HttpServer server([](const HttpRequest&) {
-    return HttpReply{.body = R"({"version":{"number":"2.19.1","distribution":"opensearch"}})"};
-  });
-  const std::string unbelieved = "https" + server.url().substr(4);
-  const http::Access access{.ca_file = "/nonexistent"};
-  SearchNode node({{unbelieved, server.url()}, access, false, 20'000}, nullptr);
-  EXPECT_TRUE(node.find_type());
-  SearchNode alone({{unbelieved, unbelieved}, access, false, 20'000}, nullptr);
-  const auto found = alone.find_type();
-  ASSERT_FALSE(found);
-  EXPECT_EQ(found.error().code, ErrorCode::kInvalid);
-}
-
 TEST(BulkSender, an_alias_or_data_stream_stops_it) {
   Sending sending([](const HttpRequest& request) {
     EXPECT_NE(request.target.find("_index"), std::string::npos);
@@ -420,6 +385,14 @@ TEST(BulkSender, a_document_that_silences_each_request_is_found_however_small) {
     EXPECT_EQ(sending.bulk->rejections[0].item, 5u);
     EXPECT_NE(sending.bulk->rejections[0].reason.find("this document never"), std::string::npos);
   }
+}
+
+TEST(BulkSender, a_service_that_takes_nothing_blames_no_document_though_it_answers) {
+  Sending sending([](const HttpRequest&) { return HttpReply{.hang_up = true}; });
+  sending.add(4);
+  int asked = 0;
+  EXPECT_FALSE(sending.send([&asked] { return ++asked > 300; }));
+  EXPECT_TRUE(sending.bulk->rejections.empty());
 }
 
 TEST(BulkSender, a_service_that_is_away_blames_no_document) {
