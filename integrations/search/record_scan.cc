@@ -1,5 +1,7 @@
 #include "integrations/search/record_scan.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
@@ -36,7 +38,9 @@ std::string_view to_string(JsonFault fault) {
 
 ScannedRecord RecordScan::scan(std::string_view record) {
   text_ = record;
-  at_ = names_seen_ = path_bytes_ = names_used_ = 0;
+  at_ = names_seen_ = path_bytes_ = 0;
+  names_.clear();
+  unescaped_.clear();
   found_ = {};
   if (peek() != '{') {
     found_.outside = JsonFault::kMalformed;
@@ -64,15 +68,17 @@ bool RecordScan::take(char c) {
 
 // REQUIRES: a quote at at_.
 bool RecordScan::skip_string() {
-  for (size_t from = at_ + 1;;) {
-    const size_t stop = text_.find_first_of("\"\\", from);
-    if (stop == std::string_view::npos) return false;
-    if (text_[stop] == '"') {
-      at_ = stop + 1;
+  const size_t begin = at_ + 1;
+  for (size_t from = begin;;) {
+    const size_t quote = text_.find('"', from);
+    if (quote == std::string_view::npos) return false;
+    size_t escapes = 0;  // Right before the quote.
+    while (quote - escapes > begin && text_[quote - escapes - 1] == '\\') ++escapes;
+    if (escapes % 2 == 0) {
+      at_ = quote + 1;
       return true;
     }
-    from = stop + 2;
-    if (from > text_.size()) return false;
+    from = quote + 1;
   }
 }
 
@@ -163,7 +169,7 @@ JsonFault RecordScan::walk_array(size_t depth, size_t path) {
 }
 
 JsonFault RecordScan::walk_object(size_t depth, size_t path) {
-  const size_t first_name = names_used_;
+  const size_t first_name = names_.size();
   ++at_;
   if (take('}')) return JsonFault::kNone;
   do {
@@ -179,27 +185,31 @@ JsonFault RecordScan::walk_object(size_t depth, size_t path) {
   } while (take(','));
   if (!take('}')) return JsonFault::kMalformed;
   if (!names_differ(first_name)) return JsonFault::kTwice;
-  names_used_ = first_name;
+  names_.resize(first_name);
   return JsonFault::kNone;
 }
 
 JsonFault RecordScan::add_name(size_t begin, size_t end) {
   if (++names_seen_ > kJsonNamesMax) return JsonFault::kNames;
-  if (names_used_ == names_.size()) names_.emplace_back();
-  std::string& name = names_[names_used_++];
-  name.assign(text_.substr(begin, end - begin));
-  if (name.find('\\') == std::string::npos) return JsonFault::kNone;
+  const std::string_view name = text_.substr(begin, end - begin);
+  if (name.find('\\') == std::string_view::npos) {
+    names_.push_back(name);
+    return JsonFault::kNone;
+  }
   // "\u0061" and "a" are one name.
-  const auto plain = nlohmann::json::parse("\"" + name + "\"", nullptr, false);
+  const auto plain = nlohmann::json::parse(fmt::format("\"{}\"", name), nullptr, false);
   if (!plain.is_string()) return JsonFault::kMalformed;
-  name = plain.get<std::string>();
+  names_.push_back(unescaped_.emplace_back(plain.get<std::string>()));
   return JsonFault::kNone;
 }
 
 bool RecordScan::names_differ(size_t first) {
   const auto begin = names_.begin() + static_cast<ptrdiff_t>(first);
-  const auto end = names_.begin() + static_cast<ptrdiff_t>(names_used_);
-  std::sort(begin, end);
+  const auto end = names_.end();
+  if (end - begin < 2) return true;
+  std::sort(begin, end, [](std::string_view a, std::string_view b) {
+    return a.size() != b.size() ? a.size() < b.size() : a < b;
+  });
   return std::adjacent_find(begin, end) == end;
 }
 
@@ -220,10 +230,10 @@ JsonFault RecordScan::note_field(size_t name, size_t name_end) {
 
 // Whatever is wrong with it, the record goes on after it.
 JsonFault RecordScan::walk_json() {
-  const size_t begin = at_, names = names_used_;
+  const size_t begin = at_, names = names_.size();
   names_seen_ = path_bytes_ = 0;
   found_.inside = walk_value(1, 0);
-  names_used_ = names;
+  names_.resize(names);
   names_seen_ = path_bytes_ = 0;
   if (is_fault(found_.inside)) {
     at_ = begin;

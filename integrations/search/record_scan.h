@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -80,8 +81,8 @@ class RecordScan {
   size_t at_ = 0;
   size_t names_seen_ = 0, path_bytes_ = 0;
   ScannedRecord found_;
-  std::vector<std::string> names_;  // Of the objects that are open; the first names_used_ hold.
-  size_t names_used_ = 0;
+  std::vector<std::string_view> names_;  // Of the objects that are open.
+  std::deque<std::string> unescaped_;    // What some of them stand in.
 };
 
 }  // namespace longshore::search
