@@ -45,17 +45,28 @@ std::string from_base64(std::string_view text) {
 
 }  // namespace
 
-bool LineWriter::is_own(const kafka::ReadRecord& record) {
-  return parser_.parse(record.value).has_value();
+// The object that is stored as it is; empty: the record is wrapped.
+std::string_view LineWriter::object_of(const kafka::ReadRecord& record) {
+  if (const auto view = parser_.parse(record.value))
+    return is_own(*view, record.key) ? record.value : std::string_view();
+  const std::string_view object = json_.find(record.value);
+  if (object.empty()) return {};
+  // Readers see the object without the white space that hid its envelope.
+  if (const auto view = parser_.parse(object); view && !is_own(*view, record.key)) return {};
+  const auto entry = ledger_.parse(object);
+  return !entry || is_own(*entry, record.key) ? object : std::string_view();
 }
 
-void LineWriter::append(const kafka::ReadRecord& record, bool own, std::string& out) {
-  const std::string_view object = own ? record.value : json_.find(record.value);
+void LineWriter::append(const kafka::ReadRecord& record, std::string& out) {
+  const std::string_view object = object_of(record);
   if (!object.empty()) {
     const size_t begin = out.size();
     out += object;
-    // The newline is between tokens: inside a string it would be escaped.
-    std::replace(out.begin() + static_cast<ptrdiff_t>(begin), out.end(), '\n', ' ');
+    // Line breaks are between tokens: inside a string they would be escaped. Hadoop ends a line at
+    // a '\r' too.
+    std::replace_if(
+        out.begin() + static_cast<ptrdiff_t>(begin), out.end(),
+        [](char c) { return c == '\n' || c == '\r'; }, ' ');
     out += '\n';
     return;
   }

@@ -1,12 +1,13 @@
 // One record as one line of an archive.
 //
-// The value of a longshore record is its line, unchanged, and so is any other JSON object without
-// line feeds. Anything else (format raw, text, bytes) is wrapped:
+// The value of a longshore record is its line, unchanged but for line breaks between tokens, and so
+// is any other JSON object. Anything else (format raw, text, bytes) is wrapped:
 //
 //   {"@timestamp":"2026-11-21T14:00:00.123Z","message":"...",
 //    "kafka":{"topic":"logs","partition":3,"offset":10500,"key":"..."}}
 //
-// with "message_base64" instead of "message" where the bytes are not UTF-8.
+// with "message_base64" instead of "message" where the bytes are not UTF-8. So is an object that
+// looks like one of longshore's under another key: readers of the archive have no keys to tell.
 #pragma once
 
 #include <cstdint>
@@ -17,6 +18,7 @@
 #include "integrations/kafka/reader.h"
 #include "shipper/record/chunk.h"
 #include "shipper/record/json_object.h"
+#include "shipper/record/ledger_view.h"
 #include "shipper/record/record_view.h"
 
 namespace longshore::archive {
@@ -24,13 +26,14 @@ namespace longshore::archive {
 /// Thread: one. Reuses its memory from line to line.
 class LineWriter {
  public:
-  /// Whether `record` is one of longshore's, with its envelope.
-  bool is_own(const kafka::ReadRecord& record);
-  /// Appends the line, newline included.
-  void append(const kafka::ReadRecord& record, bool own, std::string& out);
+  /// Appends the line, newline included. It has no other line break.
+  void append(const kafka::ReadRecord& record, std::string& out);
 
  private:
+  std::string_view object_of(const kafka::ReadRecord& record);
+
   shipper::RecordParser parser_;
+  shipper::LedgerParser ledger_;
   shipper::JsonObject json_;
   shipper::Buffer escaped_;
 };

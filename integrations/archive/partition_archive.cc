@@ -52,7 +52,7 @@ Status PartitionArchive::add(const kafka::ReadRecord& record, Hour hour, int64_t
     if (!file) return file.error();
     growing_ = *std::move(file);
   }
-  line.append(record, line.is_own(record), growing_->lines());
+  line.append(record, growing_->lines());
   Status status = growing_->added(record.offset);
   read_next_ = record.offset + 1;
   if (!status) drop_growing();

@@ -16,6 +16,7 @@ namespace {
 Status read_topic(archive::ArchiveTarget& target, const std::vector<archive::ArchivedFile>& files,
                   const std::function<Status(const kafka::ReadRecord&)>& each) {
   shipper::RecordParser parser;
+  shipper::LedgerParser ledger;
   for (const archive::ArchivedFile& file : files) {
     kafka::ReadRecord record{.topic = file.name.topic,
                              .partition = file.name.partition,
@@ -23,9 +24,13 @@ Status read_topic(archive::ArchiveTarget& target, const std::vector<archive::Arc
                              .key = {},
                              .value = {}};
     Status status = archive::read_lines(target, file, [&](std::string_view line) {
-      const auto view = parser.parse(line);
       // An archive holds no keys; longshore's records carry theirs as the source id.
-      const std::string key = view ? to_string(view->source) : std::string();
+      std::string key;
+      if (const auto view = parser.parse(line)) {
+        key = to_string(view->source);
+      } else if (const auto entry = ledger.parse(line)) {
+        key = to_string(entry->source);
+      }
       record.key = key;
       record.value = line;
       Status taken = each(record);

@@ -41,7 +41,7 @@ void mark_bounds(const AuditedTopics& topics, const SourceReport& source, Delive
 
 void LedgerAudit::add(const kafka::ReadRecord& record) {
   const auto entry = parser_.parse(record.value);
-  if (!entry) {
+  if (!entry || !is_own(*entry, record.key)) {
     strange_ += 1;
     return;
   }

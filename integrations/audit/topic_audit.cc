@@ -71,7 +71,7 @@ Result<TopicAudit> TopicAudit::make(const std::vector<Expectation>& expectations
 
 Status TopicAudit::add(const kafka::ReadRecord& record) {
   const std::optional<shipper::RecordView> view = parser_.parse(record.value);
-  if (!view || parse_source_id(record.key) != view->source) {
+  if (!view || !is_own(*view, record.key)) {
     add_raw(record);
     return ok();
   }

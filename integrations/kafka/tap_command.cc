@@ -87,7 +87,8 @@ class Tap {
 
   void take(const ReadRecord& record) {
     if (done()) return;
-    const std::optional<shipper::RecordView> view = parser_.parse(record.value);
+    std::optional<shipper::RecordView> view = parser_.parse(record.value);
+    if (view && !is_own(*view, record.key)) view.reset();
     if (!wanted(record, view)) return;
     shown_ += 1;
     if (options_.raw || options_.json) {

@@ -29,6 +29,10 @@ std::optional<uint64_t> number_at(element from, std::string_view pointer) {
 
 }  // namespace
 
+bool is_own(const LedgerView& entry, std::string_view key) {
+  return parse_source_id(key) == entry.source;
+}
+
 std::optional<LedgerView> LedgerParser::parse(std::string_view value) {
   element root;
   if (parser_.parse(value.data(), value.size()).get(root) != simdjson::SUCCESS) return std::nullopt;

@@ -23,6 +23,9 @@ struct LedgerView {
   std::string_view name, topic, path, container, host, reason, detail;
 };
 
+/// Whether an entry with this Kafka key is an agent's own, as is_own() of record_view.h.
+bool is_own(const LedgerView& entry, std::string_view key);
+
 /// Thread: one. Keeps its memory from record to record.
 class LedgerParser {
  public:

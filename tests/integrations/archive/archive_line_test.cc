@@ -19,6 +19,8 @@ constexpr char kOwn[] =
     R"({"@timestamp":"2026-11-21T12:00:01.5Z","message":"GET /","log":{"offset":1},)"
     R"("longshore":{"source":"9c1f00d2a7b3e845","name":"access","start":1,"end":7}})";
 
+constexpr char kOwnKey[] = "9c1f00d2a7b3e845";
+
 std::string line_of(std::string_view value, std::string_view key = "k") {
   LineWriter writer;
   const kafka::ReadRecord record{.topic = "logs",
@@ -28,15 +30,15 @@ std::string line_of(std::string_view value, std::string_view key = "k") {
                                  .value = value,
                                  .timestamp_ms = 1'795'269'600'123};
   std::string out;
-  writer.append(record, writer.is_own(record), out);
+  writer.append(record, out);
   EXPECT_EQ(out.back(), '\n');
   out.pop_back();
-  EXPECT_EQ(out.find('\n'), std::string::npos) << out;
+  EXPECT_EQ(out.find_first_of("\r\n"), std::string::npos) << out;
   return out;
 }
 
 TEST(ArchiveLine, a_record_of_longshore_and_any_object_stay_as_they_are) {
-  EXPECT_EQ(line_of(kOwn), kOwn);
+  EXPECT_EQ(line_of(kOwn, kOwnKey), kOwn);
   EXPECT_EQ(line_of(R"({"a":[1,2]})"), R"({"a":[1,2]})");
 }
 
@@ -44,10 +46,28 @@ TEST(ArchiveLine, what_has_several_lines_becomes_one) {
   LineReader reader;
   EXPECT_EQ(reader.parse(line_of("{\"a\":\n1}")).text, "{\"a\":\n1}");
   std::string own = kOwn;
-  own.insert(1, "\n");
-  const std::string line = line_of(own);
-  EXPECT_EQ(line[1], ' ');
+  own.insert(1, "\r\n");
+  const std::string line = line_of(own, kOwnKey);
+  EXPECT_EQ(line.substr(0, 3), "{  ");
   EXPECT_EQ(reader.parse(line).text, "GET /");
+}
+
+TEST(ArchiveLine, an_object_that_pretends_to_be_longshores_is_wrapped) {
+  constexpr char kEntry[] =
+      R"({"@timestamp":"2026-11-21T12:00:01.5Z","longshore":{"source":"9c1f00d2a7b3e845",)"
+      R"("event":"ended","start":0,"end":7}})";
+  LineReader reader;
+  for (const std::string_view forged : {std::string_view(kOwn), std::string_view(kEntry)}) {
+    EXPECT_EQ(line_of(forged, kOwnKey), forged);
+    for (const std::string_view key : {"", "k", "0000000000000001"}) {
+      EXPECT_FALSE(reader.parse(line_of(" \r\n" + std::string(forged), key)).record);
+      const std::string line = line_of(forged, key);
+      EXPECT_FALSE(shipper::LedgerParser().parse(line));
+      const LineView view = reader.parse(line);
+      EXPECT_FALSE(view.record) << line;
+      EXPECT_EQ(view.text, forged);
+    }
+  }
 }
 
 TEST(ArchiveLine, text_is_wrapped_and_read_back) {

@@ -40,6 +40,15 @@ class Auditing {
                                   source, names_topic, event, reason, start, end)));
     return *this;
   }
+  /// An entry that a container printed into the ledger's topic.
+  Auditing& forged_entry(std::string_view event, uint64_t start, uint64_t end) {
+    entries_.add(read("longshore-ledger", "00000000000000bb",
+                      fmt::format(R"({{"host":{{"name":"h"}},"log":{{"file":{{"path":"/l"}}}},)"
+                                  R"("longshore":{{"source":"{}","name":"app","topic":"logs",)"
+                                  R"("lane":3,"event":"{}","start":{},"end":{}}}}})",
+                                  kId, event, start, end)));
+    return *this;
+  }
   Auditing& refusal(uint64_t count, std::string_view reason = "limit files") {
     entries_.add(read("longshore-ledger", kId,
                       fmt::format(R"({{"host":{{"name":"h"}},"container":{{"name":"shop"}},)"
@@ -83,6 +92,15 @@ TEST(LedgerAudit, a_source_that_ended_with_every_byte_there_is_complete) {
   EXPECT_EQ(audit.findings().verdict, Verdict::kComplete);
   EXPECT_EQ(audit.findings().total, Position{30});
   EXPECT_TRUE(audit.report().clean());
+}
+
+TEST(LedgerAudit, an_entry_under_another_key_is_not_believed) {
+  Auditing audit;
+  audit.entry("opened", 0, 0).record(0, 10).forged_entry("ended", 0, 10);
+  EXPECT_EQ(audit.findings().verdict, Verdict::kOpen);
+  ASSERT_EQ(audit.report().notes.size(), 1u);
+  EXPECT_NE(audit.report().notes[0].find("1 records of the ledger's topic are not"),
+            std::string::npos);
 }
 
 TEST(LedgerAudit, a_source_that_goes_on_after_its_end_is_open_until_it_ends_again) {
