@@ -33,6 +33,9 @@ bool is_leader_moving(rd_kafka_resp_err_t code) {
          code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION || code == RD_KAFKA_RESP_ERR__TRANSPORT;
 }
 
+// librdkafka's default callback would write hints to stderr, between the command's own lines.
+void keep_quiet(const rd_kafka_t*, int, const char*, const char*) {}
+
 }  // namespace
 
 Status check_not_own(const shipper::KafkaSettings& settings, std::span<const OwnSetting> own) {
@@ -53,6 +56,23 @@ Result<rd_kafka_t*> make_consumer(shipper::KafkaConf conf) {
   if (!handle) return invalid(fmt::format("--kafka: {}.", words));
   static_cast<void>(conf.release());  // It belongs to the handle now.
   return handle;
+}
+
+Result<rd_kafka_t*> make_quiet_consumer(const std::string& brokers,
+                                        const shipper::KafkaSettings& settings,
+                                        const shipper::KafkaSettings& own) {
+  if (Status status = check_not_own(settings, {}); !status) return status.error();
+  shipper::KafkaSettings all = {{"enable.partition.eof", "true"},
+                                {"fetch.message.max.bytes", "524288"},
+                                {"fetch.wait.max.ms", "100"},
+                                {"auto.offset.reset", "error"},
+                                {"topic.metadata.refresh.interval.ms", "10000"}};
+  all.insert(all.end(), own.begin(), own.end());
+  all.insert(all.end(), settings.begin(), settings.end());
+  auto conf = shipper::make_kafka_conf(brokers, all);
+  if (!conf) return conf.error();
+  rd_kafka_conf_set_log_cb(conf->get(), keep_quiet);
+  return make_consumer(*std::move(conf));
 }
 
 bool recovers_by_itself(rd_kafka_resp_err_t code) {

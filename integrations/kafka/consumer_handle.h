@@ -23,6 +23,12 @@ Status check_not_own(const shipper::KafkaSettings& settings, std::span<const Own
 /// A consumer. Errors: kInvalid.
 Result<rd_kafka_t*> make_consumer(shipper::KafkaConf conf);
 
+/// A consumer that belongs to no group and logs nothing. `own` comes before the operator's
+/// `settings`. Errors: kInvalid.
+Result<rd_kafka_t*> make_quiet_consumer(const std::string& brokers,
+                                        const shipper::KafkaSettings& settings,
+                                        const shipper::KafkaSettings& own);
+
 /// Whether librdkafka recovers from this error by itself: an unreachable broker, a moving leader.
 bool recovers_by_itself(rd_kafka_resp_err_t code);
 

@@ -18,25 +18,12 @@ using std::chrono::steady_clock;
 constexpr size_t kBatchRecords = 10'000;
 constexpr auto kSettlePause = std::chrono::milliseconds(20);
 
-// librdkafka's default callback would write hints to stderr, between the command's own lines.
-void keep_quiet(const rd_kafka_t*, int, const char*, const char*) {}
-
-Result<rd_kafka_t*> make_quiet_consumer(const ReaderOptions& options, bool read_committed) {
-  if (Status status = check_not_own(options.settings, {}); !status) return status.error();
-  shipper::KafkaSettings settings = {
-      {"isolation.level", read_committed ? "read_committed" : "read_uncommitted"},
-      {"enable.partition.eof", "true"},
-      {"queued.max.messages.kbytes", "4096"},
-      {"queued.min.messages", "20000"},
-      {"fetch.message.max.bytes", "524288"},
-      {"fetch.wait.max.ms", "100"},
-      {"auto.offset.reset", "error"},
-      {"topic.metadata.refresh.interval.ms", "10000"}};
-  settings.insert(settings.end(), options.settings.begin(), options.settings.end());
-  auto conf = shipper::make_kafka_conf(options.brokers, settings);
-  if (!conf) return conf.error();
-  rd_kafka_conf_set_log_cb(conf->get(), keep_quiet);
-  return make_consumer(*std::move(conf));
+Result<rd_kafka_t*> make_handle(const ReaderOptions& options, bool read_committed) {
+  return make_quiet_consumer(
+      options.brokers, options.settings,
+      {{"isolation.level", read_committed ? "read_committed" : "read_uncommitted"},
+       {"queued.max.messages.kbytes", "4096"},
+       {"queued.min.messages", "20000"}});
 }
 
 Error no_answer(const ReaderOptions& options, rd_kafka_resp_err_t code) {
@@ -63,7 +50,7 @@ Reader::~Reader() {
 }
 
 Result<std::unique_ptr<Reader>> Reader::open(const ReaderOptions& options) {
-  Result<rd_kafka_t*> handle = make_quiet_consumer(options, options.read_committed);
+  Result<rd_kafka_t*> handle = make_handle(options, options.read_committed);
   if (!handle) return handle.error();
   std::unique_ptr<Reader> reader(new Reader(options, *handle));
   if (Status status = reader->find_partitions(); !status) return status.error();
@@ -80,35 +67,80 @@ Status Reader::find_partitions() {
                    fmt::format("--topic {}: {}.", name, rd_kafka_err2str(rd_kafka_last_error()))};
     }
     topics_.push_back(topic);
-    const rd_kafka_metadata_t* found = nullptr;
-    const auto code = rd_kafka_metadata(handle_, 0, topic, &found, options_.timeout_ms);
-    if (code) return no_answer(options_, code);
-    const std::unique_ptr<const rd_kafka_metadata_t, void (*)(const rd_kafka_metadata_t*)> holder(
-        found, rd_kafka_metadata_destroy);
-    const rd_kafka_metadata_topic_t* shape = found->topic_cnt > 0 ? &found->topics[0] : nullptr;
-    if (!shape || shape->err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
-        (!shape->err && shape->partition_cnt == 0)) {
-      return Error{ErrorCode::kNotFound, fmt::format("Kafka at {} has no topic {}: check --topic.",
-                                                     options_.brokers, name)};
-    }
-    if (shape->err) {
-      return Error{ErrorCode::kInvalid,
-                   fmt::format("--topic {}: {}.", name, rd_kafka_err2str(shape->err))};
-    }
-    for (int i = 0; i < shape->partition_cnt; ++i) {
-      Partition& partition = partitions_.emplace_back();
-      partition.topic = topic;
-      partition.key = {name, shape->partitions[i].id};
-    }
+    if (Status status = add_partitions(topic, options_.timeout_ms); !status) return status;
+  }
+  looked_at_ = steady_clock::now();
+  return ok();
+}
+
+// Adds the partitions of `topic` that are not known yet.
+Status Reader::add_partitions(rd_kafka_topic_t* topic, int timeout_ms) {
+  const std::string name = rd_kafka_topic_name(topic);
+  const rd_kafka_metadata_t* found = nullptr;
+  const auto code = rd_kafka_metadata(handle_, 0, topic, &found, timeout_ms);
+  if (code) return no_answer(options_, code);
+  const std::unique_ptr<const rd_kafka_metadata_t, void (*)(const rd_kafka_metadata_t*)> holder(
+      found, rd_kafka_metadata_destroy);
+  const rd_kafka_metadata_topic_t* shape = found->topic_cnt > 0 ? &found->topics[0] : nullptr;
+  if (!shape || shape->err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
+      (!shape->err && shape->partition_cnt == 0))
+    return no_topic(name);
+  if (shape->err) {
+    return Error{ErrorCode::kInvalid,
+                 fmt::format("--topic {}: {}.", name, rd_kafka_err2str(shape->err))};
+  }
+  for (int i = 0; i < shape->partition_cnt; ++i) {
+    const PartitionKey key = {name, shape->partitions[i].id};
+    const auto is = [&key](const Partition& partition) { return partition.key == key; };
+    if (std::ranges::any_of(partitions_, is)) continue;
+    Partition& partition = partitions_.emplace_back();
+    partition.topic = topic;
+    partition.key = key;
   }
   return ok();
+}
+
+// Names the topics that there are: the wanted one may be among them, spelt otherwise.
+Error Reader::no_topic(const std::string& name) {
+  constexpr size_t kShownMax = 20;
+  std::vector<std::string> names;
+  const rd_kafka_metadata_t* found = nullptr;
+  if (!rd_kafka_metadata(handle_, 1, nullptr, &found, options_.timeout_ms)) {
+    for (int i = 0; i < found->topic_cnt; ++i) {
+      const std::string_view topic = found->topics[i].topic;
+      if (!topic.starts_with("__")) names.emplace_back(topic);
+    }
+    rd_kafka_metadata_destroy(found);
+  }
+  std::ranges::sort(names);
+  const size_t more = names.size() - std::min(names.size(), kShownMax);
+  names.resize(names.size() - more);
+  return {ErrorCode::kNotFound,
+          fmt::format("Kafka at {} has no topic {}: check --topic; {}.", options_.brokers, name,
+                      names.empty() ? "it shows us none"
+                                    : fmt::format("it has {}{}", fmt::join(names, ", "),
+                                                  more ? fmt::format(" and {} more", more) : ""))};
+}
+
+// What cannot be looked up now is looked up next time.
+void Reader::find_added() {
+  constexpr auto kPeriod = std::chrono::seconds(3);
+  constexpr int kLookMs = 1'000;
+  if (steady_clock::now() - looked_at_ < kPeriod) return;
+  looked_at_ = steady_clock::now();
+  const size_t known = partitions_.size();
+  for (rd_kafka_topic_t* topic : topics_) static_cast<void>(add_partitions(topic, kLookMs));
+  for (size_t i = known; i < partitions_.size(); ++i) {
+    if (start(partitions_[i])) continue;
+    partitions_.erase(partitions_.begin() + static_cast<ptrdiff_t>(i), partitions_.end());
+  }
 }
 
 Status Reader::find_ends() {
   // A read_committed handle answers with the last stable offset; the true end needs another handle.
   rd_kafka_t* beyond = nullptr;
   if (options_.read_committed) {
-    Result<rd_kafka_t*> handle = make_quiet_consumer(options_, false);
+    Result<rd_kafka_t*> handle = make_handle(options_, false);
     if (!handle) return handle.error();
     beyond = *handle;
   }
@@ -159,15 +191,20 @@ Status Reader::start() {
   queue_ = rd_kafka_queue_new(handle_);
   for (Partition& partition : partitions_) {
     if (!options_.follow && partition.begin >= partition.end) continue;
-    if (rd_kafka_consume_start_queue(partition.topic, partition.key.partition, partition.begin,
-                                     queue_)) {
-      return Error{ErrorCode::kRetryable,
-                   fmt::format("Could not read {}: {}.", to_string(partition.key),
-                               rd_kafka_err2str(rd_kafka_last_error()))};
-    }
-    partition.open = true;
-    open_partitions_ += 1;
+    if (Status status = start(partition); !status) return status;
   }
+  return ok();
+}
+
+Status Reader::start(Partition& partition) {
+  if (rd_kafka_consume_start_queue(partition.topic, partition.key.partition, partition.begin,
+                                   queue_)) {
+    return Error{ErrorCode::kRetryable,
+                 fmt::format("Could not read {}: {}.", to_string(partition.key),
+                             rd_kafka_err2str(rd_kafka_last_error()))};
+  }
+  partition.open = true;
+  open_partitions_ += 1;
   return ok();
 }
 
@@ -199,6 +236,7 @@ Status Reader::poll(int timeout_ms, const std::function<void(const ReadRecord&)>
     rd_kafka_message_destroy(message);
   }
   if (!status) return status;
+  if (options_.follow) find_added();
   if (count < static_cast<ssize_t>(batch_.size())) nudge();
   // Close partitions only now that no message of the batch is held: closing waits for them.
   for (Partition& partition : partitions_) {

@@ -4,6 +4,7 @@
 
 #include <librdkafka/rdkafka.h>
 
+#include <chrono>
 #include <compare>
 #include <cstdint>
 #include <functional>
@@ -22,7 +23,9 @@ struct ReaderOptions {
   shipper::KafkaSettings settings;  ///< The operator's `--kafka k=v`: TLS, SASL.
   bool read_committed = true;
   bool from_beginning = true;
-  bool follow = false;  ///< Never ended(). Otherwise only records from before open() are read.
+  /// Never ended(), and partitions that are added to a topic are read too, from their beginning.
+  /// Otherwise only records from before open() are read.
+  bool follow = false;
   /// How long open() waits for the transactions that are open at that time to be committed or
   /// aborted. 0: not at all.
   int settle_ms = 0;
@@ -94,9 +97,13 @@ class Reader {
 
   Reader(const ReaderOptions& options, rd_kafka_t* handle);
   Status find_partitions();
+  Status add_partitions(rd_kafka_topic_t* topic, int timeout_ms);
+  Error no_topic(const std::string& name);
+  void find_added();
   Status find_ends();
   Status settle();
   Status start();
+  Status start(Partition& partition);
   void nudge();
   void close(Partition& partition);
   Partition* find(const rd_kafka_message_t& message);
@@ -112,6 +119,7 @@ class Reader {
   size_t last_ = 0;  // Records come in runs of one partition.
   std::vector<rd_kafka_message_t*> batch_;
   size_t open_partitions_ = 0;
+  std::chrono::steady_clock::time_point looked_at_;  // For added partitions.
 };
 
 }  // namespace longshore::kafka
