@@ -1,7 +1,5 @@
 #include "integrations/archive/target_flags.h"
 
-#include <utility>
-
 namespace longshore::archive {
 
 void add_target_flags(CommandLine& line, TargetFlags& flags) {
@@ -12,6 +10,8 @@ void add_target_flags(CommandLine& line, TargetFlags& flags) {
       "with TLS, or file:///dir.");
   line.text("layout", &flags.layout, "FOLDERS",
             "Name the folders of the archive by {topic}, {yyyy}, {MM}, {dd} and {HH} (UTC).");
+  line.text("hdfs-user", &flags.hdfs_user, "NAME",
+            "Be this user of an HDFS without Kerberos, which takes names on trust (user.name).");
   http::add_access_flags(line, flags.access);
 }
 
@@ -27,8 +27,14 @@ Result<PlaceOptions> place_options(const CommandLine& line, const TargetFlags& f
   TargetOptions target;
   target.url = flags.url;
   target.access = *std::move(access);
-  // HDFS without Kerberos takes a user's name on trust, without a password.
-  if (target.access.password.empty()) target.user = std::exchange(target.access.user, {});
+  target.user = flags.hdfs_user;
+  if (!target.access.user.empty() && target.access.password.empty()) {
+    return missing("password-file",
+                   "--user signs in with a password; to be a user of an HDFS without Kerberos, use "
+                   "--hdfs-user");
+  }
+  if (!target.user.empty() && target.access.negotiate)
+    return invalid("--hdfs-user and --negotiate exclude each other: the ticket names the user.");
   return PlaceOptions{flags.flag, std::move(target), *std::move(layout)};
 }
 

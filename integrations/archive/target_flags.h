@@ -13,11 +13,11 @@ namespace longshore::archive {
 
 struct TargetFlags {
   std::string flag;  ///< The one that takes the URL: "to", "from" or "archive".
-  std::string url = {}, layout = Layout::kUsual;
+  std::string url = {}, layout = Layout::kUsual, hdfs_user = {};
   http::AccessFlags access = {};
 };
 
-/// The flag of the URL, --layout, and those of http/access_flags.h.
+/// The flag of the URL, --layout, --hdfs-user, and those of http/access_flags.h.
 void add_target_flags(CommandLine& line, TargetFlags& flags);
 
 /// What the flags say.

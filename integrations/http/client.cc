@@ -186,6 +186,8 @@ void Client::set_access(const Request& request) {
     if (!value.empty()) curl_easy_setopt(easy, option, value.c_str());
   };
   text(CURLOPT_CAINFO, access_.ca_file);
+  // Else the system's folder of certificates is trusted beside it.
+  if (!access_.ca_file.empty()) curl_easy_setopt(easy, CURLOPT_CAPATH, nullptr);
   text(CURLOPT_SSLCERT, access_.cert_file);
   text(CURLOPT_SSLKEY, access_.key_file);
   if (access_.insecure) {

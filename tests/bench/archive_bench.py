@@ -55,7 +55,8 @@ def peak_mb(pid):
 def measure(lab, kafka, to, compress, records, flags):
     name = f"{compress}-{'hdfs' if to.startswith('webhdfs') else 'file'}"
     words = [BINARY, "archive", "--brokers", kafka.brokers, "--topic", "logs", "--to", to,
-             "--work-dir", str(lab.dir), "--group", name, "--compress", compress, "--user", "root",
+             "--work-dir", str(lab.dir), "--group", name, "--compress", compress, "--hdfs-user",
+             "root",
              "--once", *flags]
     begin = time.monotonic()
     with open(lab.dir / f"{name}.log", "wb") as log:

@@ -123,7 +123,7 @@ def start_downgrader(lab, hdfs):
 
 def over_tls(lab, shared):
     kafka, hdfs, files = shared["kafka"], shared["hdfs"], shared["files"]
-    trust = ["--ca", hdfs.ca, "--user", "root"]
+    trust = ["--ca", hdfs.ca, "--hdfs-user", "root"]
     usual = ["--brokers", kafka.brokers, "--to"]
     refused(["certificate", "--ca"], "archive", *usual, hdfs.url())
     refused(["swebhdfs://"], "archive", *usual, hdfs.url()[1:], *trust)
@@ -138,9 +138,10 @@ def over_tls(lab, shared):
     refused(["certificate", "--ca"], "audit", "--archive", hdfs.url())
     say(f"over TLS: {lines} lines in {count} files, once each, and read back")
     archive = Below(hdfs, "/insecure")
-    status, words = once(lab, kafka, archive.url(), "insecure", "--insecure", "--user", "root")
+    status, words = once(lab, kafka, archive.url(), "insecure", "--insecure", "--hdfs-user",
+                         "root")
     check(status == 0, f"{status}: {words}")
-    check_reading(archive.url(), files, RECORDS, "--insecure", "--user", "root")
+    check_reading(archive.url(), files, RECORDS, "--insecure", "--hdfs-user", "root")
     away = start_downgrader(lab, hdfs)
     refused(["http://", "without TLS"], "fetch", "--from", f"swebhdfs://{away}/archive", *trust,
             status=1)

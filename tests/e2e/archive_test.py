@@ -63,7 +63,7 @@ def killed(lab, shared):
     kafka, hdfs, archive = shared["kafka"], shared["hdfs"](), Mounted(lab.dir / "archive")
     moments = harness.seeded()
     # Small files: who dies shall die while he publishes.
-    flags = ["--roll-bytes", 20_000, "--roll-seconds", 1, "--user", "root"]
+    flags = ["--roll-bytes", 20_000, "--roll-seconds", 1, "--hdfs-user", "root"]
     alone = Archiver(lab, kafka.brokers, archive.url(), flags=flags, name="alone").start()
     members = [Archiver(lab, kafka.brokers, hdfs.url(), name=f"h{i}", flags=[
         *flags, "--group", "on-hdfs"]).start() for i in range(3)]
@@ -107,12 +107,12 @@ def killed(lab, shared):
 
 
 def fetched(archive, *words):
-    return run(BINARY, "fetch", "--from", archive.url(), "--topic", harness.LOGS, "--user", "root",
-               *words, timeout=300).stdout
+    return run(BINARY, "fetch", "--from", archive.url(), "--topic", harness.LOGS, "--hdfs-user",
+               "root", *words, timeout=300).stdout
 
 
 def audited(archive, *words):
-    done = run(BINARY, "audit", "--archive", archive.url(), "--topic", harness.LOGS, "--user",
+    done = run(BINARY, "audit", "--archive", archive.url(), "--topic", harness.LOGS, "--hdfs-user",
                "root", *words, ok=False, timeout=300)
     return done.returncode, done.stdout + done.stderr
 
@@ -182,7 +182,7 @@ def services_go_away(lab, shared):
     archive = Below(hdfs, "/faults")
     hdfs.ask("/faults", "MKDIRS&user.name=root", "PUT")
     archiver = Archiver(lab, kafka.brokers, archive.url(), name="faults", flags=[
-        *FLAGS, "--user", "root", "--group", "faults"]).start()
+        *FLAGS, "--hdfs-user", "root", "--group", "faults"]).start()
     path = lab.dir / "faults.log"
     agent = lab.agent(kafka.brokers, name="faults-agent", flags=["--linger-ms", 100],
                       sources={"faults": path}).start()
@@ -239,7 +239,7 @@ def services_go_away(lab, shared):
 
 def once(lab, kafka, url, *words, name="once"):
     archiver = Archiver(lab, kafka.brokers, url, name=name, flags=[
-        "--user", "root", "--group", name, "--once", *words])
+        "--hdfs-user", "root", "--group", name, "--once", *words])
     status = archiver.start().wait(300)
     check(status == 0, f"archive --once: {status}: {archiver.log()[-1000:]}")
 
@@ -293,6 +293,7 @@ def wrong_settings(lab, shared):
     usual = ["--brokers", shared["kafka"].brokers, "--topic", harness.LOGS]
     occupied = lab.dir / "occupied"
     occupied.write_text("a file")
+    (lab.dir / "a").mkdir()
     for words, said in [
             (usual, "--to is missing"),
             ([*usual, "--to", "hdfs://x/y"], "it is file:///dir"),

@@ -109,6 +109,7 @@ class Mounted:
 
     def __init__(self, directory):
         self.dir = pathlib.Path(directory)
+        self.dir.mkdir(exist_ok=True)
 
     def url(self):
         return f"file://{self.dir}"

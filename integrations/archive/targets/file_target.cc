@@ -101,8 +101,14 @@ Status FileTarget::make_folder(const std::string& folder) {
     if (S_ISDIR(found.st_mode)) return ok();
     return Error{ErrorCode::kInvalid, fmt::format("{} is not a folder", path)};
   }
+  // Making the root would fill the wrong disk where it is on a file system that is not mounted.
+  if (::stat(root_.c_str(), &found) != 0 && errno == ENOENT) {
+    return Error{
+        ErrorCode::kInvalid,
+        fmt::format("there is no folder {0}: mount it, or make it with 'mkdir -p {0}'", root_)};
+  }
   // From the top down, syncing the parent of each.
-  for (size_t at = 1; at != std::string::npos;) {
+  for (size_t at = root_.size(); at != std::string::npos;) {
     at = path.find('/', at + 1);
     const std::string part = path.substr(0, at);
     if (::mkdir(part.c_str(), 0777) == 0) {

@@ -11,7 +11,7 @@ namespace longshore::archive {
 /// Every change is on the disk before its call returns: files and folders are synced.
 class FileTarget final : public ArchiveTarget {
  public:
-  /// `root` may not exist yet.
+  /// `root` may not exist: then there is nothing to read, and make_folder() fails.
   explicit FileTarget(std::string root);
 
   Result<std::vector<Entry>> list(const std::string& folder) override;

@@ -41,7 +41,8 @@ class ArchiveTarget {
   virtual Result<std::vector<Entry>> list(const std::string& folder) = 0;
   /// Errors: kNotFound.
   virtual Result<Entry> stat(const std::string& path) = 0;
-  /// Creates a folder and those above it, durably, unless it exists.
+  /// Creates a folder and those above it, durably, unless it exists. A root on a file system must
+  /// exist: kInvalid.
   virtual Status make_folder(const std::string& folder) = 0;
   /// Writes a file, durably. A failed attempt may leave a partial file. `fd` is read from 0.
   /// REQUIRES: a name that no other process uses, in a folder that exists.

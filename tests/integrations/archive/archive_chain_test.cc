@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <filesystem>
 #include <limits>
 #include <map>
 #include <mutex>
@@ -242,6 +243,7 @@ TEST(ArchiveChain, racing_writers_that_die_and_lose_answers_tile_the_partition) 
 class ChainOnDisk : public ::testing::Test {
  protected:
   ChainOnDisk() : target_(dir_.path() + "/archive") {
+    std::filesystem::create_directory(dir_.path() + "/archive");
     fd_.reset(::open(dir_.path().c_str(), O_TMPFILE | O_RDWR, 0600));
     EXPECT_EQ(::write(fd_.get(), "line\n", 5), 5);
   }

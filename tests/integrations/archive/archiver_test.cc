@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -66,7 +67,8 @@ class ArchiverTest : public ::testing::Test {
  protected:
   ArchiverTest()
       : layout_(*Layout::parse(Layout::kUsual)),
-        target_(dir_.path() + "/archive"),
+        target_((std::filesystem::create_directory(dir_.path() + "/archive"),
+                 dir_.path() + "/archive")),
         archiver_(
             {.spool = {dir_.path(), Codec::kNone}, .layout = layout_}, target_, clock_,
             [](int) { return false; }, complaints_) {}
