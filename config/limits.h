@@ -79,6 +79,7 @@ inline constexpr size_t kDeclarationsPerContainerMax = 64;
 inline constexpr size_t kFilesPerDeclarationMax = 10'000;
 inline constexpr size_t kNameBytesMax = 64;         ///< Of a log.
 inline constexpr size_t kTopicBytesMax = 249;       ///< Kafka's own limit.
+inline constexpr size_t kTopicShownBytesMax = 160;  ///< In names of archived files, of 255 bytes.
 inline constexpr size_t kTagsMax = 32;              ///< Of a declaration.
 inline constexpr size_t kTagBytesMax = 256;         ///< Of one of them, key and value.
 inline constexpr size_t kShownValueBytesMax = 100;  ///< Of a wrong value, in the message about it.
@@ -354,8 +355,14 @@ inline constexpr int kArchiveEndMs = 9'000;
 static_assert(kArchivePublishMs + kArchiveCloseMs < kArchiveEndMs);
 inline constexpr int64_t kPublishRetryFirstNs = 200'000'000;   ///< First wait to publish again.
 inline constexpr int64_t kPublishRetryLastNs = 5'000'000'000;  ///< Longest such wait.
-inline constexpr int kSettleRetryMs = 500;              ///< Between attempts while it is away.
-inline constexpr int64_t kSettleNs = 60'000'000'000;    ///< A rebalance waits this long for it.
+inline constexpr int kSettleMs = 10'000;                       ///< A rebalance waits this long,
+inline constexpr int64_t kParkedRetryFirstNs = 1'000'000'000;  ///< then the partition is parked.
+inline constexpr int64_t kParkedRetryLastNs = 60'000'000'000;
+inline constexpr size_t kPublishers = 4;                ///< Threads that talk to the archive.
+inline constexpr int kProbeMs = 3'000;                  ///< To read one record of Kafka again.
+inline constexpr int kProbeAgainMs = 500;               ///< Before a second look.
+inline constexpr int64_t kResumptionNs = 200'000'000;   ///< A pause; a fetch that fails takes more.
+inline constexpr size_t kResumptionsMax = 1'000;        ///< Of one file.
 inline constexpr size_t kSpoolGatherBytes = 128 << 10;  ///< Lines of a file before packing.
 
 }  // namespace longshore::limits

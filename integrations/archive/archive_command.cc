@@ -3,6 +3,7 @@
 #include "integrations/archive/archiver.h"
 #include "integrations/archive/commands.h"
 #include "integrations/archive/ending.h"
+#include "integrations/archive/targets/shared_target.h"
 #include "integrations/kafka/persist.h"
 #include "integrations/kafka/pump.h"
 
@@ -28,28 +29,38 @@ int run_archive(const std::vector<std::string>& arguments) {
   if (!*parsed) return 0;
   const ArchiveSettings settings = **std::move(parsed);
   Ending ending;
-  const Result<Place> place = open_place(settings.place, ending.overdue());
-  if (!place) return complain("archive", place.error());
+  if (const auto place = open_place(settings.place); !place)
+    return complain("archive", place.error());
+  SharedTarget target(
+      [&] { return std::move(open_place(settings.place, ending.overdue())->target); });
+  const auto probe = kafka::KafkaProbe::open(settings.probe);
+  if (!probe) return complain("archive", probe.error());
   const SystemClock clock;
   kafka::Complaints complaints(clock);
   const kafka::Stopping stopping = [&ending](int timeout_ms) {
     return ending.stopping(timeout_ms);
   };
-  Status status = check_target(*place->target, stopping, complaints);
-  if (status) {
-    Archiver archiver(settings.archiver, *place->target, clock, stopping, complaints);
-    kafka::Pump pump({.group = settings.group,
-                      .poll_ms = limits::kArchivePollMs,
-                      .poll_records = limits::kArchivePollRecords,
-                      .close_ms = limits::kArchiveCloseMs,
-                      .once = settings.once,
-                      .resilient = true},
-                     archiver, clock, stopping, complaints);
-    status = pump.run();
-  }
+  Status status = check_target(target, stopping, complaints);
   // kRetryable: the process was told to stop while it waited for --to.
-  const bool done = status || status.error().code == ErrorCode::kRetryable;
-  return done ? 0 : complain("archive", status.error());
+  if (!status && status.error().code == ErrorCode::kRetryable) return 0;
+  if (!status) return complain("archive", status.error());
+  Archiver archiver(settings.archiver, target, **probe, clock, stopping, complaints);
+  kafka::Pump pump(
+      {.group = settings.group,
+       .poll_ms = limits::kArchivePollMs,
+       .poll_records = limits::kArchivePollRecords,
+       .close_ms = limits::kArchiveCloseMs,
+       .resilient = true},
+      archiver, clock, [&](int timeout_ms) { return archiver.finished() || stopping(timeout_ms); },
+      complaints);
+  status = pump.run();
+  if (!status && status.error().code != ErrorCode::kRetryable)
+    return complain("archive", status.error());
+  if (!settings.archiver.once) return 0;
+  int result = 0;
+  for (const std::string& left : archiver.parked())
+    result = complain("archive", {ErrorCode::kRetryable, "left out " + left + "."}, 1);
+  return result;
 }
 
 }  // namespace longshore::archive

@@ -27,6 +27,16 @@ struct ArchivedFile {
 Result<std::vector<ArchivedFile>> find_files(ArchiveTarget& target, const Layout& layout,
                                              const FileQuery& query);
 
+/// The topics that were ever archived here, sorted, as names show them. Errors: kNotFound: there is
+/// no such folder; else as ArchiveTarget's.
+Result<std::vector<std::string>> find_topics(ArchiveTarget& target);
+
+/// Says why there are no files for `query`: the archive is not there, it has other topics, other
+/// hours or another layout. Errors: that sentence: kNotFound if only the hours have none, kInvalid
+/// otherwise; else as ArchiveTarget's.
+Error why_no_files(ArchiveTarget& target, const Layout& layout, const FileQuery& query,
+                   const std::string& url);
+
 /// Sorts for reading: by hour, and each partition by offset even where the hours of its folders are
 /// out of order.
 void sort_for_reading(std::vector<ArchivedFile>& files);

@@ -1,6 +1,7 @@
 #include "integrations/archive/archive_name.h"
 
 #include <fmt/format.h>
+#include <xxhash.h>
 
 #include <algorithm>
 #include <array>
@@ -92,14 +93,34 @@ std::optional<std::vector<Token>> tokens_of(std::string_view pattern) {
   return tokens;
 }
 
+// "3" or "3.2".
+bool parse_partition(std::string_view text, ArchiveName& name) {
+  const size_t dot = text.find('.');
+  if (!parse_number(text.substr(0, dot), name.partition)) return false;
+  return dot == std::string_view::npos ||
+         (parse_number(text.substr(dot + 1), name.generation) && name.generation > 1);
+}
+
 }  // namespace
+
+std::string shown_topic(const std::string& topic) {
+  if (topic.size() <= limits::kTopicShownBytesMax) return topic;
+  const std::string hash = fmt::format("~{:016x}", XXH3_64bits(topic.data(), topic.size()));
+  return topic.substr(0, limits::kTopicShownBytesMax - hash.size()) + hash;
+}
+
+std::string shown_partition(int32_t partition, int32_t generation) {
+  return generation == 1 ? fmt::format("{}", partition)
+                         : fmt::format("{}.{}", partition, generation);
+}
 
 std::string to_string(const ArchiveName& name) {
   const auto suffix = std::find_if(kSuffixes.begin(), kSuffixes.end(), [&name](const auto& known) {
     return known.first == name.codec;
   });
-  return fmt::format("{}+{}+{}+{}{}", name.topic, name.partition, name.first, name.last,
-                     suffix->second);
+  return fmt::format("{}+{}+{}+{}{}{}", shown_topic(name.topic),
+                     shown_partition(name.partition, name.generation), name.first, name.last,
+                     name.lines ? fmt::format("+{}", *name.lines) : "", suffix->second);
 }
 
 std::optional<ArchiveName> parse_archive_name(std::string_view text) {
@@ -110,18 +131,25 @@ std::optional<ArchiveName> parse_archive_name(std::string_view text) {
   if (suffix == kSuffixes.end()) return std::nullopt;
   name.codec = suffix->first;
   text.remove_suffix(suffix->second.size());
-  std::array<std::string_view, 4> fields;
-  for (size_t i = 0; i < fields.size(); ++i) {
-    const size_t plus = text.find('+');
-    if ((plus == std::string_view::npos) != (i + 1 == fields.size())) return std::nullopt;
-    fields[i] = text.substr(0, plus);
-    if (plus != std::string_view::npos) text.remove_prefix(plus + 1);
+  std::array<std::string_view, 5> fields;
+  size_t count = 0;
+  for (size_t plus = 0; plus != std::string_view::npos; text.remove_prefix(plus + 1)) {
+    if (count == fields.size()) return std::nullopt;
+    plus = text.find('+');
+    fields[count++] = text.substr(0, plus);
+    if (plus == std::string_view::npos) break;
   }
-  if (fields[0].empty() || fields[0].size() > limits::kTopicBytesMax) return std::nullopt;
+  if (count < fields.size() - 1 || fields[0].empty() || fields[0].size() > limits::kTopicBytesMax)
+    return std::nullopt;
   name.topic = fields[0];
-  if (!parse_number(fields[1], name.partition) || !parse_number(fields[2], name.first) ||
+  if (!parse_partition(fields[1], name) || !parse_number(fields[2], name.first) ||
       !parse_number(fields[3], name.last) || name.last < name.first)
     return std::nullopt;
+  if (count == fields.size()) {
+    int64_t lines = 0;
+    if (!parse_number(fields[4], lines) || lines > name.last - name.first + 1) return std::nullopt;
+    name.lines = lines;
+  }
   return name;
 }
 
@@ -161,7 +189,7 @@ std::string Layout::folder(const std::string& topic, Hour hour) const {
       if (token.literal) {
         path += token.literal;
       } else if (token.word == "topic") {
-        path += topic;
+        path += shown_topic(topic);
       } else {
         path += fmt::format("{:0{}}", part_of(token.word, parts), token.word.size());
       }

@@ -14,7 +14,8 @@ const CommandHelp kHelp = {
     "once. Several processes with the same --group share the partitions. The names of the files "
     "say\n"
     "which offsets they hold, so a new process continues where the last one ended.\n"
-    "Exit status: 0 stopped, or done with --once; 2 unusable settings.",
+    "Exit status: 0 stopped, or done with --once; 1 done, but partitions that are named were left\n"
+    "out; 2 unusable settings.",
     "  longshore archive --brokers kafka:9092 --topic logs --to webhdfs://namenode:9870/logs\n"};
 
 constexpr int64_t kRollMax = int64_t{1} << 40;
@@ -36,11 +37,11 @@ struct Flags {
 void add_flags(CommandLine& line, Flags& flags) {
   kafka::add_reading_flags(line, flags.reading);
   line.text("group", &flags.group, "NAME", "Join this consumer group.");
-  line.toggle("once", &flags.once, "Archive everything that is there, then exit.");
+  line.toggle("once", &flags.once, "Archive everything that is there at the start, then exit.");
   line.section("The files");
   line.text("work-dir", &flags.spool.folder, "DIR",
             "Let files grow here, on a local disk, until they are published; it needs room for "
-            "--open-files times --roll-bytes.");
+            "twice --open-files times --roll-bytes.");
   line.choice<Codec>("compress", &flags.spool.codec,
                      {{"zstd", Codec::kZstd}, {"gzip", Codec::kGzip}, {"none", Codec::kNone}},
                      "Compress files in this way.");
@@ -81,8 +82,9 @@ Result<std::optional<ArchiveSettings>> parse_archive_settings(
   archiver.roll_ns = flags.roll_seconds * kNsPerSecond;
   archiver.open_files = flags.open_files;
   archiver.leftover_ms = flags.leftover_hours * kMsPerHour;
+  archiver.once = flags.once;
   return std::optional(ArchiveSettings{kafka::group_options(*reader, flags.group),
-                                       *std::move(place), std::move(archiver), flags.once});
+                                       *std::move(place), *reader, std::move(archiver)});
 }
 
 }  // namespace longshore::archive

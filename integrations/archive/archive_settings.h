@@ -16,8 +16,8 @@ namespace longshore::archive {
 struct ArchiveSettings {
   kafka::GroupOptions group;
   PlaceOptions place;
+  kafka::ReaderOptions probe;  ///< How to look at Kafka outside of the group.
   ArchiverOptions archiver;
-  bool once = false;  ///< Ends when everything that is there is archived.
 };
 
 /// Nothing if the help was printed. Errors: kInvalid: one sentence that says what to change.

@@ -4,6 +4,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <chrono>
 #include <optional>
 #include <utility>
 
@@ -11,55 +12,88 @@
 
 namespace longshore::archive {
 
-Archiver::Archiver(ArchiverOptions options, ArchiveTarget& target, const Clock& clock,
-                   kafka::Stopping stopping, kafka::Complaints& complaints)
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+namespace {
+
+constexpr milliseconds kLook{20};
+
+}  // namespace
+
+Archiver::Archiver(ArchiverOptions options, ArchiveTarget& target, kafka::RecordProbe& probe,
+                   const Clock& clock, kafka::Stopping stopping, kafka::Complaints& complaints)
     : options_(std::move(options)),
-      target_(target),
+      site_{options_.spool, options_.layout, target, probe},
       clock_(clock),
       stopping_(std::move(stopping)),
       complaints_(complaints),
-      last_(partitions_.end()) {}
+      last_(partitions_.end()),
+      workers_(limits::kPublishers) {}
 
 Status Archiver::assigned(std::vector<kafka::AssignedPartition>& partitions) {
   Partitions kept = std::exchange(partitions_, {});
   last_ = partitions_.end();
-  for (kafka::AssignedPartition& assigned : partitions) {
+  highs_.clear();
+  for (const kafka::AssignedPartition& assigned : partitions) {
     auto before = kept.extract(assigned.key);
     if (before.empty()) {
-      Chain chain(target_, options_.layout, assigned.key.topic, assigned.key.partition);
-      partitions_.try_emplace(assigned.key, options_.spool, std::move(chain));
+      partitions_.try_emplace(assigned.key, site_, assigned.key);
     } else {
       partitions_.insert(std::move(before));
     }
+    highs_[assigned.key] = assigned.high;
+    done_[assigned.key] = assigned.committed >= 0 ? assigned.committed : assigned.low;
+    if (!options_.once) continue;
+    const auto [end, first] = ends_.try_emplace(assigned.key, assigned.high);
+    partitions_.at(assigned.key).stop_at(end->second);
+  }
+  std::map<kafka::PartitionKey, Result<Settled>> settled;
+  settle_all(settled);
+  for (kafka::AssignedPartition& assigned : partitions) {
     PartitionArchive& partition = partitions_.at(assigned.key);
-    Result<ChainEnd> end = settle(partition.chain());
-    const Status status = end ? partition.take_on(assigned, *end) : Status(end.error());
-    if (!status) {
-      // Keep the other files for the next attempt, which drops those of reassigned partitions.
-      partitions_.merge(kept);
-      return status;
+    const auto found = settled.find(assigned.key);
+    if (found != settled.end() && found->second) {
+      if (Status status = partition.take_on(assigned, *found->second); !status) {
+        // Keep the other files for the next attempt, which drops those of reassigned partitions.
+        partitions_.merge(kept);
+        return status;
+      }
+      continue;
     }
+    // It is paused before its first record matters, and records() ignores it.
+    assigned.start = assigned.high;
+    partition.park(found == settled.end()
+                       ? Error{ErrorCode::kRetryable, "the archive or Kafka does not answer"}
+                       : found->second.error(),
+                   clock_.monotonic_ns());
   }
   failed_ = ok();
   ours_ = true;
   return ok();
 }
 
-// Nothing can be done while the archive is away, so wait for it, but not for long: the whole group
-// waits meanwhile.
-Result<ChainEnd> Archiver::settle(Chain& chain) {
-  const int64_t deadline = clock_.monotonic_ns() + limits::kSettleNs;
-  for (;;) {
-    Result<ChainEnd> end = chain.settle();
-    if (end) {
-      const Status swept = chain.sweep(clock_.wall_ns() / 1'000'000 - options_.leftover_ms);
-      if (!swept) spdlog::warn("archive: could not remove leftovers: {}", swept.error().message);
-      return end;
-    }
-    if (end.error().code != ErrorCode::kRetryable || clock_.monotonic_ns() >= deadline ||
-        stopping_(limits::kSettleRetryMs))
-      return end;
+// Waits for all chains, but not for long: the whole group waits meanwhile.
+void Archiver::settle_all(std::map<kafka::PartitionKey, Result<Settled>>& settled) {
+  const auto deadline = steady_clock::now() + milliseconds(limits::kSettleMs);
+  for (auto& [key, partition] : partitions_) {
+    if (!partition.is_busy()) settle(partition, highs_[key]);
   }
+  for (auto& [key, partition] : partitions_) {
+    while (steady_clock::now() < deadline && !stopping_(0)) {
+      partition.wait(kLook);
+      if (auto result = partition.take_settled()) {
+        settled.emplace(key, *std::move(result));
+        break;
+      }
+      collect(partition);  // It was publishing before.
+      if (!partition.is_busy()) settle(partition, highs_[key]);
+    }
+  }
+}
+
+void Archiver::settle(PartitionArchive& partition, std::optional<int64_t> high) {
+  partition.settle(workers_, high, clock_.wall_ns() / 1'000'000 - options_.leftover_ms);
 }
 
 PartitionArchive* Archiver::find(const kafka::ReadRecord& record) {
@@ -80,8 +114,13 @@ void Archiver::record(const kafka::ReadRecord& record) {
   failed_ = partition->add(record, hour_of_ms(ms), clock_.monotonic_ns(), line_);
   counts_.records += 1;
   counts_.bytes += record.key.size() + record.value.size();
-  enough_ =
-      !failed_ || partition->is_sealed() || partition->growing()->bytes() >= options_.roll_bytes;
+  const SpoolFile* file = partition->growing();
+  enough_ = !failed_ || (file && file->bytes() >= options_.roll_bytes);
+}
+
+void Archiver::read_to(const kafka::PartitionKey& key, int64_t next) {
+  const auto at = partitions_.find(key);
+  if (at != partitions_.end() && ours_ && failed_) at->second.read_to(next, clock_.monotonic_ns());
 }
 
 size_t Archiver::files() const {
@@ -92,69 +131,153 @@ size_t Archiver::files() const {
 
 Status Archiver::seal_due() {
   const int64_t now = clock_.monotonic_ns();
-  const bool crowded = is_crowded();
+  const Hour hour = hour_of_ms(clock_.wall_ns() / 1'000'000);
+  size_t growing = 0;
   PartitionArchive* largest = nullptr;
   for (auto& [key, partition] : partitions_) {
+    const bool last = partition.parked() || partition.reached();
+    Status status = partition.seal_trailing(hour, now, last ? 0 : options_.roll_ns);
+    if (!status) return status;
+    if (partition.growing()) growing += 1;
     const SpoolFile* file = partition.sealable();
     if (!file) continue;
-    if (file->bytes() >= options_.roll_bytes || now - file->opened_ns() >= options_.roll_ns) {
-      if (Status status = partition.seal(); !status) return status;
+    if (last || file->bytes() >= options_.roll_bytes ||
+        now - file->opened_ns() >= options_.roll_ns) {
+      if (status = partition.seal(); !status) return status;
+      growing -= 1;
     } else if (!largest || file->bytes() > largest->growing()->bytes()) {
       largest = &partition;
     }
   }
-  return crowded && largest ? largest->seal() : ok();
+  return growing > options_.open_files && largest ? largest->seal() : ok();
 }
 
-void Archiver::publish_due() {
+void Archiver::begin_due() {
+  const int64_t now = clock_.monotonic_ns();
   for (auto& [key, partition] : partitions_) {
-    if (!partition.is_publish_due(clock_.monotonic_ns())) continue;
-    Result<std::optional<SealedFile>> file = partition.publish(clock_.monotonic_ns());
-    if (!file) {
+    if (partition.is_publish_due(now)) partition.publish(workers_);
+    if (partition.is_retry_due(now)) settle(partition, std::nullopt);
+  }
+}
+
+// Takes the result of the partition's job, if that has ended.
+void Archiver::collect(PartitionArchive& partition) {
+  const int64_t now = clock_.monotonic_ns();
+  if (const auto published = partition.take_published(now)) {
+    if (*published) {
+      take(partition, **published);
+    } else {
       counts_.refused += 1;
       complaints_.add(
           fmt::format("archive: could not publish a file of {}; nothing is lost, retrying: {}",
-                      to_string(key), file.error().message));
-    } else if (*file) {
-      counts_.files += 1;
-      counts_.file_bytes += static_cast<uint64_t>((*file)->bytes);
-      done_[key] = partition.chain_next();
-    } else {
-      failed_ = Error{ErrorCode::kRetryable,
-                      fmt::format("another member archived {} up to offset {}; dropped our files",
-                                  to_string(key), partition.chain_next())};
+                      to_string(partition.key()), published->error().message));
     }
+  }
+  if (const auto settled = partition.take_settled()) {
+    if (*settled) {
+      failed_ = Error{ErrorCode::kRetryable, to_string(partition.key()) + " can go on again"};
+    } else {
+      partition.park(settled->error(), now);
+    }
+  }
+}
+
+void Archiver::take(PartitionArchive& partition, const Published& published) {
+  const std::string key = to_string(partition.key());
+  const bool ours = published.file && published.next == published.file->last + 1;
+  if (ours) {
+    counts_.files += 1;
+    counts_.file_bytes += static_cast<uint64_t>(published.file->bytes);
+  }
+  if (published.renewed) {
+    ends_.erase(partition.key());
+    failed_ = Error{ErrorCode::kRetryable,
+                    fmt::format("topic {} was deleted and made anew: {} begins again",
+                                partition.key().topic, key)};
+  } else if (!ours) {
+    failed_ = Error{ErrorCode::kRetryable,
+                    fmt::format("another member archived {} up to offset {}; dropped our files",
+                                key, published.next)};
   }
 }
 
 Status Archiver::work(int /*wait_ms*/) {
   enough_ = false;
+  for (auto& [key, partition] : partitions_) collect(partition);
   if (!ours_) return ok();
   if (!failed_) return failed_;
   if (Status status = seal_due(); !status) return failed_ = status;
-  publish_due();
-  crowded_ = is_crowded();
+  begin_due();
+  crowded_ = files() > options_.open_files;
   return failed_;
 }
 
 Status Archiver::flush() {
+  const int64_t now = clock_.monotonic_ns();
+  const Hour hour = hour_of_ms(clock_.wall_ns() / 1'000'000);
   for (auto& [key, partition] : partitions_) {
-    if (Status status = partition.seal(); !status) return failed_ = status;
+    while (partition.is_busy()) {
+      partition.wait(kLook);
+      collect(partition);
+    }
+    Status status = partition.seal();
+    if (status && failed_) status = partition.seal_trailing(hour, now, 0);
+    if (!status) return failed_ = status;
+    if (partition.is_publish_due(now)) partition.publish(workers_);
   }
-  publish_due();
+  for (auto& [key, partition] : partitions_) {
+    while (partition.is_busy()) {
+      partition.wait(kLook);
+      collect(partition);
+    }
+  }
   return ok();
 }
 
-// Bounds disk and memory: a partition whose file cannot be published is paused, and so is one
-// without a file while there are too many files.
+bool Archiver::finished() const {
+  const auto is_done = [](const auto& entry) {
+    const PartitionArchive& partition = entry.second;
+    if (partition.is_busy() || partition.files() > 0) return false;
+    if (partition.parked()) return partition.parked()->code != ErrorCode::kRetryable;
+    return partition.reached();
+  };
+  return options_.once && ours_ && failed_ && !partitions_.empty() &&
+         std::all_of(partitions_.begin(), partitions_.end(), is_done);
+}
+
+// Else the pump would commit what was passed over.
+bool Archiver::idle() const {
+  return failed_ && files() == 0 && !options_.once && parked().empty();
+}
+
+std::vector<std::string> Archiver::parked() const {
+  std::vector<std::string> sentences;
+  for (const auto& [key, partition] : partitions_) {
+    if (partition.parked())
+      sentences.push_back(fmt::format("{}: {}", to_string(key), partition.parked()->message));
+  }
+  return sentences;
+}
+
+// Bounds disk and memory: a partition whose file is refused is paused, one whose next file is full
+// too, and one without a file while there are too many files.
 bool Archiver::holds_back(const kafka::PartitionKey& key) const {
   const auto at = partitions_.find(key);
   if (at == partitions_.end()) return false;
-  return at->second.is_sealed() || (crowded_ && !at->second.growing());
+  const PartitionArchive& partition = at->second;
+  const SpoolFile* file = partition.growing();
+  if (partition.parked() || partition.reached() || partition.is_refused()) return true;
+  if (partition.is_sealed() && file && file->bytes() >= options_.roll_bytes) return true;
+  return crowded_ && !file;
 }
 
 void Archiver::take_done(kafka::Offsets& offsets) {
-  for (auto& [key, next] : std::exchange(done_, {})) offsets[key] = next;
+  if (!ours_) return;
+  for (const auto& [key, partition] : partitions_) {
+    if (partition.parked()) continue;
+    const int64_t next = partition.done_next();
+    if (std::exchange(done_[key], next) != next) offsets[key] = next;
+  }
 }
 
 std::string Archiver::report(const kafka::Standing& standing) {
@@ -163,9 +286,9 @@ std::string Archiver::report(const kafka::Standing& standing) {
   reported_ = counts_;
   return fmt::format(
       "archive: {} records, {:.1f} MB/s, {} files published with {:.1f} MB, {} open, {} refused, "
-      "lag {}",
+      "{} parked, lag {}",
       counts_.records, rate, counts_.files, static_cast<double>(counts_.file_bytes) / 1e6, files(),
-      counts_.refused, standing.unread);
+      counts_.refused, parked().size(), standing.unread);
 }
 
 }  // namespace longshore::archive

@@ -7,11 +7,15 @@
 // A partition starts where its chain in the archive ends, never at the committed offset. When
 // the group reassigns partitions, the files that grow are kept: they go on growing if the partition
 // comes back and no other member archived more of it.
+//
+// The archive is asked by workers, so that one that hangs neither holds up the group nor other
+// partitions. A partition that fails is parked alone (partition_archive.h); when it can go on, the
+// member joins the group again, which is how a partition gets another beginning.
 #pragma once
 
 #include <cstdint>
 #include <map>
-#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -29,8 +33,9 @@ struct ArchiverOptions {
   Layout layout;
   int64_t roll_bytes = 128 << 20;
   int64_t roll_ns = int64_t{600} * 1'000'000'000;
-  size_t open_files = 64;  ///< At most this many files, plus those of one poll().
+  size_t open_files = 64;  ///< At most this many grow, plus those of one poll().
   int64_t leftover_ms = int64_t{24} * 3'600'000;
+  bool once = false;  ///< Takes nothing beyond the ends that the partitions have at first.
 };
 
 /// Since the start.
@@ -44,36 +49,46 @@ struct ArchiverCounts {
 /// Thread: the pump's.
 class Archiver final : public kafka::Outlet {
  public:
-  /// References must outlive it.
-  Archiver(ArchiverOptions options, ArchiveTarget& target, const Clock& clock,
-           kafka::Stopping stopping, kafka::Complaints& complaints);
+  /// References must outlive it. `target` is used by several threads at a time.
+  Archiver(ArchiverOptions options, ArchiveTarget& target, kafka::RecordProbe& probe,
+           const Clock& clock, kafka::Stopping stopping, kafka::Complaints& complaints);
+
+  /// Whether all that it was to take is in the archive, but for parked partitions that waiting does
+  /// not cure. Only with `once`.
+  bool finished() const;
+  /// One sentence for each partition that is parked.
+  std::vector<std::string> parked() const;
 
   Status assigned(std::vector<kafka::AssignedPartition>& partitions) override;
   void discard() override { ours_ = false; }
   void record(const kafka::ReadRecord& record) override;
+  void read_to(const kafka::PartitionKey& partition, int64_t next) override;
   bool enough() const override { return enough_; }
-  /// Seals and publishes the files that are due. Errors: kRetryable (another member archived more
-  /// of a partition), and those of SpoolFile.
+  /// Seals the files that are due and has them published. Errors: kRetryable (another member
+  /// archived more of a partition, or one can go on again), and those of SpoolFile.
   Status work(int wait_ms) override;
-  /// Seals all files and publishes those that can be, each once.
+  /// Seals all files and publishes those that can be, each once. Waits for that.
   Status flush() override;
   bool holds_back(const kafka::PartitionKey& partition) const override;
-  bool idle() const override { return failed_ && files() == 0; }
+  bool idle() const override;
   void take_done(kafka::Offsets& offsets) override;
   std::string report(const kafka::Standing& standing) override;
 
  private:
   using Partitions = std::map<kafka::PartitionKey, PartitionArchive>;
 
-  Result<ChainEnd> settle(Chain& chain);
+  void settle_all(std::map<kafka::PartitionKey, Result<Settled>>& settled);
+  void settle(PartitionArchive& partition, std::optional<int64_t> high);
   Status seal_due();
-  void publish_due();
+  void begin_due();
+  void collect(PartitionArchive& partition);
+  void take(PartitionArchive& partition, const Published& published);
   size_t files() const;
   bool is_crowded() const { return files() > options_.open_files; }
   PartitionArchive* find(const kafka::ReadRecord& record);
 
   const ArchiverOptions options_;
-  ArchiveTarget& target_;
+  const Site site_;
   const Clock& clock_;
   const kafka::Stopping stopping_;
   kafka::Complaints& complaints_;
@@ -84,8 +99,11 @@ class Archiver final : public kafka::Outlet {
   bool crowded_ = false;       // Too many files after the last work().
   bool enough_ = false;
   Status failed_ = ok();  // Ends this membership.
-  kafka::Offsets done_;
+  kafka::Offsets ends_;   // With `once`: where to stop.
+  kafka::Offsets highs_;  // Ends of the partitions when they were assigned.
+  kafka::Offsets done_;   // What take_done() told last.
   ArchiverCounts counts_, reported_;
+  Workers workers_;  // Last: its tasks use the members above.
 };
 
 }  // namespace longshore::archive

@@ -42,14 +42,28 @@ std::string attempt_name() {
 
 std::string draft_of(const std::string& attempt) { return attempt + std::string(kClaimSuffix); }
 
+std::string folder_of(const kafka::PartitionKey& key, int32_t generation) {
+  return fmt::format("{}/{}+{}", kOwnFolder, shown_topic(key.topic),
+                     shown_partition(key.partition, generation));
+}
+
 }  // namespace
 
-Chain::Chain(ArchiveTarget& target, const Layout& layout, std::string topic, int32_t partition)
+Chain::Chain(ArchiveTarget& target, const Layout& layout, kafka::PartitionKey key,
+             int32_t generation)
     : target_(target),
       layout_(layout),
-      topic_(std::move(topic)),
-      partition_(partition),
-      folder_(fmt::format("{}/{}+{}", kOwnFolder, topic_, partition_)) {}
+      key_(std::move(key)),
+      generation_(generation),
+      folder_(folder_of(key_, generation)) {}
+
+Result<int32_t> Chain::newest_generation(ArchiveTarget& target, const kafka::PartitionKey& key) {
+  for (int32_t generation = 1;; ++generation) {
+    const Result<Entry> next = target.stat(folder_of(key, generation + 1));
+    if (!next && next.error().code == ErrorCode::kNotFound) return generation;
+    if (!next) return next.error();
+  }
+}
 
 Result<std::map<int64_t, std::string>> Chain::claims() {
   Result<std::vector<Entry>> entries = target_.list(folder_);
@@ -73,6 +87,9 @@ Result<Chain::Claim> Chain::read_claim(const std::string& name) {
     claim.bytes = document["bytes"].get_int64();
     claim.data = std::string_view(document["data"].get_string());
     claim.file = std::string_view(document["file"].get_string());
+    // Claims of older versions remember no record.
+    if (document["record"].get(claim.mark.offset) || document["hash"].get(claim.mark.hash))
+      claim.mark = {};
   } catch (const simdjson::simdjson_error&) {
     claim.last = -1;
   }
@@ -86,11 +103,11 @@ Result<Chain::Claim> Chain::read_claim(const std::string& name) {
 }
 
 Result<ChainEnd> Chain::end_of_names() {
-  Result<std::vector<ArchivedFile>> files = find_files(target_, layout_, {.topic = topic_});
+  Result<std::vector<ArchivedFile>> files = find_files(target_, layout_, {.topic = key_.topic});
   if (!files) return files.error();
   ChainEnd end;
   for (const ArchivedFile& file : *files) {
-    if (file.name.partition != partition_) continue;
+    if (file.name.partition != key_.partition || file.name.generation != generation_) continue;
     end.empty = false;
     end.next = std::max(end.next, file.name.last + 1);
   }
@@ -120,7 +137,7 @@ Result<ChainEnd> Chain::settle() {
     if (!claim || found->empty() || found->rbegin()->first != next) continue;
     if (Status status = finish(*claim); !status) return status.error();
     settled_ = true;
-    return ChainEnd{.next = claim->last + 1, .empty = false};
+    return ChainEnd{.next = claim->last + 1, .empty = false, .mark = claim->mark};
   }
 }
 
@@ -155,8 +172,13 @@ Status Chain::check(const Claim& claim) {
 }
 
 std::string Chain::Claim::text() const {
-  return shipper::json_text(
-             {{"first", first}, {"last", last}, {"bytes", bytes}, {"data", data}, {"file", file}}) +
+  return shipper::json_text({{"first", first},
+                             {"last", last},
+                             {"bytes", bytes},
+                             {"data", data},
+                             {"file", file},
+                             {"record", mark.offset},
+                             {"hash", mark.hash}}) +
          '\n';
 }
 
@@ -205,12 +227,19 @@ Result<int64_t> Chain::publish(const SealedFile& file, int64_t next) {
   }
   settled_ = false;
   const std::string attempt = attempt_name();
-  const ArchiveName name{topic_, partition_, file.first, file.last, file.codec};
+  const ArchiveName name{.topic = key_.topic,
+                         .partition = key_.partition,
+                         .generation = generation_,
+                         .first = file.first,
+                         .last = file.last,
+                         .lines = file.lines,
+                         .codec = file.codec};
   const Claim wanted{.first = file.first,
                      .last = file.last,
                      .bytes = file.bytes,
                      .data = attempt + ".data",
-                     .file = layout_.folder(topic_, file.hour) + "/" + to_string(name)};
+                     .file = layout_.folder(key_.topic, file.hour) + "/" + to_string(name),
+                     .mark = file.mark};
   if (Status sent = send(attempt, file, wanted); !sent) return sent.error();
   Result<bool> won = claim(attempt, wanted, next);
   // From here on the claim may exist, and needs the data.

@@ -25,6 +25,10 @@
 // it removes its data: the writer may just be slow, or clocks may differ. Claims are as durable as
 // files. Without claims (an archive made by something else) the names of the files tell where the
 // chain ends.
+//
+// A claim also remembers the last record of its file by a hash. If another record stands at that
+// offset later, the topic was deleted and made anew: the partition then gets a chain of its own for
+// each generation, in _longshore/<topic>+<partition>.<generation>/ from the second on.
 #pragma once
 
 #include <cstdint>
@@ -36,6 +40,7 @@
 #include "config/result.h"
 #include "integrations/archive/archive_name.h"
 #include "integrations/archive/targets/target.h"
+#include "integrations/kafka/record_probe.h"
 
 namespace longshore::archive {
 
@@ -45,22 +50,29 @@ inline constexpr char kOwnFolder[] = "_longshore";
 /// A complete file that is not yet in the archive.
 struct SealedFile {
   int64_t first = 0, last = 0;
+  int64_t lines = 0;
   Codec codec = Codec::kZstd;
   Hour hour;
   int fd = -1;
   int64_t bytes = 0;
+  kafka::RecordMark mark = {};  ///< Of one of its records, or of the file before it; -1: none.
 };
 
 /// Where the next file of a partition begins.
 struct ChainEnd {
   int64_t next = 0;
-  bool empty = true;  ///< Nothing of the partition was ever archived; `next` is 0.
+  bool empty = true;            ///< Nothing of the partition was ever archived; `next` is 0.
+  kafka::RecordMark mark = {};  ///< Of a record that is archived; offset -1: none is known.
 };
 
 /// Thread: one. Errors of every call: as ArchiveTarget's; the call may be repeated.
 class Chain {
  public:
-  Chain(ArchiveTarget& target, const Layout& layout, std::string topic, int32_t partition);
+  Chain(ArchiveTarget& target, const Layout& layout, kafka::PartitionKey key,
+        int32_t generation = 1);
+
+  /// The last generation of the partition that has a chain, or 1.
+  static Result<int32_t> newest_generation(ArchiveTarget& target, const kafka::PartitionKey& key);
 
   /// Finishes what was claimed, and returns where the chain ends.
   Result<ChainEnd> settle();
@@ -79,6 +91,7 @@ class Chain {
   struct Claim {
     int64_t first = 0, last = 0, bytes = 0;
     std::string data, file;
+    kafka::RecordMark mark;
 
     std::string text() const;
   };
@@ -95,8 +108,8 @@ class Chain {
 
   ArchiveTarget& target_;
   const Layout layout_;
-  const std::string topic_;
-  const int32_t partition_;
+  const kafka::PartitionKey key_;
+  const int32_t generation_;
   const std::string folder_;
   bool settled_ = false;  // Since the last error.
   std::string made_;      // The last folder that was created.

@@ -24,7 +24,9 @@ const CommandHelp kHelp = {
     "order. Files that cannot hold such lines are not read. On a terminal, control characters are "
     "shown,\n"
     "never obeyed.\n"
-    "Exit status: 0 done, 1 a file could not be read or a line not printed, 2 unusable settings.",
+    "A file that is damaged is named, and the others are read.\n"
+    "Exit status: 0 done, 1 no line matched, 2 unusable settings, or no such archive or topic,\n"
+    "3 lines are missing: a file could not be read wholly, or a line not printed.",
     "  longshore fetch --from file:///archive --topic logs --since 2026-11-21 --grep "
     "'ERROR|FATAL'\n"};
 
@@ -69,6 +71,8 @@ Status set_range(const CommandLine& line, const Flags& flags, TimeRange& range) 
     *into = parse_time_ms(*time);
     if (!*into) return line.unusable(flag, *time, "write it as 2026-11-21 or 2026-11-21T14:00:00Z");
   }
+  if (range.since_ms && range.until_ms && *range.until_ms <= *range.since_ms)
+    return line.unusable("until", flags.until, "it must be later than --since");
   return ok();
 }
 
@@ -112,6 +116,7 @@ class Printer {
       out_ += bytes;
     }
     out_ += '\n';
+    lines_ += 1;
     constexpr size_t kGatherBytes = 256 << 10;
     return out_.size() < kGatherBytes ? ok() : write();
   }
@@ -123,6 +128,7 @@ class Printer {
       const ssize_t n = ::write(STDOUT_FILENO, rest.data(), rest.size());
       if (n < 0 && errno != EINTR) {
         out_.clear();
+        failed_ = true;
         return Error{ErrorCode::kFull,
                      fmt::format("could not write to stdout: {}", std::strerror(errno))};
       }
@@ -131,6 +137,10 @@ class Printer {
     out_.clear();
     return ok();
   }
+
+  uint64_t lines() const { return lines_; }
+  /// Whether write() failed.
+  bool failed() const { return failed_; }
 
  private:
   bool wanted(const LineView& view, Hour hour) const {
@@ -154,21 +164,23 @@ class Printer {
   const bool terminal_ = ::isatty(STDOUT_FILENO) == 1;
   LineReader reader_;
   std::string out_;
+  uint64_t lines_ = 0;
+  bool failed_ = false;
 };
 
-// While nothing of the file was printed yet, retries an archive that is starting or failing over.
-Status print_file(ArchiveTarget& target, const ArchivedFile& file, Printer& printer) {
-  constexpr int kTries = 5;
-  for (int attempt = 1;; ++attempt) {
-    bool begun = false;
-    Status status = read_lines(target, file, [&](std::string_view line) {
-      begun = true;
-      return printer.take(line, file.hour);
-    });
-    if (status || begun || attempt == kTries || status.error().code != ErrorCode::kRetryable)
-      return status;
-    ::sleep(1);
+constexpr int kNoneStatus = 1, kMissingStatus = 3;
+
+// Prints the lines of all files, and names those that are damaged. Returns the exit status.
+int print_files(ArchiveTarget& target, const std::vector<ArchivedFile>& files, Printer& printer) {
+  int result = 0;
+  for (const ArchivedFile& file : files) {
+    const Status status = read_lines(
+        target, file, [&](std::string_view line) { return printer.take(line, file.hour); });
+    if (status) continue;
+    result = complain("fetch", status.error(), kMissingStatus);
+    if (printer.failed() || status.error().code != ErrorCode::kCorrupt) return result;
   }
+  return result;
 }
 
 }  // namespace
@@ -183,14 +195,23 @@ int run_fetch(const std::vector<std::string>& arguments) {
   const FileQuery query = options.range.query(options.topic);
   Result<std::vector<ArchivedFile>> files = find_files(*place->target, place->layout, query);
   if (!files) return complain("fetch", files.error());
+  if (files->empty()) {
+    const Error why = why_no_files(*place->target, place->layout, query, options.place.target.url);
+    return complain("fetch", why, why.code == ErrorCode::kNotFound ? kNoneStatus : 2);
+  }
   sort_for_reading(*files);
   Printer printer(options);
-  Status status = ok();
-  for (auto file = files->begin(); status && file != files->end(); ++file)
-    status = print_file(*place->target, *file, printer);
-  const Status written = printer.write();
-  if (status) status = written;
-  return status ? 0 : complain("fetch", status.error(), 1);
+  int result = print_files(*place->target, *files, printer);
+  if (const Status written = printer.write(); !written)
+    result = complain("fetch", written.error(), kMissingStatus);
+  if (result == 0 && printer.lines() == 0) {
+    return complain(
+        "fetch",
+        {ErrorCode::kNotFound,
+         fmt::format("No line of the {} files for these hours matches.", files->size())},
+        kNoneStatus);
+  }
+  return result;
 }
 
 }  // namespace longshore::archive

@@ -14,9 +14,16 @@
 namespace longshore::archive {
 
 /// Calls `each` for every line of a file, without its newline, in order, until it returns an error.
-/// Errors: as ArchiveTarget's, kCorrupt (the file is cut off, or a line has no end).
+/// Proves that the file is whole: its frames, its last line, and the number of lines that its name
+/// tells. (A name of an older version tells none, only that there is at least one.)
+/// While nothing was read yet, it retries for some seconds an archive that is starting.
+/// Errors: kCorrupt: the file is damaged, cut off or gone, or cannot be read though the archive
+/// answers: other files may be whole. Else as `each`'s and ArchiveTarget's.
 Status read_lines(ArchiveTarget& target, const ArchivedFile& file,
                   const std::function<Status(std::string_view line)>& each);
+
+/// The same for the sealed spool file `fd`, as far as its frames and lines prove it.
+Status read_spool(int fd, Codec codec, const std::function<Status(std::string_view line)>& each);
 
 /// The files of some hours, by the times at which their lines were made.
 ///

@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "config/limits.h"
+#include "integrations/archive/history.h"
 
 namespace longshore::archive {
 
@@ -62,9 +63,20 @@ Status SpoolFile::pack() {
   return status;
 }
 
-Status SpoolFile::added(int64_t offset) {
-  assert(offset >= first_ && offset > last_);
-  last_ = offset;
+Status SpoolFile::added(const kafka::RecordMark& mark, int64_t now_ns) {
+  assert(mark.offset >= first_ && mark.offset > last_);
+  if (line_count_ == 0 || now_ns - added_ns_ >= limits::kResumptionNs) {
+    resumptions_.push_back({mark, line_count_});
+    // Keep every second one, the first among them.
+    if (resumptions_.size() > limits::kResumptionsMax) {
+      size_t i = 0;
+      std::erase_if(resumptions_, [&i](const Resumption&) { return i++ % 2 == 1; });
+    }
+  }
+  added_ns_ = now_ns;
+  mark_ = mark;
+  last_ = mark.offset;
+  line_count_ += 1;
   return lines_.size() >= limits::kSpoolGatherBytes ? pack() : ok();
 }
 
@@ -76,10 +88,32 @@ Status SpoolFile::seal() {
 SealedFile SpoolFile::sealed() const {
   return {.first = first_,
           .last = last_,
+          .lines = line_count_,
           .codec = codec_,
           .hour = hour_,
           .fd = fd_.get(),
-          .bytes = bytes_};
+          .bytes = bytes_,
+          .mark = mark_};
+}
+
+Result<SpoolFile> SpoolFile::head(const SpoolOptions& options, size_t at) const {
+  assert(at > 0 && at < resumptions_.size());
+  const Resumption& end = resumptions_[at];
+  Result<SpoolFile> head = open(options, first_, hour_, opened_ns_);
+  if (!head) return head;
+  const std::function<Status(std::string_view)> take = [&](std::string_view line) {
+    if (head->line_count_ == end.lines) return ok();
+    head->lines_ += line;
+    head->lines_ += '\n';
+    head->line_count_ += 1;
+    return head->lines_.size() >= limits::kSpoolGatherBytes ? head->pack() : ok();
+  };
+  if (Status status = read_spool(fd_.get(), codec_, take); !status) return status.error();
+  head->last_ = end.mark.offset - 1;
+  // Any record of it will do.
+  head->mark_ = resumptions_[at - 1].mark;
+  if (Status status = head->seal(); !status) return status.error();
+  return head;
 }
 
 }  // namespace longshore::archive

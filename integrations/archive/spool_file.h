@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "config/fd.h"
 #include "integrations/archive/chain.h"
@@ -17,6 +18,13 @@ struct SpoolOptions {
   int level = 3;
 };
 
+/// A record that came after a pause, or as the first: where a topic that was made anew meanwhile
+/// may begin.
+struct Resumption {
+  kafka::RecordMark mark;
+  int64_t lines = 0;  ///< Before it.
+};
+
 /// Thread: one. Memory: a little more than kSpoolGatherBytes, and the compressor's.
 class SpoolFile {
  public:
@@ -24,21 +32,28 @@ class SpoolFile {
   static Result<SpoolFile> open(const SpoolOptions& options, int64_t first, Hour hour,
                                 int64_t now_ns);
 
-  /// Append the next line here, then call added() with its offset.
+  /// Append the line of the next record here, then call added().
   std::string& lines() { return lines_; }
   /// Errors: kFull, kRetryable.
-  Status added(int64_t offset);
+  Status added(const kafka::RecordMark& mark, int64_t now_ns);
+  /// No record stands between the last one and `last`, which the file spans too.
+  void extend(int64_t last) { last_ = std::max(last_, last); }
   /// Nothing may be added after this. Errors: as added().
   Status seal();
 
   Hour hour() const { return hour_; }
   int64_t opened_ns() const { return opened_ns_; }
   int64_t last() const { return last_; }
+  int64_t line_count() const { return line_count_; }
   /// Bytes written so far, compressed.
   int64_t bytes() const { return bytes_; }
   int64_t line_bytes() const { return line_bytes_; }
+  const std::vector<Resumption>& resumptions() const { return resumptions_; }
   /// REQUIRES: seal().
   SealedFile sealed() const;
+  /// A sealed file of the lines before resumptions()[`at`]. REQUIRES: seal(), `at` > 0. Errors: as
+  /// open(), kCorrupt.
+  Result<SpoolFile> head(const SpoolOptions& options, size_t at) const;
 
  private:
   SpoolFile() = default;
@@ -51,8 +66,10 @@ class SpoolFile {
   std::string lines_;
   int64_t first_ = 0, last_ = -1;
   Hour hour_;
-  int64_t opened_ns_ = 0;
-  int64_t bytes_ = 0, line_bytes_ = 0;
+  kafka::RecordMark mark_;  // Of the last record.
+  std::vector<Resumption> resumptions_;
+  int64_t opened_ns_ = 0, added_ns_ = 0;
+  int64_t bytes_ = 0, line_bytes_ = 0, line_count_ = 0;
 };
 
 }  // namespace longshore::archive

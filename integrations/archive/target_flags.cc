@@ -43,7 +43,7 @@ Result<Place> open_place(const PlaceOptions& options, const std::atomic<bool>* s
   stopped.stop = stop;
   auto target = open_target("--" + options.flag, stopped);
   if (!target) return target.error();
-  return Place{*std::move(target), options.layout};
+  return Place{*std::move(target), options.layout, options.target.url};
 }
 
 }  // namespace longshore::archive

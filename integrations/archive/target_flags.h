@@ -34,6 +34,7 @@ Result<PlaceOptions> place_options(const CommandLine& line, const TargetFlags& f
 struct Place {
   std::unique_ptr<ArchiveTarget> target;
   Layout layout;
+  std::string url;  ///< As it was given.
 };
 
 /// Requests that wait for the archive end once `*stop` is true; null: never. Errors: kInvalid.

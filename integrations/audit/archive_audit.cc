@@ -14,6 +14,7 @@ namespace {
 /// Passes on the records of a topic's files as Kafka would. Only offsets differ: that of a line is
 /// its file's first offset plus the number of lines before it, which is at most its real one.
 Status read_topic(archive::ArchiveTarget& target, const std::vector<archive::ArchivedFile>& files,
+                  std::vector<std::string>& problems,
                   const std::function<Status(const kafka::ReadRecord&)>& each) {
   shipper::RecordParser parser;
   shipper::LedgerParser ledger;
@@ -37,9 +38,23 @@ Status read_topic(archive::ArchiveTarget& target, const std::vector<archive::Arc
       record.offset += 1;
       return taken;
     });
-    if (!status) return status;
+    if (status) continue;
+    if (status.error().code != ErrorCode::kCorrupt) return status;
+    problems.push_back(status.error().message + ".");
   }
   return ok();
+}
+
+/// Says of which files the end is not proven.
+void add_unproven(const std::vector<archive::ArchivedFile>& files,
+                  std::vector<std::string>& notes) {
+  const auto unproven = [](const auto& file) { return !file.name.lines; };
+  const auto first = std::ranges::find_if(files, unproven);
+  if (first == files.end()) return;
+  notes.push_back(fmt::format(
+      "{}: the names of {} files, made by an older version, do not tell how many lines they hold: "
+      "that none of these files was cut off after a whole line is not proven.",
+      first->name.topic, std::ranges::count_if(files, unproven)));
 }
 
 /// The files of one topic in reading order; faults of their names go to `report`.
@@ -80,18 +95,22 @@ Result<AuditReport> audit_archive(const archive::Place& place,
   Result<std::vector<archive::ArchivedFile>> ledger_files = files_of(place, ledger_topic, names);
   if (!ledger_files) return ledger_files.error();
   LedgerAudit ledger;
-  Status read = read_topic(*place.target, *ledger_files, [&](const kafka::ReadRecord& record) {
-    ledger.add(record);
-    return ok();
-  });
+  Status read = read_topic(*place.target, *ledger_files, names.problems,
+                           [&](const kafka::ReadRecord& record) {
+                             ledger.add(record);
+                             return ok();
+                           });
   if (!read) return read.error();
   std::vector<kafka::PartitionEnds> ends;
   for (const std::string& topic : topics) {
     Result<std::vector<archive::ArchivedFile>> files = files_of(place, topic, names);
     if (!files) return files.error();
-    if (files->empty())
-      names.problems.push_back(fmt::format("the archive holds no file of topic {}.", topic));
-    read = read_topic(*place.target, *files,
+    if (files->empty()) {
+      names.problems.push_back(
+          why_no_files(*place.target, place.layout, {.topic = topic}, place.url).message);
+    }
+    add_unproven(*files, names.notes);
+    read = read_topic(*place.target, *files, names.problems,
                       [&](const kafka::ReadRecord& record) { return audit.add(record); });
     if (!read) return read.error();
     for (kafka::PartitionEnds& each : ends_of(*files)) ends.push_back(std::move(each));
@@ -101,6 +120,7 @@ Result<AuditReport> audit_archive(const archive::Place& place,
     to.insert(to.end(), from.begin(), from.end());
   };
   append(report.problems, names.problems);
+  append(report.notes, names.notes);
   if (ledger_files->empty()) {
     report.notes.push_back(
         fmt::format("topic {} is not archived: the agents' ledger of losses and ends is left out.",

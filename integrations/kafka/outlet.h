@@ -54,6 +54,11 @@ class Outlet {
   /// The next record of its partition, valid during the call.
   virtual void record(const ReadRecord& record) = 0;
 
+  /// Everything of an assigned partition before `next` that may be read was handed over: offsets
+  /// after its last record are those of transaction markers and aborted records. Called about once
+  /// a second for each partition that is read to its end.
+  virtual void read_to(const PartitionKey& /*partition*/, int64_t /*next*/) {}
+
   /// Asked after each record: whether work() must come before the next one.
   virtual bool enough() const { return false; }
 

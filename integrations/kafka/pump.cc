@@ -148,6 +148,9 @@ Status Pump::commit(bool now) {
   outlet_.take_done(to_commit_);
   if (!now && clock_.monotonic_ns() - committed_ns_ < limits::kCommitPeriodNs) return ok();
   committed_ns_ = clock_.monotonic_ns();
+  for (const GroupPosition& position : reader_->positions()) {
+    if (position.at_end) outlet_.read_to(position.key, position.next);
+  }
   if (outlet_.idle()) add_idle_ends();
   while (!to_commit_.empty()) {
     const auto& [partition, next] = *to_commit_.begin();

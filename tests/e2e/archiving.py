@@ -16,7 +16,7 @@ import urllib.request
 import harness
 from harness import BINARY, SERVICES, Failure, check, run, say
 
-NAME = re.compile(r"^(.+)\+(\d+)\+(\d+)\+(\d+)\.jsonl(\.zst|\.gz|)$")
+NAME = re.compile(r"^(.+)\+(\d+(?:\.\d+)?)\+(\d+)\+(\d+)\+(\d+)\.jsonl(\.zst|\.gz|)$")
 
 
 class Hdfs:
@@ -159,14 +159,16 @@ def unpack(path, content):
 
 
 def published(archive):
-    """{partition: [(first, last, path)]} in the order of offsets; leftovers are left out."""
+    """{partition: [(first, last, path)]} in the order of offsets; leftovers are left out. A later
+    generation of partition 3 is partition "3.2"."""
     chains = {}
     for path in archive.files():
         if path.startswith("_longshore/"):
             continue
         match = NAME.match(path.rsplit("/", 1)[-1])
         check(match, f"{path} is no name of an archive")
-        chains.setdefault(int(match[2]), []).append((int(match[3]), int(match[4]), path))
+        partition = int(match[2]) if match[2].isdigit() else match[2]
+        chains.setdefault(partition, []).append((int(match[3]), int(match[4]), path))
     return {partition: sorted(files) for partition, files in chains.items()}
 
 

@@ -180,6 +180,7 @@ void write_files(Chain& chain, Turns& turns, int files) {
     if (turns.number(10) == 0) static_cast<void>(chain.sweep(std::numeric_limits<int64_t>::max()));
     const SealedFile file{.first = next,
                           .last = next + static_cast<int64_t>(turns.number(50)),
+                          .lines = 1,
                           .codec = Codec::kNone,
                           .hour = {static_cast<int64_t>(turns.number(3))},
                           .fd = -1,
@@ -204,7 +205,7 @@ size_t race(uint64_t seed) {
       for (int life = 0; life < 6; ++life) {
         Unreliable target(disk, turns, writer, false);
         try {
-          Chain chain(target, usual(), "logs", 0);
+          Chain chain(target, usual(), {"logs", 0});
           write_files(chain, turns, 4);
         } catch (const Died&) {
           continue;
@@ -216,7 +217,7 @@ size_t race(uint64_t seed) {
   for (std::thread& thread : threads) thread.join();
   Turns alone(seed, 1);
   Unreliable target(disk, alone, 0, true);
-  Chain chain(target, usual(), "logs", 0);
+  Chain chain(target, usual(), {"logs", 0});
   const Result<ChainEnd> end = chain.settle();
   EXPECT_TRUE(end);
   auto files = find_files(target, usual(), {});
@@ -250,6 +251,7 @@ class ChainOnDisk : public ::testing::Test {
   SealedFile file(int64_t first, int64_t last, int64_t hour = 0) const {
     return {.first = first,
             .last = last,
+            .lines = 1,
             .codec = Codec::kNone,
             .hour = {hour},
             .fd = fd_.get(),
@@ -270,17 +272,17 @@ class ChainOnDisk : public ::testing::Test {
 };
 
 TEST_F(ChainOnDisk, of_two_writers_of_one_beginning_the_second_is_told_where_the_first_ended) {
-  Chain first(target_, usual(), "logs", 0), second(target_, usual(), "logs", 0);
+  Chain first(target_, usual(), {"logs", 0}), second(target_, usual(), {"logs", 0});
   EXPECT_TRUE(first.settle()->empty);
   EXPECT_TRUE(second.settle()->empty);
   EXPECT_EQ(*first.publish(file(0, 99), 0), 100);
   EXPECT_EQ(*second.publish(file(0, 149, 1), 0), 100);
   EXPECT_EQ(*second.publish(file(100, 149, 1), 100), 150);
-  EXPECT_EQ(names(), (std::vector<std::string>{"logs+0+0+99.jsonl", "logs+0+100+149.jsonl"}));
+  EXPECT_EQ(names(), (std::vector<std::string>{"logs+0+0+99+1.jsonl", "logs+0+100+149+1.jsonl"}));
 }
 
 TEST_F(ChainOnDisk, a_writer_that_slept_while_its_claim_was_cleared_away_publishes_nothing) {
-  Chain sleeper(target_, usual(), "logs", 0), chain(target_, usual(), "logs", 0);
+  Chain sleeper(target_, usual(), {"logs", 0}), chain(target_, usual(), {"logs", 0});
   ASSERT_TRUE(sleeper.settle());
   ASSERT_TRUE(chain.settle());
   constexpr int64_t kFiles = 30;
@@ -290,33 +292,33 @@ TEST_F(ChainOnDisk, a_writer_that_slept_while_its_claim_was_cleared_away_publish
 }
 
 TEST_F(ChainOnDisk, what_was_claimed_and_not_renamed_is_finished_by_the_next) {
-  Chain chain(target_, usual(), "logs", 0);
+  Chain chain(target_, usual(), {"logs", 0});
   ASSERT_TRUE(chain.settle());
   ASSERT_EQ(*chain.publish(file(0, 99), 0), 100);
   // As if the writer had died between the claim and the name.
-  const std::string name = "topic=logs/date=1970-01-01/hour=00/logs+0+0+99.jsonl";
+  const std::string name = "topic=logs/date=1970-01-01/hour=00/logs+0+0+99+1.jsonl";
   const auto claim = read_small(target_, "_longshore/logs+0/00000000000000000000.claim", 1 << 16);
   ASSERT_TRUE(claim);
   const size_t at = claim->find(".data") - 16;
   const std::string data = "_longshore/logs+0/" + claim->substr(at, 21);
   ASSERT_EQ(*target_.rename_new(name, data), Renamed::kDone);
   EXPECT_TRUE(names().empty());
-  Chain heir(target_, usual(), "logs", 0);
+  Chain heir(target_, usual(), {"logs", 0});
   EXPECT_EQ(heir.settle()->next, 100);
-  EXPECT_EQ(names(), std::vector<std::string>{"logs+0+0+99.jsonl"});
+  EXPECT_EQ(names(), std::vector<std::string>{"logs+0+0+99+1.jsonl"});
 }
 
 TEST_F(ChainOnDisk, without_claims_the_names_say_where_the_chain_ends) {
   ASSERT_TRUE(target_.make_folder("topic=logs/date=2026-11-21/hour=14"));
   ASSERT_TRUE(target_.put("topic=logs/date=2026-11-21/hour=14/logs+0+0+41.jsonl", "x\n"));
   ASSERT_TRUE(target_.put("topic=logs/date=2026-11-21/hour=14/logs+1+0+77.jsonl", "x\n"));
-  Chain chain(target_, usual(), "logs", 0);
+  Chain chain(target_, usual(), {"logs", 0});
   EXPECT_EQ(chain.settle()->next, 42);
   EXPECT_FALSE(chain.settle()->empty);
 }
 
 TEST_F(ChainOnDisk, leftovers_go_when_they_are_old_and_claims_stay) {
-  Chain chain(target_, usual(), "logs", 0);
+  Chain chain(target_, usual(), {"logs", 0});
   ASSERT_TRUE(chain.settle());
   ASSERT_EQ(*chain.publish(file(0, 9), 0), 10);
   ASSERT_TRUE(target_.put("_longshore/logs+0/0123456789abcdef.data", "half"));
@@ -324,17 +326,17 @@ TEST_F(ChainOnDisk, leftovers_go_when_they_are_old_and_claims_stay) {
   EXPECT_TRUE(target_.stat("_longshore/logs+0/0123456789abcdef.data"));
   ASSERT_TRUE(chain.sweep(std::numeric_limits<int64_t>::max()));
   EXPECT_FALSE(target_.stat("_longshore/logs+0/0123456789abcdef.data"));
-  EXPECT_EQ(Chain(target_, usual(), "logs", 0).settle()->next, 10);
+  EXPECT_EQ(Chain(target_, usual(), {"logs", 0}).settle()->next, 10);
 }
 
 TEST_F(ChainOnDisk, a_file_that_somebody_changed_is_reported) {
-  Chain chain(target_, usual(), "logs", 0);
+  Chain chain(target_, usual(), {"logs", 0});
   ASSERT_TRUE(chain.settle());
   ASSERT_EQ(*chain.publish(file(0, 9), 0), 10);
-  const std::string name = "topic=logs/date=1970-01-01/hour=00/logs+0+0+9.jsonl";
+  const std::string name = "topic=logs/date=1970-01-01/hour=00/logs+0+0+9+1.jsonl";
   ASSERT_TRUE(target_.remove(name));
   ASSERT_TRUE(target_.put(name, "something else\n"));
-  const auto end = Chain(target_, usual(), "logs", 0).settle();
+  const auto end = Chain(target_, usual(), {"logs", 0}).settle();
   ASSERT_FALSE(end);
   EXPECT_EQ(end.error().code, ErrorCode::kCorrupt);
 }
@@ -345,7 +347,7 @@ TEST_F(ChainOnDisk, writers_on_threads_tile_a_directory) {
   for (int64_t writer = 0; writer < 4; ++writer) {
     threads.emplace_back([this, writer] {
       FileTarget target(dir_.path() + "/archive");
-      Chain chain(target, usual(), "logs", 0);
+      Chain chain(target, usual(), {"logs", 0});
       const Result<ChainEnd> end = chain.settle();
       ASSERT_TRUE(end) << end.error().message;
       for (int64_t next = end->next; next < kEnd;) {

@@ -21,16 +21,41 @@ Layout layout(const std::string& text) {
 
 TEST(ArchiveName, there_and_back_it_is_the_same) {
   for (const Codec codec : {Codec::kNone, Codec::kGzip, Codec::kZstd}) {
-    const ArchiveName name{"web.logs-1", 3, 10500, 20999, codec};
-    EXPECT_EQ(parse_archive_name(to_string(name)), name);
+    for (const int32_t generation : {1, 2, 17}) {
+      for (const std::optional<int64_t> lines : {std::optional<int64_t>(), {0}, {10500}}) {
+        const ArchiveName name{"web.logs-1", 3, generation, 10500, 20999, lines, codec};
+        EXPECT_EQ(parse_archive_name(to_string(name)), name);
+      }
+    }
   }
-  EXPECT_EQ(to_string(ArchiveName{"logs", 0, 0, 7, Codec::kZstd}), "logs+0+0+7.jsonl.zst");
+  const ArchiveName old{.topic = "logs", .partition = 0, .first = 0, .last = 7};
+  EXPECT_EQ(to_string(old), "logs+0+0+7.jsonl.zst");
+  const ArchiveName name{
+      .topic = "logs", .partition = 0, .generation = 2, .first = 0, .last = 7, .lines = 5};
+  EXPECT_EQ(to_string(name), "logs+0.2+0+7+5.jsonl.zst");
+}
+
+TEST(ArchiveName, the_longest_one_fits_a_file_system_and_stays_its_own) {
+  constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
+  ArchiveName name{.topic = std::string(249, 'x'),
+                   .partition = std::numeric_limits<int32_t>::max(),
+                   .generation = std::numeric_limits<int32_t>::max(),
+                   .first = kMost - 1,
+                   .last = kMost,
+                   .lines = 2};
+  EXPECT_LE(to_string(name).size(), 255u);
+  const std::string shown = shown_topic(name.topic);
+  EXPECT_EQ(parse_archive_name(to_string(name))->topic, shown);
+  EXPECT_EQ(shown_topic(shown), shown);
+  EXPECT_NE(shown_topic(std::string(248, 'x') + "y"), shown);
+  EXPECT_EQ(shown_topic(std::string(160, 'x')), std::string(160, 'x'));
 }
 
 TEST(ArchiveName, what_longshore_never_wrote_is_no_name) {
   for (const char* text :
        {"", "logs+0+0+7", "logs+0+0+7.jsonl.bz2", "logs+0+7.jsonl", "+0+0+7.jsonl",
-        "logs+0+8+7.jsonl", "logs+00+0+7.jsonl", "logs+0+-1+7.jsonl", "logs+0+0+7+8.jsonl",
+        "logs+0+8+7.jsonl", "logs+00+0+7.jsonl", "logs+0+-1+7.jsonl", "logs+0+0+7+9.jsonl",
+        "logs+0+0+7+8+1.jsonl", "logs+0.1+0+7.jsonl", "logs+0.+0+7.jsonl", "logs+0.02+0+7.jsonl",
         "logs+0+0+99999999999999999999.jsonl", "logs+0+0+7.jsonl.zst.tmp", "logs+0+ 0+7.jsonl"}) {
     EXPECT_FALSE(parse_archive_name(text)) << text;
   }
@@ -89,7 +114,30 @@ TEST(Layout, a_wrong_one_is_refused) {
 }
 
 ArchivedFile file(int32_t partition, int64_t first, int64_t last, int64_t hour) {
-  return {{"logs", partition, first, last, Codec::kNone}, "", {hour}, 0};
+  const ArchiveName name{.topic = "logs", .partition = partition, .first = first, .last = last};
+  return {name, "", {hour}, 0};
+}
+
+ArchivedFile again(ArchivedFile of) {
+  of.name.generation = 2;
+  return of;
+}
+
+TEST(ArchiveFiles, each_generation_of_a_topic_is_a_chain_of_its_own) {
+  std::vector<ArchivedFile> files = {again(file(0, 0, 3, 2)), file(0, 0, 9, 1),
+                                     again(file(0, 4, 7, 1)), file(0, 10, 12, 2)};
+  EXPECT_TRUE(find_tiling_faults(files).empty());
+  sort_for_reading(files);
+  std::vector<std::string> order;
+  for (const ArchivedFile& sorted : files) order.push_back(to_string(sorted.name));
+  EXPECT_EQ(order, (std::vector<std::string>{"logs+0+0+9.jsonl.zst", "logs+0+10+12.jsonl.zst",
+                                             "logs+0.2+0+3.jsonl.zst", "logs+0.2+4+7.jsonl.zst"}));
+  files.push_back(again(file(0, 9, 12, 2)));
+  const auto hole = find_tiling_faults(files);
+  ASSERT_EQ(hole.size(), 1u);
+  EXPECT_NE(hole[0].find("logs[0.2]: no file of the archive holds offsets [8, 9)"),
+            std::string::npos)
+      << hole[0];
 }
 
 TEST(ArchiveFiles, holes_and_overlaps_are_found) {

@@ -6,8 +6,12 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <chrono>
 #include <filesystem>
+#include <mutex>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "integrations/archive/archive_files.h"
@@ -43,6 +47,9 @@ class FillableTarget final : public ArchiveTarget {
   Status make_folder(const std::string& folder) override { return inner_.make_folder(folder); }
   Status put(const std::string& path, int fd, int64_t bytes) override {
     if (full) return Error{ErrorCode::kFull, "it is full"};
+    const std::string hung = "_longshore/logs+0/";
+    while (hangs && path.starts_with(hung))
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
     return inner_.put(path, fd, bytes);
   }
   Status put(const std::string& path, std::string_view content) override {
@@ -57,21 +64,73 @@ class FillableTarget final : public ArchiveTarget {
     return inner_.read(path, take);
   }
 
-  bool full = false;
+  std::atomic<bool> full = false;
+  std::atomic<bool> hangs = false;  ///< A file of partition 0 waits until it is false.
 
  private:
   FileTarget inner_;
 };
 
+/// A topic of one life after the other: its records are "<life>-<offset>".
+class Topic final : public kafka::RecordProbe {
+ public:
+  Result<kafka::Found> look(const kafka::PartitionKey&, const kafka::RecordMark& mark) override {
+    const std::lock_guard lock(mutex_);
+    looks_ += 1;
+    if (away_) return Error{ErrorCode::kRetryable, "Kafka is away"};
+    if (mark.offset < low_) return kafka::Found::kDeleted;
+    if (mark.offset >= high_) return kafka::Found::kOther;
+    const std::string value = this->value(mark.offset);
+    return kafka::mark_of(record(mark.offset, value)) == mark ? kafka::Found::kSame
+                                                              : kafka::Found::kOther;
+  }
+  std::string value(int64_t offset) const {
+    return std::to_string(life_) + "-" + std::to_string(offset);
+  }
+  static kafka::ReadRecord record(int64_t offset, const std::string& value, int64_t hour = 100,
+                                  int32_t partition = 0) {
+    return {.topic = "logs",
+            .partition = partition,
+            .offset = offset,
+            .key = {},
+            .value = value,
+            .timestamp_ms = hour * kHourMs};
+  }
+  /// It is deleted and made anew with that many records.
+  void renew(int64_t high) {
+    const std::lock_guard lock(mutex_);
+    life_ += 1;
+    high_ = high;
+  }
+  void set_high(int64_t high) {
+    const std::lock_guard lock(mutex_);
+    high_ = high;
+  }
+  void set_away(bool away) {
+    const std::lock_guard lock(mutex_);
+    away_ = away;
+  }
+  int looks() {
+    const std::lock_guard lock(mutex_);
+    return looks_;
+  }
+
+ private:
+  std::mutex mutex_;
+  int life_ = 1, looks_ = 0;
+  int64_t low_ = 0, high_ = 1'000'000;
+  bool away_ = false;
+};
+
 class ArchiverTest : public ::testing::Test {
  protected:
-  ArchiverTest()
+  explicit ArchiverTest(bool once = false)
       : layout_(*Layout::parse(Layout::kUsual)),
         target_((std::filesystem::create_directory(dir_.path() + "/archive"),
                  dir_.path() + "/archive")),
         archiver_(
-            {.spool = {dir_.path(), Codec::kNone}, .layout = layout_}, target_, clock_,
-            [](int) { return false; }, complaints_) {}
+            {.spool = {dir_.path(), Codec::kNone}, .layout = layout_, .once = once}, target_,
+            topic_, clock_, [](int) { return false; }, complaints_) {}
 
   /// The group gives the partition to this member. Returns where it begins to read.
   int64_t assign(int64_t low, int64_t high) {
@@ -82,14 +141,37 @@ class ArchiverTest : public ::testing::Test {
     return partitions[0].start;
   }
 
-  void read(int64_t offset, int64_t hour) {
-    const std::string value = std::to_string(offset);
-    archiver_.record({.topic = "logs",
-                      .partition = 0,
-                      .offset = offset,
-                      .key = {},
-                      .value = value,
-                      .timestamp_ms = hour * kHourMs});
+  void read(int64_t offset, int64_t hour = 100) {
+    const std::string value = topic_.value(offset);
+    archiver_.record(Topic::record(offset, value, hour));
+  }
+
+  /// Works until the archiver has something to say.
+  Status work() {
+    for (int i = 0; i < 500; ++i) {
+      if (Status status = archiver_.work(0); !status) return status;
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    return ok();
+  }
+
+  /// Every line of the archive with its file, in reading order.
+  std::vector<std::string> lines() {
+    Result<std::vector<ArchivedFile>> files = find_files(target_, layout_, {});
+    EXPECT_TRUE(files);
+    EXPECT_TRUE(find_tiling_faults(*files).empty());
+    sort_for_reading(*files);
+    std::vector<std::string> found;
+    for (const ArchivedFile& file : *files) {
+      LineReader reader;
+      const Status status = read_lines(target_, file, [&](std::string_view line) {
+        found.push_back(shown_partition(file.name.partition, file.name.generation) + ": " +
+                        std::string(reader.parse(line).text));
+        return ok();
+      });
+      EXPECT_TRUE(status) << status.error().message;
+    }
+    return found;
   }
 
   /// What was read becomes a file that the archive refuses.
@@ -128,6 +210,7 @@ class ArchiverTest : public ::testing::Test {
   fakes::TemporaryDir dir_;
   const Layout layout_;
   FillableTarget target_;
+  Topic topic_;
   StillClock clock_;
   kafka::Complaints complaints_{clock_};
   Archiver archiver_;
@@ -172,18 +255,14 @@ TEST_F(ArchiverTest, files_that_another_member_archived_are_dropped_and_end_the_
   EXPECT_EQ(assign(0, 10), 0);
   read(0, 100);
   Archiver other(
-      {.spool = {dir_.path(), Codec::kNone}, .layout = layout_}, target_, clock_,
+      {.spool = {dir_.path(), Codec::kNone}, .layout = layout_}, target_, topic_, clock_,
       [](int) { return false; }, complaints_);
   std::vector<kafka::AssignedPartition> partitions(1);
   partitions[0] = {.key = {"logs", 0}, .low = 0, .high = 10};
   ASSERT_TRUE(other.assigned(partitions));
   for (int64_t offset = 0; offset < 2; ++offset) {
-    other.record({.topic = "logs",
-                  .partition = 0,
-                  .offset = offset,
-                  .key = {},
-                  .value = "x",
-                  .timestamp_ms = 100 * kHourMs});
+    const std::string value = topic_.value(offset);
+    other.record(Topic::record(offset, value));
   }
   ASSERT_TRUE(other.flush());
   EXPECT_TRUE(archiver_.flush());
@@ -195,6 +274,198 @@ TEST_F(ArchiverTest, files_that_another_member_archived_are_dropped_and_end_the_
   EXPECT_TRUE(archiver_.work(0)) << "until partitions are assigned again";
   EXPECT_EQ(assign(0, 10), 2);
   EXPECT_EQ(publish(), (std::vector<std::string>{"0-1: 2"}));
+}
+
+TEST_F(ArchiverTest, a_topic_made_anew_while_nobody_looked_begins_another_chain) {
+  EXPECT_EQ(assign(0, 3), 0);
+  for (int64_t offset = 0; offset < 3; ++offset) read(offset);
+  publish();
+  archiver_.discard();
+  topic_.renew(5);
+  EXPECT_EQ(assign(0, 5), 0) << "though it is longer than the chain";
+  for (int64_t offset = 0; offset < 5; ++offset) read(offset);
+  publish();
+  EXPECT_EQ(lines(), (std::vector<std::string>{"0: 1-0", "0: 1-1", "0: 1-2", "0.2: 2-0", "0.2: 2-1",
+                                               "0.2: 2-2", "0.2: 2-3", "0.2: 2-4"}));
+  archiver_.discard();
+  EXPECT_EQ(assign(0, 5), 5) << "it is known again";
+  topic_.renew(1);
+  archiver_.discard();
+  EXPECT_EQ(assign(0, 1), 0) << "a third life, shorter";
+  read(0);
+  publish();
+  EXPECT_EQ(lines().back(), "0.3: 3-0");
+}
+
+TEST_F(ArchiverTest, a_topic_made_anew_while_a_file_grows_is_cut_where_it_begins) {
+  EXPECT_EQ(assign(0, 3), 0);
+  read(0);
+  publish();
+  read(1);
+  read(2);
+  topic_.renew(6);
+  clock_.advance_hours(1);  // A pause: the fetch failed.
+  for (int64_t offset = 3; offset < 6; ++offset) read(offset);
+  const Status status = work();
+  ASSERT_FALSE(status);
+  EXPECT_NE(status.error().message.find("made anew"), std::string::npos) << status.error().message;
+  archiver_.discard();
+  EXPECT_EQ(assign(0, 6), 0);
+  for (int64_t offset = 0; offset < 6; ++offset) read(offset);
+  publish();
+  EXPECT_EQ(lines(), (std::vector<std::string>{"0: 1-0", "0: 1-1", "0: 1-2", "0.2: 2-0", "0.2: 2-1",
+                                               "0.2: 2-2", "0.2: 2-3", "0.2: 2-4", "0.2: 2-5"}));
+}
+
+TEST_F(ArchiverTest, what_was_read_of_a_deleted_topic_is_published_before_the_new_one_is_read) {
+  EXPECT_EQ(assign(0, 3), 0);
+  for (int64_t offset = 0; offset < 3; ++offset) read(offset);
+  archiver_.discard();
+  topic_.renew(2);
+  assign(0, 2);
+  EXPECT_TRUE(archiver_.holds_back({"logs", 0}));
+  ASSERT_FALSE(work());
+  archiver_.discard();
+  EXPECT_EQ(assign(0, 2), 0);
+  read(0);
+  read(1);
+  publish();
+  EXPECT_EQ(lines(),
+            (std::vector<std::string>{"0: 1-0", "0: 1-1", "0: 1-2", "0.2: 2-0", "0.2: 2-1"}));
+}
+
+TEST_F(ArchiverTest, a_file_of_the_new_topic_alone_is_read_again_from_its_beginning) {
+  EXPECT_EQ(assign(0, 2), 0);
+  read(0);
+  read(1);
+  publish();
+  topic_.renew(4);
+  read(2);
+  read(3);
+  clock_.advance_hours(1);
+  ASSERT_FALSE(work());
+  archiver_.discard();
+  EXPECT_EQ(assign(0, 4), 0);
+  for (int64_t offset = 0; offset < 4; ++offset) read(offset);
+  publish();
+  EXPECT_EQ(lines(), (std::vector<std::string>{"0: 1-0", "0: 1-1", "0.2: 2-0", "0.2: 2-1",
+                                               "0.2: 2-2", "0.2: 2-3"}));
+}
+
+TEST_F(ArchiverTest, nothing_is_published_while_kafka_cannot_say_which_topic_it_is) {
+  EXPECT_EQ(assign(0, 3), 0);
+  read(0);
+  topic_.set_away(true);
+  ASSERT_TRUE(archiver_.flush());
+  EXPECT_FALSE(archiver_.idle());
+  EXPECT_TRUE(lines().empty());
+  topic_.set_away(false);
+  publish();
+  EXPECT_EQ(lines(), std::vector<std::string>{"0: 1-0"});
+}
+
+TEST_F(ArchiverTest, markers_after_the_last_record_belong_to_its_file_or_to_an_empty_one) {
+  EXPECT_EQ(assign(0, 3), 0);
+  read(0);
+  archiver_.read_to({"logs", 0}, 2);
+  EXPECT_EQ(publish(), std::vector<std::string>{"0-1: 1"});
+  archiver_.read_to({"logs", 0}, 5);
+  kafka::Offsets done;
+  archiver_.take_done(done);
+  EXPECT_EQ(done, (kafka::Offsets{{{"logs", 0}, 5}})) << "there is no lag";
+  EXPECT_EQ(publish(), (std::vector<std::string>{"0-1: 1", "2-4: 0"}));
+  archiver_.discard();
+  EXPECT_EQ(assign(5, 5), 5) << "nothing was lost";
+  read(5);
+  EXPECT_EQ(publish(), (std::vector<std::string>{"0-1: 1", "2-4: 0", "5-5: 1"}));
+}
+
+TEST_F(ArchiverTest, a_partition_whose_chain_does_not_fit_is_parked_alone_and_comes_back) {
+  const std::string claim = "_longshore/logs+1/00000000000000000000.claim";
+  ASSERT_TRUE(target_.make_folder("_longshore/logs+1"));
+  ASSERT_TRUE(target_.put(claim, "damaged"));
+  const auto assign_both = [this] {
+    std::vector<kafka::AssignedPartition> both(2);
+    both[0] = {.key = {"logs", 0}, .low = 0, .high = 9};
+    both[1] = {.key = {"logs", 1}, .low = 0, .high = 9};
+    EXPECT_TRUE(archiver_.assigned(both));
+    return both[1].start;
+  };
+  assign_both();
+  EXPECT_TRUE(archiver_.holds_back({"logs", 1}));
+  EXPECT_FALSE(archiver_.holds_back({"logs", 0}));
+  const std::string value = topic_.value(0);
+  archiver_.record(Topic::record(0, value, 100, 1));
+  read(0);
+  ASSERT_TRUE(archiver_.flush());
+  EXPECT_EQ(lines(), std::vector<std::string>{"0: 1-0"}) << "the other one goes on";
+  ASSERT_EQ(archiver_.parked().size(), 1u);
+  EXPECT_NE(archiver_.parked()[0].find("is not a claim of longshore"), std::string::npos);
+  kafka::Offsets done;
+  archiver_.take_done(done);
+  EXPECT_FALSE(done.contains({"logs", 1}));
+  EXPECT_FALSE(archiver_.idle());
+  ASSERT_TRUE(target_.remove(claim));
+  clock_.advance_hours(1);
+  const Status status = work();
+  ASSERT_FALSE(status) << "it joins again";
+  archiver_.discard();
+  EXPECT_EQ(assign_both(), 0);
+  EXPECT_TRUE(archiver_.parked().empty());
+  archiver_.record(Topic::record(0, value, 100, 1));
+  publish();
+  EXPECT_EQ(lines(), (std::vector<std::string>{"0: 1-0", "1: 1-0"}));
+}
+
+TEST_F(ArchiverTest, an_archive_that_hangs_over_one_file_holds_up_no_other_partition) {
+  std::vector<kafka::AssignedPartition> both(2);
+  both[0] = {.key = {"logs", 0}, .low = 0, .high = 9};
+  both[1] = {.key = {"logs", 1}, .low = 0, .high = 9};
+  ASSERT_TRUE(archiver_.assigned(both));
+  target_.hangs = true;
+  int published = 0;
+  for (int64_t offset = 0; offset < 3; ++offset) {
+    const std::string value = topic_.value(offset);
+    for (const int32_t partition : {0, 1})
+      archiver_.record(Topic::record(offset, value, 100, partition));
+    clock_.advance_hours(1);  // Both are due.
+    for (int i = 0; i < 500 && lines().size() <= static_cast<size_t>(offset); ++i) {
+      ASSERT_TRUE(archiver_.work(0));
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    published += 1;
+    EXPECT_EQ(lines().back(), "1: 1-" + std::to_string(offset));
+  }
+  EXPECT_EQ(published, 3);
+  EXPECT_FALSE(archiver_.holds_back({"logs", 1}));
+  target_.hangs = false;
+  publish();
+  EXPECT_EQ(lines(),
+            (std::vector<std::string>{"0: 1-0", "0: 1-1", "0: 1-2", "1: 1-0", "1: 1-1", "1: 1-2"}));
+}
+
+class ArchiverOnce : public ArchiverTest {
+ protected:
+  ArchiverOnce() : ArchiverTest(true) {}
+};
+
+TEST_F(ArchiverOnce, records_that_come_meanwhile_are_left) {
+  EXPECT_EQ(assign(0, 3), 0);
+  EXPECT_FALSE(archiver_.finished());
+  for (int64_t offset = 0; offset < 2; ++offset) read(offset);
+  EXPECT_FALSE(archiver_.finished());
+  read(3);
+  read(4);
+  archiver_.read_to({"logs", 0}, 5);
+  for (int i = 0; i < 500 && !archiver_.finished(); ++i) {
+    ASSERT_TRUE(archiver_.work(0));
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  EXPECT_TRUE(archiver_.finished());
+  kafka::Offsets done;
+  archiver_.take_done(done);
+  EXPECT_EQ(done, (kafka::Offsets{{{"logs", 0}, 3}}));
+  EXPECT_EQ(lines(), (std::vector<std::string>{"0: 1-0", "0: 1-1"}));
 }
 
 }  // namespace
