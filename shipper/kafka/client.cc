@@ -71,6 +71,7 @@ class KafkaClient final : public Kafka {
   Result<rd_kafka_t*> offset_reader(const std::string& group, bool stable);
   Result<GroupOffset> fetch(const std::string& group, bool stable, int timeout_ms);
   Error unanswered(Error error) const;
+  std::string setting_of(const std::string& topic, const char* name, int timeout_ms);
   int min_in_sync(const std::string& topic, int timeout_ms);
 
   const std::string brokers_;
@@ -167,34 +168,39 @@ Error KafkaClient::unanswered(Error error) const {
   return error;
 }
 
-// How many replicas of a partition must be in sync for it to take records; 0: Kafka does not tell,
-// because the agent may not ask.
-int KafkaClient::min_in_sync(const std::string& topic, int timeout_ms) {
+// A setting of the topic; empty: Kafka does not tell, because the agent may not ask.
+std::string KafkaClient::setting_of(const std::string& topic, const char* name, int timeout_ms) {
   const ConfigResource asked(rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic.c_str()));
   const AdminOptions options(
       rd_kafka_AdminOptions_new(query_.get(), RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS));
   char words[512] = "";
   if (rd_kafka_AdminOptions_set_request_timeout(options.get(), timeout_ms, words, sizeof words)) {
-    return 0;
+    return {};
   }
   const Queue queue(rd_kafka_queue_new(query_.get()));
   rd_kafka_ConfigResource_t* list[] = {asked.get()};
   rd_kafka_DescribeConfigs(query_.get(), list, 1, options.get(), queue.get());
   const Event event(rd_kafka_queue_poll(queue.get(), timeout_ms + kAnswerMs));
-  if (!event || rd_kafka_event_error(event.get())) return 0;
+  if (!event || rd_kafka_event_error(event.get())) return {};
   size_t count = 0;
   const auto* const resources = rd_kafka_DescribeConfigs_result_resources(
       rd_kafka_event_DescribeConfigs_result(event.get()), &count);
-  if (count != 1 || rd_kafka_ConfigResource_error(resources[0])) return 0;
+  if (count != 1 || rd_kafka_ConfigResource_error(resources[0])) return {};
   const auto* const entries = rd_kafka_ConfigResource_configs(resources[0], &count);
   for (size_t i = 0; i < count; ++i) {
-    if (std::strcmp(rd_kafka_ConfigEntry_name(entries[i]), "min.insync.replicas") != 0) continue;
+    if (std::strcmp(rd_kafka_ConfigEntry_name(entries[i]), name) != 0) continue;
     const char* const value = rd_kafka_ConfigEntry_value(entries[i]);
-    int least = 0;
-    if (value) std::from_chars(value, value + std::strlen(value), least);
-    return least;
+    return value ? value : "";
   }
-  return 0;
+  return {};
+}
+
+// How many replicas of a partition must be in sync for it to take records; 0: unknown.
+int KafkaClient::min_in_sync(const std::string& topic, int timeout_ms) {
+  const std::string value = setting_of(topic, "min.insync.replicas", timeout_ms);
+  int least = 0;
+  std::from_chars(value.data(), value.data() + value.size(), least);
+  return least;
 }
 
 // A broker did answer: it cannot tell yet. kRetryable would mean that none does.
@@ -227,10 +233,19 @@ Result<TopicShape> KafkaClient::topic_shape(const std::string& topic, int timeou
     return not_yet(query_error(what, RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE));
   }
   TopicShape shape{.partitions = found.partition_cnt};
+  // Nothing is written to the checkpoint's topic.
+  const bool compacted =
+      topic != kCheckpointTopic &&
+      setting_of(topic, "cleanup.policy", timeout_ms).find("compact") != std::string::npos;
   int least = -1;  // Asked only when replicas are missing.
   for (int i = 0; i < found.partition_cnt; ++i) {
     const rd_kafka_metadata_partition_t& partition = found.partitions[i];
-    if (partition.leader < 0) {
+    if (compacted) {
+      shape.unusable[partition.id] =
+          "the topic's cleanup.policy is compact, so Kafka would delete all lines of a log but the "
+          "last; set it to delete (kafka-configs.sh --alter --topic " +
+          topic + " --add-config cleanup.policy=delete)";
+    } else if (partition.leader < 0) {
       shape.unusable[partition.id] = "it has no leader";
     } else if (partition.isr_cnt < partition.replica_cnt) {
       if (least < 0) least = min_in_sync(topic, timeout_ms);

@@ -5,10 +5,13 @@ Method: a real Kafka and archives on directories. Each part makes one such thing
 at what archive, fetch, tap and audit say. Parts can be named on the command line.
 """
 
+import http.server
 import json
 import os
 import shutil
+import ssl
 import subprocess
+import threading
 import time
 
 import archiving
@@ -252,7 +255,66 @@ def added_partitions(lab, kafka):
     say("tap showed 40 of 40 lines of partitions, 7 of them added while it ran")
 
 
-PARTS = [forged, damaged, misspelt, made_anew, once_ends, expired, parked, added_partitions]
+def compacted(lab, kafka):
+    """The agent sends nothing into a topic that would keep one line of each log."""
+    kafka.topic("compacted", 2, cleanup_policy="compact,delete")
+    path = lab.dir / "compacted.log"
+    path.write_text("".join(f"{n}\n" for n in range(100)))
+    agent = lab.agent(kafka.brokers, topic="compacted", name="compacted",
+                      sources={"compacted": path}).start()
+    agent.wait_for_log("cleanup.policy is compact.*--add-config cleanup.policy=delete")
+    run(harness.SERVICES / "kafka.sh", "tool", "kafka.admin.ConfigCommand", "--bootstrap-server",
+        kafka.brokers, "--alter", "--entity-type", "topics", "--entity-name", "compacted",
+        "--add-config", "cleanup.policy=delete", timeout=120)
+    agent.wait_for_log("takes records again", 60)
+    agent.stop()
+    agent.once()
+    check(len(list(harness.tap_lines(kafka.brokers, "compacted"))) == 100, "lines are missing")
+    say("a compacted topic took nothing until its policy was mended, then all 100 lines")
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+def authorities(lab, kafka):
+    """--ca replaces the system's authorities: a server of theirs is not trusted."""
+    for name in ("system", "other"):
+        run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj",
+            "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout",
+            lab.dir / f"{name}.key", "-out", lab.dir / f"{name}.pem")
+    trusted = lab.dir / "certs"
+    trusted.mkdir()
+    digest = run("openssl", "x509", "-hash", "-noout", "-in", lab.dir / "system.pem").stdout.strip()
+    for name in (f"{digest}.0", "ca-certificates.crt"):
+        shutil.copy(lab.dir / "system.pem", trusted / name)
+    trust = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trust.load_cert_chain(lab.dir / "system.pem", lab.dir / "system.key")
+    server = http.server.HTTPServer(("localhost", 0), Quiet)
+    server.socket = trust.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    fetch_words = f"{BINARY} fetch --topic x --from swebhdfs://localhost:{server.server_port}/x"
+
+    def said(*words):
+        # The system's folder is another one for this process alone.
+        done = run("unshare", "--mount", "sh", "-c", f"mount --bind {trusted} /etc/ssl/certs && "
+                   f"exec {fetch_words} {' '.join(map(str, words))}", ok=False, timeout=60)
+        check(done.returncode == 2, f"fetch: {done}")
+        return done.stderr
+
+    check("certificate" not in said(), f"the system's authority is not trusted: {said()}")
+    check("certificate" not in said("--ca", lab.dir / "system.pem"), "--ca is not trusted")
+    check("certificate" in said("--ca", lab.dir / "other.pem"), "the system's is trusted too")
+    done = run(BINARY, "fetch", "--topic", "x", "--from", "webhdfs://localhost:1/x", "--user", "me",
+               ok=False)
+    check(done.returncode == 2 and "--hdfs-user" in done.stderr, f"--user: {done}")
+    server.shutdown()
+    say("--ca replaces the system's authorities; --user needs a password")
+
+
+PARTS = [forged, damaged, misspelt, made_anew, once_ends, expired, parked, added_partitions,
+         compacted, authorities]
 
 if __name__ == "__main__":
     harness.main(lambda lab: run_parts(PARTS, lab, lab.kafka(
