@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "integrations/archive/history.h"
 #include "integrations/audit/ledger_audit.h"
@@ -57,15 +58,29 @@ void add_unproven(const std::vector<archive::ArchivedFile>& files,
       first->name.topic, std::ranges::count_if(files, unproven)));
 }
 
+/// Drops the files of each partition before its first one of that hour or later. Those after it
+/// stay, though their hours may go back. `files` are in reading order.
+void drop_before(archive::Hour since, std::vector<archive::ArchivedFile>& files) {
+  std::set<std::pair<std::string, int32_t>> begun;
+  std::erase_if(files, [&](const archive::ArchivedFile& file) {
+    const std::pair<std::string, int32_t> partition(file.name.topic, file.name.partition);
+    if (file.hour >= since) begun.insert(partition);
+    return !begun.contains(partition);
+  });
+}
+
 /// The files of one topic in reading order; faults of their names go to `report`.
 Result<std::vector<archive::ArchivedFile>> files_of(const archive::Place& place,
-                                                    const std::string& topic, AuditReport& report) {
+                                                    const std::string& topic,
+                                                    std::optional<archive::Hour> since,
+                                                    AuditReport& report) {
   Result<std::vector<archive::ArchivedFile>> files =
       archive::find_files(*place.target, place.layout, {.topic = topic});
   if (!files) return files;
   for (std::string& fault : archive::find_tiling_faults(*files))
     report.problems.push_back(std::move(fault));
   archive::sort_for_reading(*files);
+  if (since) drop_before(*since, *files);
   return files;
 }
 
@@ -89,10 +104,12 @@ std::vector<kafka::PartitionEnds> ends_of(const std::vector<archive::ArchivedFil
 
 Result<AuditReport> audit_archive(const archive::Place& place,
                                   const std::vector<std::string>& topics,
-                                  const std::string& ledger_topic, TopicAudit& audit) {
+                                  const std::string& ledger_topic,
+                                  std::optional<archive::Hour> since, TopicAudit& audit) {
   AuditReport names;  // What is wrong with files rather than with records.
   // Read before the data, so that the data that it mentions is likely to be archived already.
-  Result<std::vector<archive::ArchivedFile>> ledger_files = files_of(place, ledger_topic, names);
+  Result<std::vector<archive::ArchivedFile>> ledger_files =
+      files_of(place, ledger_topic, since, names);
   if (!ledger_files) return ledger_files.error();
   LedgerAudit ledger;
   Status read = read_topic(*place.target, *ledger_files, names.problems,
@@ -103,11 +120,12 @@ Result<AuditReport> audit_archive(const archive::Place& place,
   if (!read) return read.error();
   std::vector<kafka::PartitionEnds> ends;
   for (const std::string& topic : topics) {
-    Result<std::vector<archive::ArchivedFile>> files = files_of(place, topic, names);
+    Result<std::vector<archive::ArchivedFile>> files = files_of(place, topic, since, names);
     if (!files) return files.error();
     if (files->empty()) {
-      names.problems.push_back(
-          why_no_files(*place.target, place.layout, {.topic = topic}, place.url).message);
+      const Error why =
+          why_no_files(*place.target, place.layout, {.topic = topic, .from = since}, place.url);
+      names.problems.push_back(why.message);
     }
     add_unproven(*files, names.notes);
     read = read_topic(*place.target, *files, names.problems,

@@ -15,6 +15,9 @@ void SourceAudit::add(const AuditedRecord& record, RecordPlace place) {
   if (first) {
     start_ = end_ = record.start.bytes;
     partition_ = place.partition;
+    // Retention, or --since, may have cut a line.
+    in_split_ = record.split && record.part != 0;
+    next_part_ = record.part;
   }
   several_partitions_ |= place.partition != partition_;
 

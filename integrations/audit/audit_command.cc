@@ -9,6 +9,7 @@
 
 #include "config/clock.h"
 #include "config/printable.h"
+#include "config/time_text.h"
 #include "integrations/audit/archive_audit.h"
 #include "integrations/audit/commands.h"
 #include "integrations/audit/ledger_audit.h"
@@ -50,7 +51,7 @@ struct Flags {
   kafka::ReadingFlags reading;
   archive::TargetFlags target{"archive"};
   std::vector<std::string> sources;
-  std::string ledger_topic = "longshore-ledger";
+  std::string ledger_topic = "longshore-ledger", since;
   std::optional<size_t> expect_sources;
   bool json = false;
 };
@@ -64,6 +65,9 @@ void add_flags(CommandLine& line, Flags& flags) {
             "a file or glob; repeatable, for the files of one stream from the oldest on.");
   line.text("ledger-topic", &flags.ledger_topic, "NAME",
             "Read the agents' ledger from this topic, if it exists.");
+  line.text("since", &flags.since, "TIME",
+            "Read only what reached Kafka at this time or later, of an archive from this hour on, "
+            "such as 2026-11-21 or 2026-11-21T14:00+01:00; UTC unless it says otherwise.");
   line.number("expect-sources", &flags.expect_sources, {0, std::numeric_limits<int64_t>::max()},
               "N", "Fail unless there are this many sources.");
   line.toggle("json", &flags.json, "Print one JSON object instead of a table.");
@@ -177,11 +181,18 @@ Result<AuditReport> audit_topics(kafka::ReaderOptions options, const std::string
 Result<AuditReport> audit_all(const CommandLine& line, const Flags& flags) {
   const auto expectations = parse_expectations(flags.sources);
   if (!expectations) return expectations.error();
+  const auto since = flags.since.empty() ? std::nullopt : parse_time_ms(flags.since);
+  if (!flags.since.empty() && !since)
+    return line.unusable("since", flags.since, "write it as 2026-11-21 or 2026-11-21T14:00:00Z");
+  if (since && !flags.sources.empty())
+    return invalid(
+        "--since and --source exclude each other: a file is compared from its beginning.");
   Result<TopicAudit> audit = TopicAudit::make(expectations.value());
   if (!audit) return audit.error();
   if (flags.target.url.empty()) {
-    const auto options = kafka::reader_options(line, flags.reading);
+    auto options = kafka::reader_options(line, flags.reading);
     if (!options) return options.error();
+    options->since_ms = since;
     return audit_topics(*options, flags.ledger_topic, *audit);
   }
   if (flags.reading.topics.empty()) return missing("topic", "name the topic to audit");
@@ -189,7 +200,8 @@ Result<AuditReport> audit_all(const CommandLine& line, const Flags& flags) {
   if (!options) return options.error();
   const auto place = archive::open_place(*options);
   if (!place) return place.error();
-  return audit_archive(*place, flags.reading.topics, flags.ledger_topic, *audit);
+  const auto hour = since ? std::optional(archive::hour_of_ms(*since)) : std::nullopt;
+  return audit_archive(*place, flags.reading.topics, flags.ledger_topic, hour, *audit);
 }
 
 }  // namespace
@@ -202,6 +214,10 @@ int run_audit(const std::vector<std::string>& arguments) {
   if (!parsed) return complain("audit", parsed.error());
   if (!*parsed) return 0;
   Result<AuditReport> report = audit_all(line, flags);
+  if (report && !flags.since.empty()) {
+    report->notes.push_back(fmt::format(
+        "only what came since {} was read: it proves nothing about earlier lines.", flags.since));
+  }
   // A damaged file is a finding, not a wrong setting.
   if (!report)
     return complain("audit", report.error(), report.error().code == ErrorCode::kCorrupt ? 1 : 2);

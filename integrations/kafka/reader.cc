@@ -160,7 +160,32 @@ Status Reader::find_ends() {
     code = ask_ends(beyond, partition.key, options_.timeout_ms, low, partition.high);
     if (code) return no_answer(options_, code);
   }
+  if (Status status = find_since(); !status) return status;
   return settle();
+}
+
+// Moves the beginnings to the first records of `since_ms` or later.
+Status Reader::find_since() {
+  if (!options_.since_ms || !options_.from_beginning) return ok();
+  const std::unique_ptr<rd_kafka_topic_partition_list_t, void (*)(rd_kafka_topic_partition_list_t*)>
+      list(rd_kafka_topic_partition_list_new(static_cast<int>(partitions_.size())),
+           rd_kafka_topic_partition_list_destroy);
+  for (const Partition& partition : partitions_) {
+    rd_kafka_topic_partition_list_add(list.get(), partition.key.topic.c_str(),
+                                      partition.key.partition)
+        ->offset = *options_.since_ms;
+  }
+  auto code = rd_kafka_offsets_for_times(handle_, list.get(), options_.timeout_ms);
+  for (size_t i = 0; !code && i < partitions_.size(); ++i) {
+    const rd_kafka_topic_partition_t& found = list->elems[i];
+    Partition& partition = partitions_[i];
+    code = found.err;
+    // None is as young as that: nothing is read.
+    const int64_t first = found.offset >= 0 ? found.offset : partition.end;
+    partition.begin = partition.next = std::clamp(first, partition.low, partition.end);
+    partition.low = partition.begin;
+  }
+  return code ? Status(no_answer(options_, code)) : ok();
 }
 
 // A transaction that was committed before open() may not be visible in all of its partitions yet,

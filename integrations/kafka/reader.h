@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,8 @@ struct ReaderOptions {
   shipper::KafkaSettings settings;  ///< The operator's `--kafka k=v`: TLS, SASL.
   bool read_committed = true;
   bool from_beginning = true;
+  /// From the beginning: only records that reached Kafka at this time or later.
+  std::optional<int64_t> since_ms = {};
   /// Never ended(), and partitions that are added to a topic are read too, from their beginning.
   /// Otherwise only records from before open() are read.
   bool follow = false;
@@ -55,7 +58,7 @@ struct ReadRecord {
 struct PartitionEnds {
   std::string topic;
   int32_t partition = 0;
-  int64_t begin = 0;  ///< More than 0: the topic has deleted earlier records.
+  int64_t begin = 0;  ///< More than 0: earlier records were deleted, or left out (`since_ms`).
   /// Number of offsets at its end, control records included, that are not read because they belong
   /// to a transaction that was open at that time, or come after one.
   int64_t held_back = 0;
@@ -101,6 +104,7 @@ class Reader {
   Error no_topic(const std::string& name);
   void find_added();
   Status find_ends();
+  Status find_since();
   Status settle();
   Status start();
   Status start(Partition& partition);
