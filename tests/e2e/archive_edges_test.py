@@ -163,11 +163,11 @@ def made_anew(lab, kafka):
 
 def once_ends(lab, kafka):
     """`--once` on a live topic ends where the topic ended at its start."""
-    kafka.topic("live", 4)
-    files = [lab.dir / f"live-{i}.log" for i in range(4)]
-    agent = lab.agent(kafka.brokers, topic="live", name="live", flags=["--linger-ms", 100],
+    kafka.topic("live", 16)
+    files = [lab.dir / f"live-{i}.log" for i in range(32)]
+    agent = lab.agent(kafka.brokers, topic="live", name="live", flags=["--linger-ms", 20],
                       sources={f"live{i}": path for i, path in enumerate(files)})
-    writer = LiveWriter(files, 100_000, 20_000)
+    writer = LiveWriter(files, 1_000_000, 10_000)
     writer.start()
     agent.start()
     time.sleep(8)
@@ -320,7 +320,7 @@ def authorities(lab, kafka):
     """--ca replaces the system's authorities: a server of theirs is not trusted."""
     for name in ("system", "other"):
         run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj",
-            "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout",
+            f"/CN={name}", "-addext", "subjectAltName=DNS:localhost", "-keyout",
             lab.dir / f"{name}.key", "-out", lab.dir / f"{name}.pem")
     trusted = lab.dir / "certs"
     trusted.mkdir()

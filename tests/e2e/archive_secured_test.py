@@ -65,10 +65,10 @@ def once(lab, kafka, url, group, *flags):
     return archiver.start().wait(60), archiver.log()
 
 
-def refused(said, command, *words, status=2):
-    """That status and one sentence, in which all of `said` is."""
+def refused(said, command, *words, status=2, sentences=1):
+    """That status and so many sentences, in which all of `said` is."""
     done = run(BINARY, command, "--topic", harness.LOGS, *words, ok=False, timeout=30)
-    check(done.returncode == status and done.stderr.count("\n") == 1 and
+    check(done.returncode == status and done.stderr.count("\n") == sentences and
           all(part in done.stderr for part in said),
           f"{command} {words}: {done.returncode}: {done.stderr}")
     say(done.stderr.strip())
@@ -144,7 +144,7 @@ def over_tls(lab, shared):
     check_reading(archive.url(), files, RECORDS, "--insecure", "--hdfs-user", "root")
     away = start_downgrader(lab, hdfs)
     refused(["http://", "without TLS"], "fetch", "--from", f"swebhdfs://{away}/archive", *trust,
-            status=1)
+            status=3, sentences=count)
 
 
 def with_kerberos(lab, shared):
