@@ -54,10 +54,9 @@ def peak_mb(pid):
 
 def measure(lab, kafka, to, compress, records, flags):
     name = f"{compress}-{'hdfs' if to.startswith('webhdfs') else 'file'}"
-    words = [BINARY, "archive", "--brokers", kafka.brokers, "--topic", "logs", "--to", to,
-             "--work-dir", str(lab.dir), "--group", name, "--compress", compress, "--hdfs-user",
-             "root",
-             "--once", *flags]
+    words = [BINARY, "archive", "--brokers", kafka.brokers, "--topic", harness.LOGS,
+             "--to", to, "--work-dir", str(lab.dir), "--group", name, "--compress", compress,
+             "--hdfs-user", "root", "--once", *flags]
     begin = time.monotonic()
     with open(lab.dir / f"{name}.log", "wb") as log:
         process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
@@ -79,7 +78,7 @@ def measure(lab, kafka, to, compress, records, flags):
 
 def bench(lab, options):
     kafka = lab.kafka()
-    kafka.topic("logs", 4)
+    kafka.topic(harness.LOGS, 4)
     files = {}
     records = 0
     for i in range(8):
@@ -88,18 +87,18 @@ def bench(lab, options):
         files[f"s{i}"] = path
     lab.agent(kafka.brokers, sources=files).once(seconds=900)
     check(audit(kafka.brokers)["totals"]["records"] == records, "not all was shipped")
-    tap = f"{BINARY} tap --brokers {kafka.brokers} --topic logs --no-follow --json | wc -c"
+    tap = (f"{BINARY} tap --brokers {kafka.brokers} --topic {harness.LOGS} --no-follow --json | "
+           "wc -c")
     gigabytes = (int(harness.run("sh", "-c", tap, timeout=900).stdout) + 15 * records) / 1e9
     say(f"{records} records, {gigabytes:.2f} GB with keys")
     for to in options.to.split(","):
         archive = archiving.start_hdfs(lab) if to == "webhdfs" else None
         for compress in options.compress.split(","):
             folder = f"/bench-{compress}"
-            url = archive.url(folder) if archive else f"file://{lab.dir}{folder}"
-            seconds, cpu, memory = measure(lab, kafka, url, compress, records, options.flag)
-            sizes = archive.files(folder) if archive else \
-                archiving.Mounted(str(lab.dir) + folder).files()
-            size = sum(bytes_ for path, bytes_ in sizes.items() if not path.startswith("_"))
+            place = archiving.Below(archive, folder) if archive else \
+                archiving.Mounted(f"{lab.dir}{folder}")
+            seconds, cpu, memory = measure(lab, kafka, place.url(), compress, records, options.flag)
+            size = sum(bytes_ for path, bytes_ in place.files().items() if not path.startswith("_"))
             say(f"{to:8} {compress:5} {gigabytes * 1000 / seconds:6.1f} MB/s, "
                 f"{cpu / gigabytes:5.2f} CPU s/GB, {memory:4.0f} MB memory, archive "
                 f"{size / 1e6:.0f} MB, {seconds:.1f} s with joining the group")

@@ -62,6 +62,7 @@ def signals_that_mean_reload(lab, kafka):
     work.mkdir()
     agent = lab.agent(kafka.brokers, topic="hup", sources={"hup": path}, name="hup").start()
     agent.wait_for_log("lane 0: .*Resuming")
+    (lab.dir / "hup").mkdir()
     words = {"tap": ["--topic", "hup", "--raw"],
              "archive": ["--topic", "hup", "--to", f"file://{lab.dir}/hup", "--work-dir", work]}
     logs, consumers = {"agent": agent.log_path}, {"agent": agent.process}

@@ -59,6 +59,7 @@ def test(lab):
     work = lab.dir / "evil-work"
     work.mkdir()
     to_kafka = ["--brokers", kafka.brokers, "--topic", "evil", "--topic", "evil-raw"]
+    (lab.dir / "evil-archive").mkdir()
     run(BINARY, "archive", *to_kafka, "--to", f"file://{lab.dir}/evil-archive", "--work-dir",
         work, "--once", "--group", "evil")
     place = f"file://{lab.dir}/evil-archive"
