@@ -221,6 +221,8 @@ inline constexpr size_t kLentChunksMax = 2048;        ///< As many sources with 
 inline constexpr size_t kReadSlackBytes = 64;         ///< Read beyond what a file was seen to hold.
 
 // librdkafka's settings for a producer, where an operator may move them within limits.
+/// With --once, a partition that could not be read so often is left out.
+inline constexpr int kReadTriesOnce = 3;
 inline constexpr int kTransactionTimeoutMs = 30'000;      ///< Kafka aborts what is open for longer.
 inline constexpr int kTransactionTimeoutMsMax = 900'000;  ///< The brokers' default maximum.
 inline constexpr int kTransactionCloseMs = 10'000;        ///< Of that, to flush and commit.

@@ -58,7 +58,7 @@ int run_archive(const std::vector<std::string>& arguments) {
     return complain("archive", status.error());
   if (!settings.archiver.once) return 0;
   int result = 0;
-  for (const std::string& left : archiver.parked())
+  for (const std::string& left : archiver.left_out())
     result = complain("archive", {ErrorCode::kRetryable, "left out " + left + "."}, 1);
   return result;
 }

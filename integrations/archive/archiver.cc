@@ -111,6 +111,7 @@ void Archiver::record(const kafka::ReadRecord& record) {
   const int64_t now_ms = clock_.wall_ns() / 1'000'000;
   // A producer's clock may be wrong: no record is later than now.
   const int64_t ms = record.timestamp_ms < 0 ? now_ms : std::min(record.timestamp_ms, now_ms);
+  if (!unreadable_.empty()) unreadable_.erase(partition->key());
   failed_ = partition->add(record, hour_of_ms(ms), clock_.monotonic_ns(), line_);
   counts_.records += 1;
   counts_.bytes += record.key.size() + record.value.size();
@@ -121,6 +122,15 @@ void Archiver::record(const kafka::ReadRecord& record) {
 void Archiver::read_to(const kafka::PartitionKey& key, int64_t next) {
   const auto at = partitions_.find(key);
   if (at != partitions_.end() && ours_ && failed_) at->second.read_to(next, clock_.monotonic_ns());
+}
+
+void Archiver::unreadable(const kafka::PartitionKey& partition, int tries,
+                          const std::string& reason) {
+  if (options_.once && tries >= limits::kReadTriesOnce) unreadable_[partition] = reason;
+}
+
+bool Archiver::is_last(const PartitionArchive& partition) const {
+  return partition.parked() || partition.reached() || unreadable_.contains(partition.key());
 }
 
 size_t Archiver::files() const {
@@ -135,7 +145,7 @@ Status Archiver::seal_due() {
   size_t growing = 0;
   PartitionArchive* largest = nullptr;
   for (auto& [key, partition] : partitions_) {
-    const bool last = partition.parked() || partition.reached();
+    const bool last = is_last(partition);
     Status status = partition.seal_trailing(hour, now, last ? 0 : options_.roll_ns);
     if (!status) return status;
     if (partition.growing()) growing += 1;
@@ -235,11 +245,11 @@ Status Archiver::flush() {
 }
 
 bool Archiver::finished() const {
-  const auto is_done = [](const auto& entry) {
+  const auto is_done = [this](const auto& entry) {
     const PartitionArchive& partition = entry.second;
     if (partition.is_busy() || partition.files() > 0) return false;
     if (partition.parked()) return partition.parked()->code != ErrorCode::kRetryable;
-    return partition.reached();
+    return is_last(partition);
   };
   return options_.once && ours_ && failed_ && !partitions_.empty() &&
          std::all_of(partitions_.begin(), partitions_.end(), is_done);
@@ -248,6 +258,13 @@ bool Archiver::finished() const {
 // Else the pump would commit what was passed over.
 bool Archiver::idle() const {
   return failed_ && files() == 0 && !options_.once && parked().empty();
+}
+
+std::vector<std::string> Archiver::left_out() const {
+  std::vector<std::string> sentences = parked();
+  for (const auto& [key, reason] : unreadable_)
+    sentences.push_back(fmt::format("{}: {}", to_string(key), reason));
+  return sentences;
 }
 
 std::vector<std::string> Archiver::parked() const {

@@ -58,11 +58,15 @@ class Archiver final : public kafka::Outlet {
   bool finished() const;
   /// One sentence for each partition that is parked.
   std::vector<std::string> parked() const;
+  /// The same, and for each of which the next record cannot be read. Only with `once`.
+  std::vector<std::string> left_out() const;
 
   Status assigned(std::vector<kafka::AssignedPartition>& partitions) override;
   void discard() override { ours_ = false; }
   void record(const kafka::ReadRecord& record) override;
   void read_to(const kafka::PartitionKey& partition, int64_t next) override;
+  void unreadable(const kafka::PartitionKey& partition, int tries,
+                  const std::string& reason) override;
   bool enough() const override { return enough_; }
   /// Seals the files that are due and has them published. Errors: kRetryable (another member
   /// archived more of a partition, or one can go on again), and those of SpoolFile.
@@ -85,6 +89,8 @@ class Archiver final : public kafka::Outlet {
   void take(PartitionArchive& partition, const Published& published);
   size_t files() const;
   bool is_crowded() const { return files() > options_.open_files; }
+  /// Nothing more is to be read of it.
+  bool is_last(const PartitionArchive& partition) const;
   PartitionArchive* find(const kafka::ReadRecord& record);
 
   const ArchiverOptions options_;
@@ -98,8 +104,9 @@ class Archiver final : public kafka::Outlet {
   bool ours_ = false;          // The group has assigned partitions_ to us.
   bool crowded_ = false;       // Too many files after the last work().
   bool enough_ = false;
-  Status failed_ = ok();  // Ends this membership.
-  kafka::Offsets ends_;   // With `once`: where to stop.
+  Status failed_ = ok();                                   // Ends this membership.
+  std::map<kafka::PartitionKey, std::string> unreadable_;  // With `once`: why.
+  kafka::Offsets ends_;                                    // With `once`: where to stop.
   kafka::Offsets highs_;  // Ends of the partitions when they were assigned.
   kafka::Offsets done_;   // What take_done() told last.
   ArchiverCounts counts_, reported_;

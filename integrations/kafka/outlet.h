@@ -79,6 +79,10 @@ class Outlet {
   /// offset after a while, which grows; take_done() must not go beyond that offset.
   virtual void take_parked(std::vector<Parking>& /*parked*/) {}
 
+  /// The next record of `partition` could not be read, `tries` times so far. It is tried again.
+  virtual void unreadable(const PartitionKey& /*partition*/, int /*tries*/,
+                          const std::string& /*reason*/) {}
+
   /// Whether everything that was taken is done.
   virtual bool idle() const = 0;
 

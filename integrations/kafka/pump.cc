@@ -13,7 +13,6 @@ namespace {
 
 constexpr int64_t kParkFirstMs = 1'000;  // Until a parked partition is tried again,
 constexpr int64_t kParkLastMs = 10'000;  // which doubles up to this.
-constexpr int kParkTriesOnce = 3;        // With `once`; then it is given up.
 
 }  // namespace
 
@@ -87,7 +86,8 @@ Status Pump::end_once() {
   }
   for (const GroupPosition& position : reader_->positions()) {
     const auto at = parked_.find(position.key);
-    if (at == parked_.end() ? !position.at_end : at->second.tries < kParkTriesOnce) return ok();
+    if (at == parked_.end() ? !position.at_end : at->second.tries < limits::kReadTriesOnce)
+      return ok();
   }
   if (parked_.empty()) return ok();
   if (Status status = outlet_.flush(); !status) return status;
@@ -132,6 +132,7 @@ void Pump::leave_parked(const PartitionKey& partition, int64_t next) {
 
 void Pump::unreadable(const PartitionKey& partition, int64_t next, const std::string& reason) {
   park({partition, next, reason});
+  outlet_.unreadable(partition, parked_[partition].tries, reason);
 }
 
 // The group removes a member that does not poll: after a while, poll with everything paused.

@@ -468,5 +468,21 @@ TEST_F(ArchiverOnce, records_that_come_meanwhile_are_left) {
   EXPECT_EQ(lines(), (std::vector<std::string>{"0: 1-0", "0: 1-1"}));
 }
 
+TEST_F(ArchiverOnce, what_cannot_be_read_is_left_out_and_what_came_before_is_archived) {
+  EXPECT_EQ(assign(0, 3), 0);
+  read(0);
+  archiver_.unreadable({"logs", 0}, limits::kReadTriesOnce - 1, "its checksum is wrong");
+  EXPECT_TRUE(archiver_.left_out().empty());
+  archiver_.unreadable({"logs", 0}, limits::kReadTriesOnce, "its checksum is wrong");
+  EXPECT_FALSE(archiver_.finished());
+  for (int i = 0; i < 500 && !archiver_.finished(); ++i) {
+    ASSERT_TRUE(archiver_.work(0));
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  EXPECT_TRUE(archiver_.finished());
+  EXPECT_EQ(lines(), std::vector<std::string>{"0: 1-0"});
+  EXPECT_EQ(archiver_.left_out(), std::vector<std::string>{"logs[0]: its checksum is wrong"});
+}
+
 }  // namespace
 }  // namespace longshore::archive
