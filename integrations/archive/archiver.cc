@@ -263,7 +263,9 @@ bool Archiver::idle() const {
 std::vector<std::string> Archiver::left_out() const {
   std::vector<std::string> sentences = parked();
   for (const auto& [key, reason] : unreadable_)
-    sentences.push_back(fmt::format("{}: {}", to_string(key), reason));
+    sentences.push_back(
+        fmt::format("{}: {}", to_string(key),
+                    std::string_view(reason).substr(0, reason.find_last_not_of('.') + 1)));
   return sentences;
 }
 

@@ -26,6 +26,9 @@ constexpr OwnSetting kOwn[] = {
     {"queued.max.messages.kbytes", "it bounds memory"},
 };
 
+constexpr int kAskAgainMs = 1'000;  // How long a partition without a leader may hold up the others,
+constexpr std::chrono::seconds kAskAgain(10);  // each time.
+
 struct ListDestroy {
   void operator()(rd_kafka_topic_partition_list_t* list) const {
     rd_kafka_topic_partition_list_destroy(list);
@@ -59,8 +62,10 @@ Result<std::unique_ptr<GroupReader>> GroupReader::open(const GroupOptions& optio
                                                        GroupListener& listener) {
   if (Status status = check_not_own(options.settings, kOwn); !status) return status.error();
   // For this long the group keeps the partitions of a member that was killed. A batch that was
-  // damaged on a broker's disk must not pass for records.
-  shipper::KafkaSettings settings = {{"session.timeout.ms", "10000"}, {"check.crcs", "true"}};
+  // damaged on a broker's disk must not pass for records. A broker that has just died is asked
+  // three times for the ends of a partition, a minute each by default.
+  shipper::KafkaSettings settings = {
+      {"session.timeout.ms", "10000"}, {"check.crcs", "true"}, {"socket.timeout.ms", "10000"}};
   settings.insert(settings.end(), options.settings.begin(), options.settings.end());
   auto conf = shipper::make_kafka_conf(options.brokers, settings);
   if (!conf) return conf.error();
@@ -131,6 +136,7 @@ void GroupReader::give_up() {
   // A pause would outlive the assignment.
   static_cast<void>(pause_where([](const PartitionKey&) { return false; }));
   held_.clear();
+  left_out_.clear();
   joined_ = false;
 }
 
@@ -144,30 +150,54 @@ Status GroupReader::take_on(rd_kafka_topic_partition_list_t* list) {
       rd_kafka_clusterid(handle_, options_.timeout_ms),
       [](char* id) { rd_kafka_mem_free(nullptr, id); });
   if (!cluster) return Error{ErrorCode::kRetryable, "Kafka did not tell the id of its cluster."};
+  std::vector<std::pair<PartitionKey, Error>> others;
   for (int i = 0; i < list->cnt; ++i) {
-    Result<AssignedPartition> partition = look_at(list->elems[i]);
-    if (!partition) return partition.error();
+    const int timeout_ms = others.empty() ? options_.timeout_ms : kAskAgainMs;
+    Result<AssignedPartition> partition = look_at(list->elems[i], timeout_ms);
+    if (!partition) {
+      others.emplace_back(PartitionKey{list->elems[i].topic, list->elems[i].partition},
+                          partition.error());
+      continue;
+    }
     partition->cluster = cluster.get();
     partitions.push_back(*std::move(partition));
   }
+  if (partitions.empty() && !others.empty()) return others.front().second;
   if (Status status = listener_->assigned(partitions); !status) return status;
-  for (size_t i = 0; i < partitions.size(); ++i) {
-    list->elems[i].offset = partitions[i].start;
-    held_.push_back({partitions[i].key, partitions[i].start});
+  const PartitionList ours(rd_kafka_topic_partition_list_new(list->cnt));
+  for (const AssignedPartition& partition : partitions) {
+    const auto& [topic, number] = partition.key;
+    rd_kafka_topic_partition_list_add(ours.get(), topic.c_str(), number)->offset = partition.start;
+    held_.push_back({partition.key, partition.start});
   }
+  for (const auto& [partition, error] : others) {
+    left_out_.push_back(partition);
+    listener_->left_out(partition, error.message);
+  }
+  ask_again_ = steady_clock::now() + kAskAgain;
   joined_ = true;
   last_ = 0;
-  if (const auto code = rd_kafka_assign(handle_, list))
+  if (const auto code = rd_kafka_assign(handle_, ours.get()))
     return shipper::query_error("take on the partitions", code);
   return ok();
 }
 
-Result<AssignedPartition> GroupReader::look_at(const rd_kafka_topic_partition_t& element) const {
+bool GroupReader::can_read_left_out() {
+  if (left_out_.empty() || steady_clock::now() < ask_again_) return false;
+  int64_t low = 0, high = 0;
+  const auto code = ask_ends(handle_, left_out_.front(), kAskAgainMs, low, high);
+  ask_again_ = steady_clock::now() + kAskAgain;
+  // Each in turn: the first one may be gone for good.
+  if (code) std::rotate(left_out_.begin(), left_out_.begin() + 1, left_out_.end());
+  return !code;
+}
+
+Result<AssignedPartition> GroupReader::look_at(const rd_kafka_topic_partition_t& element,
+                                               int timeout_ms) const {
   AssignedPartition partition;
   partition.key = {element.topic, element.partition};
   if (element.err) return shipper::query_error("read a committed offset", element.err);
-  const auto code =
-      ask_ends(handle_, partition.key, options_.timeout_ms, partition.low, partition.high);
+  const auto code = ask_ends(handle_, partition.key, timeout_ms, partition.low, partition.high);
   if (code) {
     return shipper::query_error(
         fmt::format("get the first and last offset of {}", to_string(partition.key)), code);
@@ -191,6 +221,10 @@ GroupReader::Held* GroupReader::find(const rd_kafka_message_t& message) {
 }
 
 Status GroupReader::poll(int timeout_ms, size_t records_max) {
+  if (can_read_left_out()) {
+    return Error{ErrorCode::kRetryable,
+                 fmt::format("{} was left out, and can be read now", to_string(left_out_.front()))};
+  }
   bool any = false;
   for (size_t i = 0; i < records_max; ++i) {
     rd_kafka_message_t* message = rd_kafka_consumer_poll(handle_, any ? 0 : timeout_ms);

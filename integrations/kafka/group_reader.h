@@ -10,6 +10,7 @@
 
 #include <librdkafka/rdkafka.h>
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -68,6 +69,10 @@ class GroupListener {
   virtual void unreadable(const PartitionKey& partition, int64_t next,
                           const std::string& reason) = 0;
 
+  /// The group assigned this partition too, and Kafka does not tell where it begins and ends, as it
+  /// has no leader. The others are read without it, and poll() fails once Kafka tells.
+  virtual void left_out(const PartitionKey& partition, const std::string& reason) = 0;
+
   /// Asked after each record: whether poll() must return before it hands over another.
   virtual bool enough() const { return false; }
 };
@@ -93,7 +98,7 @@ class GroupReader {
   GroupReader& operator=(const GroupReader&) = delete;
 
   /// Waits up to `timeout_ms` for a first record and hands over up to `records_max`. An unreachable
-  /// broker or a missing topic is no error. After an error only close() is of use: kRetryable,
+  /// broker or a missing topic is no error. After an error only close() is of use: kRetryable
   /// kCorrupt (records were deleted before they were read), kFatal (another member has our
   /// group.instance.id), and those of assigned().
   Status poll(int timeout_ms, size_t records_max);
@@ -138,7 +143,9 @@ class GroupReader {
   void rebalance(rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t* list);
   void give_up();
   Status take_on(rd_kafka_topic_partition_list_t* list);
-  Result<AssignedPartition> look_at(const rd_kafka_topic_partition_t& element) const;
+  Result<AssignedPartition> look_at(const rd_kafka_topic_partition_t& element,
+                                    int timeout_ms) const;
+  bool can_read_left_out();
   Status take(const rd_kafka_message_t& message);
   Status take_error(const rd_kafka_message_t& message);
   Status seek(Held& held);
@@ -150,7 +157,9 @@ class GroupReader {
   shipper::KafkaLog log_;
   rd_kafka_t* handle_ = nullptr;
   std::vector<Held> held_;
-  size_t last_ = 0;  // Records come in runs of one partition.
+  std::vector<PartitionKey> left_out_;
+  std::chrono::steady_clock::time_point ask_again_;  // For the first of them.
+  size_t last_ = 0;                                  // Records come in runs of one partition.
   size_t nudged_ = 0;
   bool joined_ = false;
   Status failed_ = ok();  // Of a callback: returned by the poll() around it.

@@ -79,7 +79,7 @@ Status Pump::turn() {
 }
 
 Status Pump::end_once() {
-  if (reader_->at_end()) {
+  if (reader_->at_end() && left_out_.empty()) {
     if (Status status = outlet_.flush(); !status) return status;
     done_ = outlet_.idle();
     return ok();
@@ -89,8 +89,15 @@ Status Pump::end_once() {
     if (at == parked_.end() ? !position.at_end : at->second.tries < limits::kReadTriesOnce)
       return ok();
   }
-  if (parked_.empty()) return ok();
-  if (Status status = outlet_.flush(); !status) return status;
+  if (parked_.empty() && left_out_.empty()) return ok();
+  if (Status status = outlet_.flush(); !status || !outlet_.idle()) return status;
+  if (!left_out_.empty()) {
+    const auto& [partition, reason] = *left_out_.begin();
+    return Error{ErrorCode::kFatal,
+                 fmt::format("everything else is done, but {} of the partitions were left out: {}: "
+                             "{}",
+                             left_out_.size(), to_string(partition), reason)};
+  }
   const auto& [partition, parking] = *parked_.begin();
   return Error{ErrorCode::kFatal,
                fmt::format("everything else is done, but {} of the partitions could not be read to "
@@ -133,6 +140,13 @@ void Pump::leave_parked(const PartitionKey& partition, int64_t next) {
 void Pump::unreadable(const PartitionKey& partition, int64_t next, const std::string& reason) {
   park({partition, next, reason});
   outlet_.unreadable(partition, parked_[partition].tries, reason);
+}
+
+void Pump::left_out(const PartitionKey& partition, const std::string& reason) {
+  left_out_[partition] = reason;
+  spdlog::warn("{} is left out, the other partitions go on: {}; trying again", to_string(partition),
+               reason);
+  outlet_.unreadable(partition, limits::kReadTriesOnce, reason);
 }
 
 // The group removes a member that does not poll: after a while, poll with everything paused.
@@ -203,6 +217,7 @@ void Pump::discard() {
   to_commit_.clear();
   committed_.clear();
   parked_.clear();
+  left_out_.clear();
   full_since_ns_ = 0;
 }
 
@@ -220,6 +235,7 @@ void Pump::report(bool now) {
     standing.uncommitted += std::max<int64_t>(position.high - committed_[position.key], 0);
   }
   for (const auto& [partition, parking] : parked_) standing.parked.push_back(partition);
+  for (const auto& [partition, reason] : left_out_) standing.parked.push_back(partition);
   standing.waiting = waiting_;
   standing.seconds = progress_.seconds();
   if (const std::string line = outlet_.report(standing); !line.empty()) progress_.show(line);

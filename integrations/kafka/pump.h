@@ -59,6 +59,7 @@ class Pump final : private GroupListener {
   void revoked() override;
   void lost() override;
   void record(const ReadRecord& record) override;
+  void left_out(const PartitionKey& partition, const std::string& reason) override;
   void unreadable(const PartitionKey& partition, int64_t next, const std::string& reason) override;
   bool enough() const override { return outlet_.enough(); }
 
@@ -84,10 +85,11 @@ class Pump final : private GroupListener {
   std::unique_ptr<GroupReader> reader_;
   Offsets to_commit_, committed_;
   std::map<PartitionKey, Parked> parked_;
-  int64_t committed_ns_ = 0;   // When offsets were last committed.
-  int64_t full_since_ns_ = 0;  // 0: the outlet is not full.
-  bool waiting_ = false;       // It was full for too long: all partitions are paused.
-  bool done_ = false;          // With `once`.
+  std::map<PartitionKey, std::string> left_out_;  // Why.
+  int64_t committed_ns_ = 0;                      // When offsets were last committed.
+  int64_t full_since_ns_ = 0;                     // 0: the outlet is not full.
+  bool waiting_ = false;  // It was full for too long: all partitions are paused.
+  bool done_ = false;     // With `once`.
   uint64_t records_ = 0;
 };
 

@@ -9,6 +9,7 @@ meanwhile. The ledger's and the checkpoint's topic may go with that broker too.
 import subprocess
 import time
 
+import archiving
 import harness
 from harness import audit, check, check_clean, run, run_parts, say, wait_until
 
@@ -168,9 +169,45 @@ def kills(lab, kafka):
     case.verify()
 
 
+def consumers(lab, kafka):
+    """A consumer that joins while a partition has no leader reads the others."""
+    case = Case(lab, kafka, "read")
+    case.begin()
+    case.agent.stop()
+    archive = archiving.Mounted(lab.dir / "read")
+    words = [flag for topic in case.topics.values() for flag in ("--topic", topic)]
+    kafka.kill(case.victim)
+    wait_until(lambda: "none" in kafka.tool("TopicCommand", "--describe", "--topic",
+                                            case.topics["bad"]), 60, "the partition has no leader")
+
+    def archiver(name, *flags):
+        return archiving.Archiver(lab, kafka.brokers, archive.url(), topic=case.topics["good"],
+                                  name=name, flags=["--group", name, *words[2:], *flags])
+
+    def is_archived(log):
+        done = run(harness.BINARY, "fetch", "--from", archive.url(), "--topic", case.topics[log],
+                   ok=False)
+        return done.stdout.count("\n") == LINES
+
+    once = archiver("read-once", "--once")
+    status = once.start().wait(180)
+    check(status == 1 and f"{case.topics['bad']}[0]" in once.log(), f"{status}: {once.log()}")
+    check(is_archived("good"), "the healthy topic is not archived")
+    member = archiver("read-member")
+    member.start()
+    wait_until(lambda: "is left out, the other partitions go on" in member.log(), 60,
+               "the log names the partition")
+    kafka.restart(case.victim)
+    wait_until(lambda: "can be read now" in member.log(), 60, "the member joins again")
+    member.stop()
+    check(archiver("read-rest", "--once").start().wait(120) == 0, "what was left out is not read")
+    check(is_archived("bad"), "what was left out is not archived")
+
+
 def test(lab):
-    run_parts([exactly_once, at_least_once, under_replicated, with_ledger_and_checkpoint, kills],
-              lab, lab.kafka(3))
+    run_parts([exactly_once, at_least_once, under_replicated, with_ledger_and_checkpoint, kills,
+               consumers],
+              lab, lab.kafka(3, settings="group.min.session.timeout.ms=1000"))
 
 
 if __name__ == "__main__":

@@ -51,6 +51,9 @@ class Member final : public GroupListener {
   void unreadable(const PartitionKey& partition, int64_t next, const std::string&) override {
     unreadable_.emplace_back(partition.partition, next);
   }
+  void left_out(const PartitionKey& partition, const std::string&) override {
+    left_out_.push_back(partition.partition);
+  }
   void record(const ReadRecord& record) override {
     EXPECT_EQ(record.offset, next_[record.partition]);
     EXPECT_EQ(record.value, std::to_string(record.offset * 2 + record.partition));
@@ -72,6 +75,7 @@ class Member final : public GroupListener {
   bool refuses_ = false;
   std::unique_ptr<GroupReader> reader_;
   std::vector<AssignedPartition> partitions_;
+  std::vector<int32_t> left_out_;
   std::map<int32_t, int64_t> next_;
   std::vector<std::pair<int32_t, int64_t>> unreadable_;
   int records_ = 0, revoked_ = 0, lost_ = 0;
@@ -236,6 +240,7 @@ TEST(GroupReader, a_setting_that_its_promise_rests_on_is_refused) {
     void revoked() override {}
     void lost() override {}
     void unreadable(const PartitionKey&, int64_t, const std::string&) override {}
+    void left_out(const PartitionKey&, const std::string&) override {}
     void record(const ReadRecord&) override {}
   } nobody;
   GroupOptions options;
