@@ -4,7 +4,9 @@
 #include <xxhash.h>
 
 #include <algorithm>
+#include <cassert>
 #include <optional>
+#include <utility>
 
 #include "config/time_text.h"
 #include "shipper/record/json_escape.h"
@@ -18,6 +20,12 @@ constexpr int64_t kTimeMsEnd = 7'258'118'400'000;  // 2200-01-01: services end n
 
 uint64_t hash_of(std::string_view text, uint64_t seed) {
   return XXH3_64bits_withSeed(text.data(), text.size(), seed);
+}
+
+// Whether the scan found each field that the parser read: find_edits() needs their places.
+bool is_whole(const shipper::RecordView& view, const ScannedRecord& scanned) {
+  return scanned.own.end > 0 && (view.time.empty() || scanned.time.end > 0) &&
+         (!view.embedded || scanned.json.end > 0);
 }
 
 }  // namespace
@@ -162,13 +170,15 @@ void DocumentWriter::find_edits(const shipper::RecordView& view, const ScannedRe
       edits_.push_back({1, 1, std::move(numbers)});
   }
   if (!notes.empty()) edits_.push_back({scanned.own.end - 1, scanned.own.end - 1, notes});
-  std::sort(edits_.begin(), edits_.end(),
-            [](const Edit& a, const Edit& b) { return a.begin < b.begin; });
+  std::sort(edits_.begin(), edits_.end(), [](const Edit& a, const Edit& b) {
+    return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
+  });
 }
 
 void DocumentWriter::write_edited(std::string_view value, std::string& body) {
   size_t from = 0;
   for (const Edit& edit : edits_) {
+    assert(edit.begin >= from && edit.end <= value.size());
     body += value.substr(from, edit.begin - from);
     body += edit.text;
     from = edit.end;
@@ -189,6 +199,7 @@ bool DocumentWriter::write_own(const kafka::ReadRecord& record, Bulk& bulk, Bulk
     refused_ = "line_feed";
   } else {
     refused_ = to_string(scanned.outside);
+    if (refused_.empty() && !is_whole(*view, scanned)) refused_ = to_string(JsonFault::kMalformed);
   }
   if (!refused_.empty()) return false;
   const Time time = own_time(record, view->time);

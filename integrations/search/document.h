@@ -1,5 +1,6 @@
-// Turns a record of Kafka into a document whose index and id follow from the record alone: indexing
-// it again finds the same document.
+// Turns a record of Kafka into a document whose index and id follow from the record: indexing it
+// again finds the same document. One thing more takes part, the day on which it is indexed: a
+// record that has left --kafka-day-within since then goes into the index of 1970-01-01.
 //
 //   id of ours:     0123456789abcdef-4711[-2].89abcdef   source, start position, part; a hash of
 //                                                        the text and of the UTC day of its index

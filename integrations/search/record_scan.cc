@@ -216,11 +216,11 @@ bool RecordScan::names_differ(size_t first) {
 // The value of a field of the record itself.
 JsonFault RecordScan::note_field(size_t name, size_t name_end) {
   skip_blanks();
-  const std::string_view word = text_.substr(name, name_end - name);
-  ScannedField* const field = word == "\"@timestamp\""  ? &found_.time
-                              : word == "\"longshore\"" ? &found_.own
-                              : word == "\"json\""      ? &found_.json
-                                                        : nullptr;
+  const std::string_view word = names_.back();  // Unescaped, as the record's parser compares it.
+  ScannedField* const field = word == "@timestamp"  ? &found_.time
+                              : word == "longshore" ? &found_.own
+                              : word == "json"      ? &found_.json
+                                                    : nullptr;
   const size_t begin = at_;
   const bool json = field == &found_.json && peek() == '{';
   const JsonFault fault = json ? walk_json() : walk_value(1, name_end - name);

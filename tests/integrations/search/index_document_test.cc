@@ -2,9 +2,13 @@
 // no content of a record can be taken for another action.
 // Method: records made by the encoder and by other producers; names and templates compared as text.
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <simdjson.h>
 
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <random>
 #include <string>
 
 #include "integrations/search/document.h"
@@ -166,6 +170,128 @@ TEST(Document, numbers_that_are_asked_for_are_repeated_where_they_can_be_compare
   for (const char* without : {R"({"status":"500"})", R"({"status":{"x":1}})", R"({"http":1})", "{}",
                               R"({"status":1e999})", R"({"status":500,"status":500})"})
     EXPECT_EQ(document(without).find("\"number\":"), std::string::npos) << without;
+}
+
+TEST(Document, a_name_with_an_escape_is_the_same_name) {
+  const std::string own_field = R"(:{"source":"00000000000000ab","start":0,"end":1})";
+  const auto document_of = [](const std::string& value) {
+    const std::string body = body_of(value);
+    return nlohmann::json::parse(body.substr(body.find('\n') + 1));
+  };
+  const nlohmann::json first =
+      document_of(R"({"longshor\u0065")" + own_field +
+                  R"(,"message":"x","@timestamp":"9999-01-01T00:00:00Z"})");
+  EXPECT_EQ(first["longshore"]["time_refused"], "9999-01-01T00:00:00Z");
+  EXPECT_EQ(first["@timestamp"], "2026-11-21T12:00:00.000Z");
+  const nlohmann::json second = document_of(R"({"longshore")" + own_field +
+                                            R"(,"message":"x","@tim\u0065stamp":"yesterday"})");
+  EXPECT_EQ(second["longshore"]["time_refused"], "yesterday");
+  EXPECT_EQ(second["@timestamp"], "2026-11-21T12:00:00.000Z");
+  const nlohmann::json third =
+      document_of(R"({"longshore")" + own_field + R"(,"js\u006fn":{"a":1,"a":2}})");
+  EXPECT_EQ(third["message"], R"({"a":1,"a":2})");
+  EXPECT_EQ(third["longshore"]["json_refused"], "duplicate_name");
+}
+
+TEST(Document, what_is_put_before_a_record_does_not_overlap_its_first_field) {
+  const std::string body = body_of(
+      R"({"json":{"a":1,"a":2},"longshore":{"source":"00000000000000ab","start":0,"end":1}})");
+  EXPECT_EQ(body.substr(body.find('\n') + 1),
+            R"({"@timestamp":"2026-11-21T12:00:00.000Z","message":"{\"a\":1,\"a\":2}",)"
+            R"("longshore":{"source":"00000000000000ab","start":0,"end":1,)"
+            R"("json_refused":"duplicate_name"}})"
+            "\n");
+}
+
+/// A record's text of random fields, most of which make it ours.
+class RandomRecord {
+ public:
+  explicit RandomRecord(unsigned seed) : random_(seed) {}
+
+  std::string next() {
+    std::vector<std::string> fields = {
+        name("longshore") +
+        object({name("source") + R"("00000000000000ab")", name("start") + "0", name("end") + "1"})};
+    if (!one_of(20)) fields.push_back(one_of(2) ? name("message") + R"("x\"y")" : json());
+    if (!one_of(3))
+      fields.push_back(
+          name("@timestamp") +
+          pick({R"("2026-11-21T00:00:00Z")", R"("9999-01-01T00:00:00Z")",
+                R"("1969-01-01T00:00:00Z")", R"("yes\u0074erday")", R"("")", "1", "{}", "null"}));
+    if (one_of(4)) fields.push_back(name("host") + pick({"{}", R"({"name":"h"})", "[]", "1"}));
+    if (one_of(4)) fields.push_back(name("x") + pick({"{}", "[[],{}]", "1e999", R"("\u00e9\\")"}));
+    if (one_of(10)) fields.push_back(fields[random_() % fields.size()]);
+    if (one_of(10)) fields.push_back(json());
+    std::string value = object(fields);
+    if (one_of(3)) {
+      const std::string any = "{}[]\",:\\ \n\tu0e1\xff";
+      for (int changes = static_cast<int>(random_() % 3); changes >= 0; --changes) {
+        const size_t at = random_() % value.size();
+        const char c = any[random_() % any.size()];
+        if (one_of(2))
+          value[at] = c;
+        else if (one_of(2))
+          value.insert(at, 1, c);
+        else if (value.size() > 1)
+          value.erase(at, 1 + random_() % 3);
+      }
+    }
+    return value;
+  }
+
+ private:
+  bool one_of(unsigned count) { return random_() % count == 0; }
+  std::string pick(const std::vector<std::string>& from) { return from[random_() % from.size()]; }
+  std::string blank() { return one_of(8) ? pick({" ", "\t", "  ", "\r"}) : ""; }
+
+  std::string name(std::string text) {
+    if (one_of(8)) {
+      const size_t at = random_() % text.size();
+      text.replace(at, 1, fmt::format("\\u{:04x}", static_cast<unsigned>(text[at])));
+    }
+    return blank() + '"' + text + '"' + blank() + ":" + blank();
+  }
+
+  std::string object(std::vector<std::string> fields) {
+    std::shuffle(fields.begin(), fields.end(), random_);
+    std::string text = "{" + blank();
+    for (const std::string& field : fields) text += (&field == &fields[0] ? "" : ",") + field;
+    return text + blank() + "}";
+  }
+
+  std::string json() {
+    return name("json") +
+           pick({"{}", R"({"a":1})", R"({"a":1,"a":2})", R"({"a":1,"\u0061":2})", R"({"a":1e9999})",
+                 "{ }", R"({"a":{"b":-0.5}})", "[]", "1", R"({"a":tru})", R"({"a":1} )"});
+  }
+
+  std::minstd_rand random_;
+};
+
+TEST(Document, whatever_a_record_holds_the_document_is_one_line_of_json) {
+  DocumentWriter writer({IndexName::parse("logs").value(), 31, true, 366, 2, {"a", "a.b", "x"}},
+                        stopped);
+  int ours = 0, edited = 0;
+  for (unsigned seed = 1; seed <= 20; ++seed) {
+    RandomRecord records(seed);
+    for (int i = 0; i < 2'000; ++i) {
+      const std::string value = records.next();
+      Bulk bulk;
+      ASSERT_NO_THROW(writer.add(record_of(value), bulk)) << value;
+      ASSERT_EQ(bulk.value_of(bulk.items[0]), value);
+      ASSERT_EQ(std::count(bulk.body.begin(), bulk.body.end(), '\n'), 2) << bulk.body;
+      const std::string document = bulk.body.substr(bulk.body.find('\n') + 1);
+      const bool is_ours = bulk.body.find("_id\":\"00000000000000ab-") != std::string::npos;
+      // What stands in strings of ours is the service's to judge.
+      if (!is_ours || nlohmann::json::accept(value)) {
+        ASSERT_TRUE(nlohmann::json::accept(document)) << value << "\n" << document;
+      }
+      ours += is_ours ? 1 : 0;
+      edited += is_ours && !bulk.items[0].value_in_body ? 1 : 0;
+    }
+  }
+  EXPECT_GT(ours, 10'000);
+  EXPECT_GT(edited, 5'000);
 }
 
 TEST(Document, a_time_of_its_own_that_no_service_can_store_is_named) {
