@@ -123,6 +123,8 @@ Status set_index(const CommandLine& line, const Flags& flags, IndexSettings& set
       return line.unusable("number", path,
                            "name a field of JSON lines, such as json.status; 64 at most");
     }
+    if (std::ranges::count(flags.numbers, path) > 1)
+      return line.unusable("number", path, "name each field once");
     settings.document.numbers.push_back(path.substr(kField.size()));
   }
   settings.index_template.numbers = settings.document.numbers;

@@ -40,6 +40,8 @@ TEST(IntegrationCommands, refuse_what_cannot_be_used) {
   expect_refused(index, {}, {"--to is missing"});
   expect_refused(index, {"--to=http://s:9200", "--index-setting=x"}, {"key=value"});
   expect_refused(index, {"--to=http://s:9200", "--bulk-bytes=1k"}, {"from 64K to 90M"});
+  expect_refused(index, {"--to=http://s:9200", "--number=json.a", "--number=json.a"},
+                 {"--number=json.a is not usable: name each field once"});
   expect_refused(index, {"--dead-letter=t"}, {"--dead-letter=t is not usable"});
   expect_refused(index, {"--to=http://s:9200", "--password-file=/nowhere"}, {"--password-file"});
   const fakes::CommandRow archive{
