@@ -32,6 +32,18 @@ void Bulk::hold(const kafka::PartitionKey& partition, int64_t offset) {
   if (at != next_.end()) at->second = offset;
 }
 
+void Bulk::hold_behind(const kafka::PartitionKey& partition, int64_t offset) {
+  if (offset == kOpen || !next_.contains(partition)) return;
+  const auto [at, fresh] = held_behind_.try_emplace(partition, offset);
+  at->second = std::min(at->second, offset);
+}
+
+bool Bulk::is_held(const BulkItem& item) const {
+  if (held_behind_.empty()) return false;
+  const auto at = held_behind_.find(partition_of(item));
+  return at != held_behind_.end() && item.offset > at->second;
+}
+
 void Bulk::keep_value(BulkItem& item, std::string_view value) {
   item.value = originals_.size();
   item.value_bytes = value.size();

@@ -45,6 +45,7 @@ class Bulk {
   std::vector<BulkItem> items;
   std::vector<Rejection> rejections;
   std::vector<Rejection> parked;  ///< Items that the service does not take now: to be read again.
+  uint64_t number = 0;            ///< Ascending in the order of reading.
   std::atomic<bool> cancelled = false;  ///< Its partitions were reassigned: stop sending it.
 
   /// For each partition the offset after its last record, or what hold() made of it.
@@ -53,7 +54,16 @@ class Bulk {
   /// not count.
   void hold(const kafka::PartitionKey& partition, int64_t offset);
   static constexpr int64_t kNothing = -1;
+
+  /// Items behind `offset` are read again, whatever became of them: a record there is parked.
+  void hold_behind(const kafka::PartitionKey& partition, int64_t offset);
+  static constexpr int64_t kOpen = INT64_MAX;
+  bool is_held(const BulkItem& item) const;
+
   const std::string& topic_of(const BulkItem& item) const { return topics_[item.topic]; }
+  kafka::PartitionKey partition_of(const BulkItem& item) const {
+    return {topic_of(item), item.partition};
+  }
   std::string_view action_of(const BulkItem& item) const;
   std::string_view key_of(const BulkItem& item) const;
   std::string_view value_of(const BulkItem& item) const;
@@ -65,7 +75,7 @@ class Bulk {
  private:
   std::string originals_;
   std::vector<std::string> topics_;
-  kafka::Offsets next_;
+  kafka::Offsets next_, held_behind_;
   int64_t* last_next_ = nullptr;  // In next_: records come in runs of one partition.
 };
 

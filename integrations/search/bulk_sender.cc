@@ -344,7 +344,6 @@ Status BulkSender::check_index(const Bulk& bulk, const BulkItem& item, const Ite
 }
 
 void BulkSender::reject(Bulk& bulk, uint32_t place, int status, const std::string& reason) {
-  tally_.rejected += 1;
   bulk.rejections.push_back({place, status, reason});
 }
 

@@ -2,9 +2,16 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "config/limits.h"
 
 namespace longshore::search {
+namespace {
+
+constexpr int64_t kParkedRestMs = 20;
+
+}  // namespace
 
 BulkWorker::BulkWorker(const SearchOptions& search, const BulkShared& shared)
     : shared_(shared),
@@ -16,8 +23,19 @@ BulkWorker::BulkWorker(const SearchOptions& search, const BulkShared& shared)
 Status BulkWorker::settle(Bulk& bulk) {
   const auto give_up = [&] { return shared_.pool.ending() || bulk.cancelled; };
   if (Status sent = sender_.send(bulk, give_up); !sent) return sent;
+  while (shared_.parked.must_wait(bulk)) {
+    if (give_up()) return Error{ErrorCode::kRetryable, "given up"};
+    shared_.pool.rest(kParkedRestMs);
+  }
+  shared_.parked.hold_back(bulk);
   if (shared_.dead_letters) shared_.gate.hold(bulk);
+  shared_.parked.settle(bulk);
   if (bulk.rejections.empty()) return ok();
+  shared_.tally.rejected += static_cast<uint64_t>(
+      std::ranges::count_if(bulk.rejections, [&bulk](const Rejection& rejection) {
+        const BulkItem& item = bulk.items[rejection.item];
+        return item.action != item.end;  // Else it was never to be sent.
+      }));
   const Rejection& first = bulk.rejections.front();
   const BulkItem& item = bulk.items[first.item];
   const std::string where =

@@ -8,6 +8,7 @@
 #include "integrations/search/bulk_pool.h"
 #include "integrations/search/bulk_sender.h"
 #include "integrations/search/dead_letters.h"
+#include "integrations/search/parked_records.h"
 #include "integrations/search/refusal_gate.h"
 #include "integrations/search/search_node.h"
 #include "integrations/search/tally.h"
@@ -21,6 +22,7 @@ struct BulkShared {
   Learned& learned;
   kafka::Complaints& complaints;
   RefusalGate& gate;
+  ParkedRecords& parked;
   DeadLetters* dead_letters = nullptr;  ///< None: a rejected record is an error.
 };
 

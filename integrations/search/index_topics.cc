@@ -62,6 +62,7 @@ Status index_topics(IndexSettings settings, const kafka::Stopping& stopping) {
   Learned learned;
   kafka::Complaints complaints(clock);
   RefusalGate gate(clock, settings.refused_percent);
+  ParkedRecords parked;
   std::unique_ptr<DeadLetters> letters;
   BulkPool pool;  // Declared after everything that its threads use.
   SearchNode node(settings.search, &pool.ending());
@@ -74,12 +75,12 @@ Status index_topics(IndexSettings settings, const kafka::Stopping& stopping) {
   auto opened = open_dead_letters(settings, stopping, complaints, tally);
   if (!opened) return unless_stopped(opened.error());
   letters = *std::move(opened);
-  const BulkShared shared{pool, tally, learned, complaints, gate, letters.get()};
+  const BulkShared shared{pool, tally, learned, complaints, gate, parked, letters.get()};
   pool.start(settings.in_flight, [&settings, &shared]() -> BulkPool::Work {
     auto worker = std::make_shared<BulkWorker>(settings.search, shared);
     return [worker](Bulk& bulk) { return worker->settle(bulk); };
   });
-  Indexer indexer(settings, clock, tally, pool);
+  Indexer indexer(settings, clock, tally, pool, parked);
   kafka::Pump pump({.group = settings.group,
                     .poll_ms = limits::kIndexPollMs,
                     .poll_records = limits::kIndexPollRecords,

@@ -11,12 +11,20 @@
 namespace longshore::search {
 
 Indexer::Indexer(const IndexSettings& settings, const Clock& clock, const Tally& tally,
-                 BulkPool& pool)
+                 BulkPool& pool, ParkedRecords& parked_records)
     : settings_(settings),
       clock_(clock),
       pool_(pool),
+      parked_records_(parked_records),
       writer_(settings.document, clock),
-      report_(tally, settings.metrics_file) {}
+      report_(tally, settings.metrics_file),
+      filling_(next_bulk()) {}
+
+std::shared_ptr<Bulk> Indexer::next_bulk() {
+  auto bulk = std::make_shared<Bulk>();
+  bulk->number = ++bulks_;
+  return bulk;
+}
 
 Status Indexer::assigned(std::vector<kafka::AssignedPartition>& partitions) {
   for (kafka::AssignedPartition& partition : partitions) {
@@ -46,22 +54,29 @@ void Indexer::revoked() {
 }
 
 void Indexer::discard() {
-  filling_ = std::make_shared<Bulk>();
+  filling_ = next_bulk();
   open_.cancel_all();
   parked_.clear();
+  rewound_.clear();
+  parked_records_.clear();
   pool_.wake();
 }
 
 void Indexer::record(const kafka::ReadRecord& record) {
   if (filling_->empty()) filling_since_ns_ = clock_.monotonic_ns();
   writer_.add(record, *filling_);
+  if (!rewound_.empty()) {
+    const kafka::PartitionKey partition = filling_->partition_of(filling_->items.back());
+    if (rewound_.erase(partition) > 0)
+      parked_records_.read_again(partition, record.offset, filling_->number);
+  }
   if (filling_->bytes() >= settings_.bulk_bytes || filling_->items.size() >= limits::kBulkItemsMax)
     seal();
 }
 
 void Indexer::seal() {
   open_.open(filling_);
-  pool_.submit(std::exchange(filling_, std::make_shared<Bulk>()));
+  pool_.submit(std::exchange(filling_, next_bulk()));
 }
 
 // A bulk that would have to wait for a thread may as well grow meanwhile.
@@ -88,19 +103,20 @@ void Indexer::collect(int wait_ms) {
   }
 }
 
-// Items lie in the order of their offsets, so the first one of a partition is where it goes on.
+// A partition goes on at its lowest parked offset. That may be a later item: a bulk that was
+// filling when the partition was parked holds records of both readings.
 void Indexer::park(const Bulk& bulk) {
   std::map<kafka::PartitionKey, const Rejection*> firsts;
+  const auto offset_of = [&bulk](const Rejection& one) { return bulk.items[one.item].offset; };
   for (const Rejection& parked : bulk.parked) {
-    const BulkItem& item = bulk.items[parked.item];
-    const Rejection*& first = firsts[{bulk.topic_of(item), item.partition}];
-    if (!first || parked.item < first->item) first = &parked;
+    const Rejection*& first = firsts[bulk.partition_of(bulk.items[parked.item])];
+    if (!first || offset_of(parked) < offset_of(*first)) first = &parked;
   }
   for (const auto& [partition, first] : firsts) {
-    const int64_t offset = bulk.items[first->item].offset;
-    if (!open_.park(bulk, partition, offset)) continue;
+    if (!open_.park(bulk, partition, offset_of(*first))) continue;
     filling_->hold(partition, Bulk::kNothing);
-    parked_.push_back({partition, offset, first->reason});
+    rewound_.insert(partition);
+    parked_.push_back({partition, offset_of(*first), first->reason});
   }
 }
 

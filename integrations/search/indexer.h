@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,7 @@
 #include "integrations/search/index_report.h"
 #include "integrations/search/index_settings.h"
 #include "integrations/search/open_bulks.h"
+#include "integrations/search/parked_records.h"
 
 namespace longshore::search {
 
@@ -24,7 +26,8 @@ namespace longshore::search {
 class Indexer final : public kafka::Outlet {
  public:
   /// References must outlive it.
-  Indexer(const IndexSettings& settings, const Clock& clock, const Tally& tally, BulkPool& pool);
+  Indexer(const IndexSettings& settings, const Clock& clock, const Tally& tally, BulkPool& pool,
+          ParkedRecords& parked_records);
 
   Status assigned(std::vector<kafka::AssignedPartition>& partitions) override;
   void revoked() override;
@@ -38,6 +41,7 @@ class Indexer final : public kafka::Outlet {
   std::string report(const kafka::Standing& standing) override;
 
  private:
+  std::shared_ptr<Bulk> next_bulk();
   void seal();
   bool is_seal_due() const;
   void collect(int wait_ms);
@@ -46,13 +50,16 @@ class Indexer final : public kafka::Outlet {
   const IndexSettings& settings_;
   const Clock& clock_;
   BulkPool& pool_;
+  ParkedRecords& parked_records_;
   DocumentWriter writer_;
   IndexReport report_;
-  std::shared_ptr<Bulk> filling_ = std::make_shared<Bulk>();
+  uint64_t bulks_ = 0;
+  std::shared_ptr<Bulk> filling_;
   int64_t filling_since_ns_ = 0;
   OpenBulks open_;
-  std::vector<kafka::Parking> parked_;  // Since take_parked().
-  Status failed_ = ok();                // The first error of the pool that ends the process.
+  std::vector<kafka::Parking> parked_;     // Since take_parked().
+  std::set<kafka::PartitionKey> rewound_;  // Parked: the next record is where it is read again.
+  Status failed_ = ok();                   // The first error of the pool that ends the process.
 };
 
 }  // namespace longshore::search

@@ -47,7 +47,8 @@ void RefusalGate::count(Bulk& bulk) {
     return *window;
   };
   for (size_t i = 0; i < bulk.items.size(); ++i) {
-    if (is_accepted[i]) window_of(bulk.items[i]).counts[0].accepted += 1;
+    if (is_accepted[i] && !bulk.is_held(bulk.items[i]))
+      window_of(bulk.items[i]).counts[0].accepted += 1;
   }
   for (const Rejection& rejection : bulk.rejections) {
     if (!is_judged(rejection)) continue;

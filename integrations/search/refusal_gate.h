@@ -23,10 +23,11 @@ class RefusalGate {
   /// `percent_max` 100: nothing is held.
   RefusalGate(const Clock& clock, int percent_max) : clock_(clock), percent_max_(percent_max) {}
 
-  /// Counts what became of the bulk's items. Moves a topic's rejections to `bulk.parked`, with the
-  /// remedy, if more than `percent_max` of its documents of the last minute, and at least 100, were
-  /// refused for one type of reason; and not if all came from one source while others' documents
-  /// were stored: what one log writes must not stop the rest.
+  /// Counts what became of the bulk's items, but for those that are held. Moves a topic's
+  /// rejections to `bulk.parked`, with the remedy, if more than `percent_max` of its documents of
+  /// the last minute, and at least 100, were refused for one type of reason; and not if all came
+  /// from one source while others' documents were stored: what one log writes must not stop the
+  /// rest.
   void hold(Bulk& bulk);
 
  private:

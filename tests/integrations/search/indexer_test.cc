@@ -1,7 +1,9 @@
 // Goal: records that a member has read but not yet sent when it leaves are indexed by the next
-// member.
+// member, and nothing is committed over a parked record.
 // Method: real members, one after the other, with the embedded broker and a server that accepts
-// everything.
+// everything; an indexer alone, with a pool that parks everything.
+
+#include "integrations/search/indexer.h"
 
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -117,6 +119,50 @@ TEST(Indexer, what_was_read_and_not_sent_is_left_to_the_next_member) {
   settings.linger_ms = 10;
   run_member(settings, signals, [&node] { EXPECT_TRUE(node.holds(kRecords)); });
   EXPECT_EQ(node.documents(), size_t{kRecords});
+}
+
+TEST(Indexer, a_partition_goes_on_at_its_lowest_offset_in_a_bulk_of_two_readings) {
+  IndexSettings settings = settings_of("", "");
+  settings.linger_ms = 600'000;
+  settings.in_flight = 1;
+  const SystemClock clock;
+  Tally tally;
+  ParkedRecords parked_records;
+  BulkPool pool;
+  // Parks everything.
+  pool.start(1, []() -> BulkPool::Work {
+    return [](Bulk& bulk) {
+      for (uint32_t i = 0; i < bulk.items.size(); ++i) bulk.parked.push_back({i, 403, "closed"});
+      return ok();
+    };
+  });
+  Indexer indexer(settings, clock, tally, pool, parked_records);
+  const auto read = [&indexer](int64_t offset, size_t bytes = 1) {
+    const std::string value(bytes, 'x');
+    kafka::ReadRecord record;
+    record.topic = "logs";
+    record.offset = offset;
+    record.value = value;
+    indexer.record(record);
+  };
+  const auto next_parked = [&indexer] {
+    std::vector<kafka::Parking> parked;
+    while (parked.empty()) {
+      EXPECT_TRUE(indexer.work(50));
+      indexer.take_parked(parked);
+    }
+    return parked.front().offset;
+  };
+  read(3, settings.bulk_bytes);  // Fills a bulk.
+  read(4);
+  read(5);
+  EXPECT_EQ(next_parked(), 3);
+  read(3);
+  read(4, settings.bulk_bytes);
+  EXPECT_EQ(next_parked(), 3);
+  kafka::Offsets done;
+  indexer.take_done(done);
+  EXPECT_EQ(done, (kafka::Offsets{{{"logs", 0}, 3}}));
 }
 
 }  // namespace

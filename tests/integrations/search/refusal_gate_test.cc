@@ -86,5 +86,19 @@ TEST(RefusalGate, shares_below_the_limit_sizes_and_unsent_records_pass) {
   EXPECT_EQ(bulk->rejections.size(), 300u);
 }
 
+TEST(RefusalGate, what_lies_behind_a_parked_record_counts_when_it_is_read_again) {
+  StepClock clock;
+  RefusalGate gate(clock, 5);
+  for (int tries = 0; tries < 100; ++tries) {
+    const auto again = bulk_of("logs", 1'000, 0, "*");
+    again->hold_behind({"logs", 0}, 9);
+    gate.hold(*again);
+  }
+  // 1,000 were accepted, not 100,000: 100 of 1,200 are more than 5 %.
+  const auto refused = bulk_of("logs", 200, 100, "*");
+  gate.hold(*refused);
+  EXPECT_EQ(refused->parked.size(), 100u);
+}
+
 }  // namespace
 }  // namespace longshore::search
