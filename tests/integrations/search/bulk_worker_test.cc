@@ -126,6 +126,10 @@ TEST(ParkedRecords, the_next_members_bulks_know_nothing) {
 class Service {
  public:
   std::string url() const { return server_.url(); }
+  /// Returns once so many requests came.
+  void await(size_t requests) const {
+    while (server_.requests().size() < requests) std::this_thread::yield();
+  }
   std::atomic<bool> closed = true;
 
  private:
@@ -177,10 +181,12 @@ TEST(BulkWorker, a_record_behind_a_parked_one_is_put_aside_once) {
     const auto front = bulk_of(number, 10, {"closed", "bad"});
     const auto behind = bulk_of(number + 1, 20, {"good", "bad"});
     // The second one is quicker, and waits.
+    const size_t requests = 2 * (number / 2);
     std::thread ahead([&] {
       if (number == 1) return;
       EXPECT_TRUE(second.settle(*behind));
     });
+    if (number > 1) service.await(requests);
     EXPECT_TRUE(first.settle(*front));
     ahead.join();
     EXPECT_EQ(tally.dead_lettered, service.closed ? 0u : 2u);

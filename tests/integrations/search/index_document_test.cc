@@ -181,16 +181,16 @@ TEST(Document, a_name_with_an_escape_is_the_same_name) {
   const nlohmann::json first =
       document_of(R"({"longshor\u0065")" + own_field +
                   R"(,"message":"x","@timestamp":"9999-01-01T00:00:00Z"})");
-  EXPECT_EQ(first["longshore"]["time_refused"], "9999-01-01T00:00:00Z");
-  EXPECT_EQ(first["@timestamp"], "2026-11-21T12:00:00.000Z");
+  EXPECT_EQ(first.at("longshore").at("time_refused"), "9999-01-01T00:00:00Z");
+  EXPECT_EQ(first.at("@timestamp"), "2026-11-21T12:00:00.000Z");
   const nlohmann::json second = document_of(R"({"longshore")" + own_field +
                                             R"(,"message":"x","@tim\u0065stamp":"yesterday"})");
-  EXPECT_EQ(second["longshore"]["time_refused"], "yesterday");
-  EXPECT_EQ(second["@timestamp"], "2026-11-21T12:00:00.000Z");
+  EXPECT_EQ(second.at("longshore").at("time_refused"), "yesterday");
+  EXPECT_EQ(second.at("@timestamp"), "2026-11-21T12:00:00.000Z");
   const nlohmann::json third =
       document_of(R"({"longshore")" + own_field + R"(,"js\u006fn":{"a":1,"a":2}})");
-  EXPECT_EQ(third["message"], R"({"a":1,"a":2})");
-  EXPECT_EQ(third["longshore"]["json_refused"], "duplicate_name");
+  EXPECT_EQ(third.at("message"), R"({"a":1,"a":2})");
+  EXPECT_EQ(third.at("longshore").at("json_refused"), "duplicate_name");
 }
 
 TEST(Document, what_is_put_before_a_record_does_not_overlap_its_first_field) {
