@@ -16,6 +16,8 @@ namespace longshore::archive {
 namespace {
 
 constexpr int64_t kMsPerHour = 3'600'000;
+/// No file ends there: none could follow.
+constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
 
 constexpr std::array kSuffixes = std::to_array<std::pair<Codec, std::string_view>>(
     {{Codec::kZstd, ".jsonl.zst"}, {Codec::kGzip, ".jsonl.gz"}, {Codec::kNone, ".jsonl"}});
@@ -143,7 +145,7 @@ std::optional<ArchiveName> parse_archive_name(std::string_view text) {
     return std::nullopt;
   name.topic = fields[0];
   if (!parse_partition(fields[1], name) || !parse_number(fields[2], name.first) ||
-      !parse_number(fields[3], name.last) || name.last < name.first)
+      !parse_number(fields[3], name.last) || name.last < name.first || name.last == kNever)
     return std::nullopt;
   if (count == fields.size()) {
     int64_t lines = 0;

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <random>
 
@@ -93,7 +94,10 @@ Result<Chain::Claim> Chain::read_claim(const std::string& name) {
   } catch (const simdjson::simdjson_error&) {
     claim.last = -1;
   }
-  if (claim.first < 0 || claim.last < claim.first || claim.data.find('/') != std::string::npos) {
+  // Nothing could follow the last number.
+  if (claim.first < 0 || claim.last < claim.first ||
+      claim.last == std::numeric_limits<int64_t>::max() ||
+      claim.data.find('/') != std::string::npos) {
     return Error{ErrorCode::kCorrupt,
                  fmt::format("{} is not a claim of longshore: look at what it holds, and remove it "
                              "if it is not needed",

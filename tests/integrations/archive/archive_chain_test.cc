@@ -341,6 +341,16 @@ TEST_F(ChainOnDisk, a_file_that_somebody_changed_is_reported) {
   EXPECT_EQ(end.error().code, ErrorCode::kCorrupt);
 }
 
+TEST_F(ChainOnDisk, a_claim_after_which_nothing_could_follow_is_damaged) {
+  ASSERT_TRUE(target_.make_folder("_longshore/logs+0"));
+  ASSERT_TRUE(target_.put("_longshore/logs+0/00000000000000000007.claim",
+                          R"({"first":7,"last":9223372036854775807,"bytes":0,"data":"d",)"
+                          R"("file":"f/logs+0+7+8+1.jsonl","record":7,"hash":1})"));
+  const auto end = Chain(target_, usual(), {"logs", 0}).settle();
+  ASSERT_FALSE(end);
+  EXPECT_EQ(end.error().code, ErrorCode::kCorrupt) << end.error().message;
+}
+
 TEST_F(ChainOnDisk, writers_on_threads_tile_a_directory) {
   std::vector<std::thread> threads;
   constexpr int64_t kEnd = 120;

@@ -40,8 +40,8 @@ TEST(ArchiveName, the_longest_one_fits_a_file_system_and_stays_its_own) {
   ArchiveName name{.topic = std::string(249, 'x'),
                    .partition = std::numeric_limits<int32_t>::max(),
                    .generation = std::numeric_limits<int32_t>::max(),
-                   .first = kMost - 1,
-                   .last = kMost,
+                   .first = kMost - 2,
+                   .last = kMost - 1,
                    .lines = 2};
   EXPECT_LE(to_string(name).size(), 255u);
   const std::string shown = shown_topic(name.topic);
@@ -56,7 +56,8 @@ TEST(ArchiveName, what_longshore_never_wrote_is_no_name) {
        {"", "logs+0+0+7", "logs+0+0+7.jsonl.bz2", "logs+0+7.jsonl", "+0+0+7.jsonl",
         "logs+0+8+7.jsonl", "logs+00+0+7.jsonl", "logs+0+-1+7.jsonl", "logs+0+0+7+9.jsonl",
         "logs+0+0+7+8+1.jsonl", "logs+0.1+0+7.jsonl", "logs+0.+0+7.jsonl", "logs+0.02+0+7.jsonl",
-        "logs+0+0+99999999999999999999.jsonl", "logs+0+0+7.jsonl.zst.tmp", "logs+0+ 0+7.jsonl"}) {
+        "logs+0+0+99999999999999999999.jsonl", "logs+0+7+9223372036854775807.jsonl",
+        "logs+0+0+7.jsonl.zst.tmp", "logs+0+ 0+7.jsonl"}) {
     EXPECT_FALSE(parse_archive_name(text)) << text;
   }
 }
