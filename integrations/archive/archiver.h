@@ -88,7 +88,6 @@ class Archiver final : public kafka::Outlet {
   void collect(PartitionArchive& partition);
   void take(PartitionArchive& partition, const Published& published);
   size_t files() const;
-  bool is_crowded() const { return files() > options_.open_files; }
   /// Nothing more is to be read of it.
   bool is_last(const PartitionArchive& partition) const;
   PartitionArchive* find(const kafka::ReadRecord& record);

@@ -82,7 +82,6 @@ class PartitionArchive {
   size_t files() const { return (growing_ ? 1u : 0u) + (sealed_ ? 1u : 0u); }
   /// All before it is archived, or no record.
   int64_t done_next() const { return files() == 0 ? read_next_ : chain_next_; }
-  int64_t chain_next() const { return chain_next_; }
   const kafka::PartitionKey& key() const { return key_; }
 
  private:

@@ -57,7 +57,6 @@ Status SpoolFile::write(std::string_view bytes) {
 }
 
 Status SpoolFile::pack() {
-  line_bytes_ += static_cast<int64_t>(lines_.size());
   Status status = encoder_->add(lines_, [this](std::string_view bytes) { return write(bytes); });
   lines_.clear();
   return status;

@@ -44,10 +44,8 @@ class SpoolFile {
   Hour hour() const { return hour_; }
   int64_t opened_ns() const { return opened_ns_; }
   int64_t last() const { return last_; }
-  int64_t line_count() const { return line_count_; }
   /// Bytes written so far, compressed.
   int64_t bytes() const { return bytes_; }
-  int64_t line_bytes() const { return line_bytes_; }
   const std::vector<Resumption>& resumptions() const { return resumptions_; }
   /// REQUIRES: seal().
   SealedFile sealed() const;
@@ -69,7 +67,7 @@ class SpoolFile {
   kafka::RecordMark mark_;  // Of the last record.
   std::vector<Resumption> resumptions_;
   int64_t opened_ns_ = 0, added_ns_ = 0;
-  int64_t bytes_ = 0, line_bytes_ = 0, line_count_ = 0;
+  int64_t bytes_ = 0, line_count_ = 0;
 };
 
 }  // namespace longshore::archive
