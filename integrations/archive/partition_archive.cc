@@ -128,7 +128,11 @@ void PartitionArchive::park(const Error& reason, int64_t now_ns) {
 
 Status PartitionArchive::add(const kafka::ReadRecord& record, Hour hour, int64_t now_ns,
                              LineWriter& line) {
-  if (parked_ || record.offset >= stop_at_) return ok();
+  if (parked_) return ok();
+  if (record.offset >= stop_at_) {
+    read_to(stop_at_, now_ns);  // Else a topic that always grows would never be read to it.
+    return ok();
+  }
   if (growing_ && hour > growing_->hour()) {
     if (Status status = seal(); !status) return status;
   }
@@ -161,9 +165,11 @@ void PartitionArchive::drop_growing() {
   read_next_ = first_;
 }
 
+// Nor may anything of them be committed.
 void PartitionArchive::drop_files() {
   growing_.reset();
   sealed_.reset();
+  read_next_ = first_ = chain_next_;
 }
 
 Status PartitionArchive::seal() {
