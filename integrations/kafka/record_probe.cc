@@ -4,6 +4,7 @@
 #include <xxhash.h>
 
 #include <chrono>
+#include <string_view>
 
 #include "config/limits.h"
 #include "integrations/kafka/consumer_handle.h"
@@ -14,6 +15,23 @@ namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
+
+using ConfigResource =
+    std::unique_ptr<rd_kafka_ConfigResource_t, decltype(&rd_kafka_ConfigResource_destroy)>;
+using AdminOptions =
+    std::unique_ptr<rd_kafka_AdminOptions_t, decltype(&rd_kafka_AdminOptions_destroy)>;
+using Queue = std::unique_ptr<rd_kafka_queue_t, decltype(&rd_kafka_queue_destroy)>;
+using Topic = std::unique_ptr<rd_kafka_topic_t, decltype(&rd_kafka_topic_destroy)>;
+using Event = std::unique_ptr<rd_kafka_event_t, decltype(&rd_kafka_event_destroy)>;
+
+bool is_unknown_topic(rd_kafka_resp_err_t code) {
+  return code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
+         code == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC;
+}
+
+bool is_damaged(rd_kafka_resp_err_t code) {
+  return code == RD_KAFKA_RESP_ERR__BAD_MSG || code == RD_KAFKA_RESP_ERR__BAD_COMPRESSION;
+}
 
 Error no_answer(const PartitionKey& partition, const RecordMark& mark, const char* words) {
   return {ErrorCode::kRetryable, fmt::format("could not read offset {} of {} again: {}",
@@ -29,9 +47,10 @@ RecordMark mark_of(const ReadRecord& record) {
 }
 
 Result<std::unique_ptr<KafkaProbe>> KafkaProbe::open(const ReaderOptions& options) {
-  Result<rd_kafka_t*> handle =
-      make_quiet_consumer(options.brokers, options.settings,
-                          {{"isolation.level", "read_uncommitted"}, {"queued.min.messages", "1"}});
+  Result<rd_kafka_t*> handle = make_quiet_consumer(options.brokers, options.settings,
+                                                   {{"isolation.level", "read_uncommitted"},
+                                                    {"queued.min.messages", "1"},
+                                                    {"check.crcs", "true"}});
   if (!handle) return handle.error();
   return std::unique_ptr<KafkaProbe>(new KafkaProbe(*handle));
 }
@@ -50,16 +69,39 @@ Result<Found> KafkaProbe::look(const PartitionKey& partition, const RecordMark& 
   return found;
 }
 
+Result<Ends> KafkaProbe::ends(const PartitionKey& partition) {
+  Ends ends;
+  const auto code = ask_ends(handle_, partition, limits::kProbeMs, ends.low, ends.high);
+  if (!code) return ends;
+  const bool gone = is_unknown_topic(code) ||
+                    (code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION && is_gone(partition));
+  return Error{gone ? ErrorCode::kNotFound : ErrorCode::kRetryable,
+               fmt::format("could not ask Kafka for the end of {}: {}", to_string(partition),
+                           rd_kafka_err2str(code))};
+}
+
+// librdkafka names no reason when it finds no leader. The brokers do.
+bool KafkaProbe::is_gone(const PartitionKey& partition) {
+  const Topic topic(rd_kafka_topic_new(handle_, partition.topic.c_str(), nullptr),
+                    rd_kafka_topic_destroy);
+  const rd_kafka_metadata_t* answer = nullptr;
+  if (!topic || rd_kafka_metadata(handle_, 0, topic.get(), &answer, limits::kProbeMs)) return false;
+  const std::unique_ptr<const rd_kafka_metadata_t, void (*)(const rd_kafka_metadata_t*)> owner(
+      answer, rd_kafka_metadata_destroy);
+  if (answer->topic_cnt != 1) return false;
+  const rd_kafka_metadata_topic_t& found = answer->topics[0];
+  return is_unknown_topic(found.err) || (!found.err && partition.partition >= found.partition_cnt);
+}
+
 Result<Found> KafkaProbe::read(const PartitionKey& partition, const RecordMark& mark) {
-  int64_t low = 0, high = 0;
-  if (const auto code = ask_ends(handle_, partition, limits::kProbeMs, low, high))
-    return no_answer(partition, mark, rd_kafka_err2str(code));
-  if (mark.offset < low) return Found::kDeleted;
-  if (mark.offset >= high) return Found::kOther;
-  const std::unique_ptr<rd_kafka_topic_t, void (*)(rd_kafka_topic_t*)> topic(
-      rd_kafka_topic_new(handle_, partition.topic.c_str(), nullptr), rd_kafka_topic_destroy);
-  const std::unique_ptr<rd_kafka_queue_t, void (*)(rd_kafka_queue_t*)> queue(
-      rd_kafka_queue_new(handle_), rd_kafka_queue_destroy);
+  const Result<Ends> ends = this->ends(partition);
+  if (!ends && ends.error().code == ErrorCode::kNotFound) return Found::kDeleted;
+  if (!ends) return ends.error();
+  if (mark.offset < ends->low) return Found::kDeleted;
+  if (mark.offset >= ends->high) return Found::kOther;
+  const Topic topic(rd_kafka_topic_new(handle_, partition.topic.c_str(), nullptr),
+                    rd_kafka_topic_destroy);
+  const Queue queue(rd_kafka_queue_new(handle_), rd_kafka_queue_destroy);
   if (!topic ||
       rd_kafka_consume_start_queue(topic.get(), partition.partition, mark.offset, queue.get()) != 0)
     return no_answer(partition, mark, rd_kafka_err2str(rd_kafka_last_error()));
@@ -72,16 +114,55 @@ Result<Found> KafkaProbe::read(const PartitionKey& partition, const RecordMark& 
     if (!message || (message->err && recovers_by_itself(message->err))) continue;
     done = true;
     if (!message->err) {
-      const RecordMark there = mark_of(record_of(*message, partition.topic));
-      found = there == mark ? Found::kSame : Found::kOther;
+      found = judge(partition, mark, *message);
     } else if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
       found = Found::kOther;
+    } else if (is_damaged(message->err) || is_unknown_topic(message->err)) {
+      found = Found::kDeleted;
     } else {
       found = no_answer(partition, mark, rd_kafka_err2str(message->err));
     }
   }
   rd_kafka_consume_stop(topic.get(), partition.partition);
   return found;
+}
+
+// No record at the offset is what compaction leaves. In any other topic it is a marker of a
+// transaction, where a record stood before.
+Found KafkaProbe::judge(const PartitionKey& partition, const RecordMark& mark,
+                        const rd_kafka_message_t& message) {
+  const RecordMark there = mark_of(record_of(message, partition.topic));
+  if (there == mark) return Found::kSame;
+  const bool compacted = there.offset > mark.offset && is_compacted(partition.topic);
+  return compacted ? Found::kDeleted : Found::kOther;
+}
+
+// False too if Kafka does not tell.
+bool KafkaProbe::is_compacted(const std::string& topic) {
+  const ConfigResource asked(rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic.c_str()),
+                             rd_kafka_ConfigResource_destroy);
+  const AdminOptions options(rd_kafka_AdminOptions_new(handle_, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS),
+                             rd_kafka_AdminOptions_destroy);
+  char words[512] = "";
+  if (rd_kafka_AdminOptions_set_request_timeout(options.get(), limits::kProbeMs, words,
+                                                sizeof words))
+    return false;
+  const Queue queue(rd_kafka_queue_new(handle_), rd_kafka_queue_destroy);
+  rd_kafka_ConfigResource_t* list[] = {asked.get()};
+  rd_kafka_DescribeConfigs(handle_, list, 1, options.get(), queue.get());
+  const Event event(rd_kafka_queue_poll(queue.get(), limits::kProbeMs), rd_kafka_event_destroy);
+  if (!event || rd_kafka_event_error(event.get())) return false;
+  size_t count = 0;
+  const auto* const resources = rd_kafka_DescribeConfigs_result_resources(
+      rd_kafka_event_DescribeConfigs_result(event.get()), &count);
+  if (count != 1 || rd_kafka_ConfigResource_error(resources[0])) return false;
+  const auto* const entries = rd_kafka_ConfigResource_configs(resources[0], &count);
+  for (size_t i = 0; i < count; ++i) {
+    if (std::string_view(rd_kafka_ConfigEntry_name(entries[i])) != "cleanup.policy") continue;
+    const char* const value = rd_kafka_ConfigEntry_value(entries[i]);
+    return value && std::string_view(value).find("compact") != std::string_view::npos;
+  }
+  return false;
 }
 
 }  // namespace longshore::kafka

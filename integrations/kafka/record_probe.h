@@ -11,6 +11,7 @@
 #include <memory>
 #include <mutex>
 #include <set>
+#include <string>
 
 #include "config/result.h"
 #include "integrations/kafka/reader.h"
@@ -29,7 +30,13 @@ RecordMark mark_of(const ReadRecord& record);
 enum class Found : uint8_t {
   kSame,
   kOther,    ///< Another record or none: another topic.
-  kDeleted,  ///< Retention deleted it: nothing is known.
+  kDeleted,  ///< Nothing is known: retention, compaction or the topic's end deleted it, or the
+             ///< record is damaged.
+};
+
+/// The first offset that Kafka still has and the one after the last, whatever transaction is open.
+struct Ends {
+  int64_t low = 0, high = 0;
 };
 
 /// Thread: any. A seam: tests have topics of their own.
@@ -38,6 +45,8 @@ class RecordProbe {
   virtual ~RecordProbe() = default;
   /// Errors: kRetryable: no answer.
   virtual Result<Found> look(const PartitionKey& partition, const RecordMark& mark) = 0;
+  /// Errors: kNotFound: Kafka has no such topic or partition; kRetryable: no answer.
+  virtual Result<Ends> ends(const PartitionKey& partition) = 0;
 };
 
 /// Asks Kafka, with a consumer that belongs to no group.
@@ -48,10 +57,15 @@ class KafkaProbe final : public RecordProbe {
   ~KafkaProbe() override;
 
   Result<Found> look(const PartitionKey& partition, const RecordMark& mark) override;
+  Result<Ends> ends(const PartitionKey& partition) override;
 
  private:
   explicit KafkaProbe(rd_kafka_t* handle) : handle_(handle) {}
   Result<Found> read(const PartitionKey& partition, const RecordMark& mark);
+  Found judge(const PartitionKey& partition, const RecordMark& mark,
+              const rd_kafka_message_t& message);
+  bool is_gone(const PartitionKey& partition);
+  bool is_compacted(const std::string& topic);
 
   rd_kafka_t* handle_;
   std::mutex mutex_;

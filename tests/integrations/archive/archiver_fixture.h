@@ -38,15 +38,14 @@ class FillableTarget final : public ArchiveTarget {
   explicit FillableTarget(const std::string& root) : inner_(root) {}
 
   Result<std::vector<Entry>> list(const std::string& folder) override {
+    hang(folder + "/");
     return inner_.list(folder);
   }
   Result<Entry> stat(const std::string& path) override { return inner_.stat(path); }
   Status make_folder(const std::string& folder) override { return inner_.make_folder(folder); }
   Status put(const std::string& path, int fd, int64_t bytes) override {
     if (full) return Error{ErrorCode::kFull, "it is full"};
-    const std::string hung = "_longshore/logs+0/";
-    while (hangs && path.starts_with(hung))
-      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    hang(path);
     return inner_.put(path, fd, bytes);
   }
   Status put(const std::string& path, std::string_view content) override {
@@ -62,9 +61,14 @@ class FillableTarget final : public ArchiveTarget {
   }
 
   std::atomic<bool> full = false;
-  std::atomic<bool> hangs = false;  ///< A file of partition 0 waits until it is false.
+  std::atomic<bool> hangs = false;  ///< What is asked of partition 0 waits until it is false.
 
  private:
+  void hang(const std::string& path) const {
+    while (hangs && path.starts_with("_longshore/logs+0/"))
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+
   FileTarget inner_;
 };
 
@@ -80,6 +84,11 @@ class Topic final : public kafka::RecordProbe {
     const std::string value = this->value(mark.offset);
     return kafka::mark_of(record(mark.offset, value)) == mark ? kafka::Found::kSame
                                                               : kafka::Found::kOther;
+  }
+  Result<kafka::Ends> ends(const kafka::PartitionKey&) override {
+    const std::lock_guard lock(mutex_);
+    if (away_) return Error{ErrorCode::kRetryable, "Kafka is away"};
+    return kafka::Ends{low_, high_};
   }
   std::string value(int64_t offset) const {
     return std::to_string(life_) + "-" + std::to_string(offset);
@@ -99,8 +108,9 @@ class Topic final : public kafka::RecordProbe {
     life_ += 1;
     high_ = high;
   }
-  void set_high(int64_t high) {
+  void set_ends(int64_t low, int64_t high) {
     const std::lock_guard lock(mutex_);
+    low_ = low;
     high_ = high;
   }
   void set_away(bool away) {
@@ -127,15 +137,44 @@ class ArchiverTest : public ::testing::Test {
                  dir_.path() + "/archive")),
         archiver_(
             {.spool = {dir_.path(), Codec::kNone}, .layout = layout_, .once = once}, target_,
-            topic_, clock_, [](int) { return false; }, complaints_) {}
+            topic_, clock_, [this](int) { return looks_left_ >= 0 && looks_left_-- == 0; },
+            complaints_) {}
 
   /// The group gives the partition to this member. Returns where it begins to read.
   int64_t assign(int64_t low, int64_t high) {
+    topic_.set_ends(low, high);
+    return join(low, high);
+  }
+
+  /// The same, but these ends may have been asked long ago.
+  int64_t join(int64_t low, int64_t high) {
     std::vector<kafka::AssignedPartition> partitions(1);
     partitions[0] = {.key = {"logs", 0}, .low = low, .high = high};
     const Status status = archiver_.assigned(partitions);
     EXPECT_TRUE(status) << status.error().message;
     return partitions[0].start;
+  }
+
+  /// The same for partitions 0 and 1. Looks for half a second at most at what is not there.
+  std::vector<kafka::AssignedPartition> assign_both() {
+    std::vector<kafka::AssignedPartition> both(2);
+    both[0] = {.key = {"logs", 0}, .low = 0, .high = 9};
+    both[1] = {.key = {"logs", 1}, .low = 0, .high = 9};
+    looks_left_ = 25;
+    EXPECT_TRUE(archiver_.assigned(both));
+    return both;
+  }
+
+  /// Works until a partition that was parked goes on: the pump is to read from there.
+  std::vector<kafka::Parking> resumed() {
+    std::vector<kafka::Parking> resumed;
+    for (int i = 0; i < 500 && resumed.empty(); ++i) {
+      const Status status = archiver_.work(0);
+      EXPECT_TRUE(status) << status.error().message;
+      archiver_.take_parked(resumed);
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    return resumed;
   }
 
   void read(int64_t offset, int64_t hour = 100) {
@@ -210,6 +249,7 @@ class ArchiverTest : public ::testing::Test {
   Topic topic_;
   StillClock clock_;
   kafka::Complaints complaints_{clock_};
+  int looks_left_ = -1;  ///< After so many questions it is to stop; less than 0: never.
   Archiver archiver_;
 };
 
