@@ -34,7 +34,7 @@ Archiver::Archiver(ArchiverOptions options, ArchiveTarget& target, kafka::Record
 Status Archiver::assigned(std::vector<kafka::AssignedPartition>& partitions) {
   Partitions kept = std::exchange(partitions_, {});
   last_ = partitions_.end();
-  highs_.clear();
+  resumed_.clear();
   for (const kafka::AssignedPartition& assigned : partitions) {
     auto before = kept.extract(assigned.key);
     if (before.empty()) {
@@ -42,7 +42,6 @@ Status Archiver::assigned(std::vector<kafka::AssignedPartition>& partitions) {
     } else {
       partitions_.insert(std::move(before));
     }
-    highs_[assigned.key] = assigned.high;
     done_[assigned.key] = assigned.committed >= 0 ? assigned.committed : assigned.low;
     if (!options_.once) continue;
     const auto [end, first] = ends_.try_emplace(assigned.key, assigned.high);
@@ -54,17 +53,19 @@ Status Archiver::assigned(std::vector<kafka::AssignedPartition>& partitions) {
     PartitionArchive& partition = partitions_.at(assigned.key);
     const auto found = settled.find(assigned.key);
     if (found != settled.end() && found->second) {
-      if (Status status = partition.take_on(assigned, *found->second); !status) {
+      const Result<int64_t> start = partition.take_on(*found->second);
+      if (!start) {
         // Keep the other files for the next attempt, which drops those of reassigned partitions.
         partitions_.merge(kept);
-        return status;
+        return start.error();
       }
+      assigned.start = *start;
       continue;
     }
     // It is paused before its first record matters, and records() ignores it.
     assigned.start = assigned.high;
     partition.park(found == settled.end()
-                       ? Error{ErrorCode::kRetryable, "the archive or Kafka does not answer"}
+                       ? Error{ErrorCode::kRetryable, "the archive or Kafka has not answered yet"}
                        : found->second.error(),
                    clock_.monotonic_ns());
   }
@@ -73,27 +74,29 @@ Status Archiver::assigned(std::vector<kafka::AssignedPartition>& partitions) {
   return ok();
 }
 
-// Waits for all chains, but not for long: the whole group waits meanwhile.
+// Waits for all chains, but not for long: the whole group waits meanwhile. A job that has ended
+// counts, however late it is looked at.
 void Archiver::settle_all(std::map<kafka::PartitionKey, Result<Settled>>& settled) {
   const auto deadline = steady_clock::now() + milliseconds(limits::kSettleMs);
-  for (auto& [key, partition] : partitions_) {
-    if (!partition.is_busy()) settle(partition, highs_[key]);
-  }
-  for (auto& [key, partition] : partitions_) {
-    while (steady_clock::now() < deadline && !stopping_(0)) {
-      partition.wait(kLook);
+  for (;;) {
+    const PartitionArchive* waits = nullptr;
+    for (auto& [key, partition] : partitions_) {
+      if (settled.contains(key)) continue;
       if (auto result = partition.take_settled()) {
         settled.emplace(key, *std::move(result));
-        break;
+        continue;
       }
-      collect(partition);  // It was publishing before.
-      if (!partition.is_busy()) settle(partition, highs_[key]);
+      collect_published(partition);
+      if (!partition.is_busy()) settle(partition);
+      waits = &partition;
     }
+    if (!waits || steady_clock::now() >= deadline || stopping_(0)) return;
+    waits->wait(kLook);
   }
 }
 
-void Archiver::settle(PartitionArchive& partition, std::optional<int64_t> high) {
-  partition.settle(workers_, high, clock_.wall_ns() / 1'000'000 - options_.leftover_ms);
+void Archiver::settle(PartitionArchive& partition) {
+  partition.settle(workers_, clock_.wall_ns() / 1'000'000 - options_.leftover_ms);
 }
 
 PartitionArchive* Archiver::find(const kafka::ReadRecord& record) {
@@ -120,6 +123,9 @@ void Archiver::record(const kafka::ReadRecord& record) {
 }
 
 void Archiver::read_to(const kafka::PartitionKey& key, int64_t next) {
+  // The pump has not been told yet to go back.
+  if (std::ranges::any_of(resumed_, [&key](const auto& each) { return each.partition == key; }))
+    return;
   const auto at = partitions_.find(key);
   if (at != partitions_.end() && ours_ && failed_) at->second.read_to(next, clock_.monotonic_ns());
 }
@@ -166,30 +172,48 @@ void Archiver::begin_due() {
   const int64_t now = clock_.monotonic_ns();
   for (auto& [key, partition] : partitions_) {
     if (partition.is_publish_due(now)) partition.publish(workers_);
-    if (partition.is_retry_due(now)) settle(partition, std::nullopt);
+    if (partition.is_retry_due(now)) settle(partition);
   }
 }
 
 // Takes the result of the partition's job, if that has ended.
 void Archiver::collect(PartitionArchive& partition) {
-  const int64_t now = clock_.monotonic_ns();
-  if (const auto published = partition.take_published(now)) {
-    if (*published) {
-      take(partition, **published);
-    } else {
-      counts_.refused += 1;
-      complaints_.add(
-          fmt::format("archive: could not publish a file of {}; nothing is lost, retrying: {}",
-                      to_string(partition.key()), published->error().message));
-    }
+  collect_published(partition);
+  const auto settled = partition.take_settled();
+  if (!settled || !ours_ || !partition.parked()) return;  // It is settled anew when it is ours.
+  if (*settled) {
+    resume(partition, **settled);
+  } else {
+    partition.park(settled->error(), clock_.monotonic_ns());
   }
-  if (const auto settled = partition.take_settled()) {
-    if (*settled) {
-      failed_ = Error{ErrorCode::kRetryable, to_string(partition.key()) + " can go on again"};
-    } else {
-      partition.park(settled->error(), now);
-    }
+}
+
+void Archiver::collect_published(PartitionArchive& partition) {
+  const auto published = partition.take_published(clock_.monotonic_ns());
+  if (!published) return;
+  if (*published) {
+    take(partition, **published);
+  } else {
+    counts_.refused += 1;
+    complaints_.add(
+        fmt::format("archive: could not publish a file of {}; nothing is lost, retrying: {}",
+                    to_string(partition.key()), published->error().message));
   }
+}
+
+// A partition that was parked goes on, without a word to the group.
+void Archiver::resume(PartitionArchive& partition, const Settled& settled) {
+  const Result<int64_t> start = partition.take_on(settled);
+  if (!start) {
+    failed_ = start.error();
+  } else if (!partition.parked()) {
+    resumed_.push_back({partition.key(), *start, "the archive and Kafka answer now"});
+  }
+}
+
+void Archiver::take_parked(std::vector<kafka::Parking>& parked) {
+  parked.insert(parked.end(), resumed_.begin(), resumed_.end());
+  resumed_.clear();
 }
 
 void Archiver::take(PartitionArchive& partition, const Published& published) {
@@ -257,7 +281,7 @@ bool Archiver::finished() const {
 
 // Else the pump would commit what was passed over.
 bool Archiver::idle() const {
-  return failed_ && files() == 0 && !options_.once && parked().empty();
+  return failed_ && files() == 0 && !options_.once && parked().empty() && resumed_.empty();
 }
 
 std::vector<std::string> Archiver::left_out() const {

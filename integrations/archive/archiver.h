@@ -9,8 +9,8 @@
 // comes back and no other member archived more of it.
 //
 // The archive is asked by workers, so that one that hangs neither holds up the group nor other
-// partitions. A partition that fails is parked alone (partition_archive.h); when it can go on, the
-// member joins the group again, which is how a partition gets another beginning.
+// partitions. A partition that fails, or whose chain is not known yet, is parked alone
+// (partition_archive.h); when it can go on, the pump reads it from where its chain ends.
 #pragma once
 
 #include <cstdint>
@@ -69,23 +69,27 @@ class Archiver final : public kafka::Outlet {
                   const std::string& reason) override;
   bool enough() const override { return enough_; }
   /// Seals the files that are due and has them published. Errors: kRetryable (another member
-  /// archived more of a partition, or one can go on again), and those of SpoolFile.
+  /// archived more of a partition, or a topic was made anew), and those of SpoolFile.
   Status work(int wait_ms) override;
   /// Seals all files and publishes those that can be, each once. Waits for that.
   Status flush() override;
   bool holds_back(const kafka::PartitionKey& partition) const override;
   bool idle() const override;
   void take_done(kafka::Offsets& offsets) override;
+  /// Partitions that go on: the pump begins again at their offsets.
+  void take_parked(std::vector<kafka::Parking>& parked) override;
   std::string report(const kafka::Standing& standing) override;
 
  private:
   using Partitions = std::map<kafka::PartitionKey, PartitionArchive>;
 
   void settle_all(std::map<kafka::PartitionKey, Result<Settled>>& settled);
-  void settle(PartitionArchive& partition, std::optional<int64_t> high);
+  void settle(PartitionArchive& partition);
   Status seal_due();
   void begin_due();
   void collect(PartitionArchive& partition);
+  void collect_published(PartitionArchive& partition);
+  void resume(PartitionArchive& partition, const Settled& settled);
   void take(PartitionArchive& partition, const Published& published);
   size_t files() const;
   /// Nothing more is to be read of it.
@@ -106,8 +110,8 @@ class Archiver final : public kafka::Outlet {
   Status failed_ = ok();                                   // Ends this membership.
   std::map<kafka::PartitionKey, std::string> unreadable_;  // With `once`: why.
   kafka::Offsets ends_;                                    // With `once`: where to stop.
-  kafka::Offsets highs_;  // Ends of the partitions when they were assigned.
-  kafka::Offsets done_;   // What take_done() told last.
+  kafka::Offsets done_;                                    // What take_done() told last.
+  std::vector<kafka::Parking> resumed_;  // Were parked, and go on at another offset.
   ArchiverCounts counts_, reported_;
   Workers workers_;  // Last: its tasks use the members above.
 };

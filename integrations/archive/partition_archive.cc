@@ -34,13 +34,11 @@ PartitionArchive::PartitionArchive(const Site& site, kafka::PartitionKey key)
       backoff_(limits::kPublishRetryFirstNs, limits::kPublishRetryLastNs),
       parked_backoff_(limits::kParkedRetryFirstNs, limits::kParkedRetryLastNs) {}
 
-void PartitionArchive::settle(Workers& workers, std::optional<int64_t> high,
-                              int64_t leftovers_before_ms) {
+void PartitionArchive::settle(Workers& workers, int64_t leftovers_before_ms) {
   assert(!is_busy());
-  if (files() > 0) high.reset();
-  settling_ =
-      begin<Result<Settled>>(workers, [site = &site_, key = key_, high, leftovers_before_ms] {
-        return settle_partition(*site, key, high, leftovers_before_ms);
+  settling_ = begin<Result<Settled>>(
+      workers, [site = &site_, key = key_, has_files = files() > 0, leftovers_before_ms] {
+        return settle_partition(*site, key, has_files, leftovers_before_ms);
       });
 }
 
@@ -82,7 +80,7 @@ std::optional<Result<Published>> PartitionArchive::take_published(int64_t now_ns
   return published;
 }
 
-Status PartitionArchive::take_on(kafka::AssignedPartition& assigned, const Settled& settled) {
+Result<int64_t> PartitionArchive::take_on(const Settled& settled) {
   const bool same =
       chain_ && generation_ == settled.generation && chain_next_ == settled.end.next && files() > 0;
   if (!same) {
@@ -92,29 +90,29 @@ Status PartitionArchive::take_on(kafka::AssignedPartition& assigned, const Settl
     generation_ = settled.generation;
     mark_ = settled.end.mark;
   }
-  if (read_next_ < assigned.low) {
+  const auto [low, high] = settled.kafka;
+  if (read_next_ < low) {
     if (!settled.end.empty) {
       spdlog::error(
           "archive: records were lost: Kafka deleted offsets {} to {} of {} before they were "
           "archived; raise the topic's retention",
-          read_next_, assigned.low - 1, to_string(assigned.key));
+          read_next_, low - 1, to_string(key_));
     }
-    if (Status status = seal(); !status) return status;
-    read_next_ = assigned.low;
+    if (Status status = seal(); !status) return status.error();
+    read_next_ = low;
     // A growing file that must wait is kept, and spans the deleted offsets.
-    if (!growing_) first_ = assigned.low;
+    if (!growing_) first_ = low;
   }
-  assigned.start = read_next_;
   parked_.reset();
   parked_backoff_.reset();
-  if (read_next_ <= assigned.high) return ok();
+  if (read_next_ <= high) return read_next_;
   // Files of a topic that was deleted: they are published before the new one is read.
-  assigned.start = assigned.high;
   parked_ = Error{ErrorCode::kRetryable,
                   fmt::format("Kafka has only {} offsets of it: what was read before is published "
                               "first",
-                              assigned.high)};
-  return seal();
+                              high)};
+  if (Status status = seal(); !status) return status.error();
+  return high;
 }
 
 void PartitionArchive::park(const Error& reason, int64_t now_ns) {

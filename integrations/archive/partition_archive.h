@@ -33,7 +33,7 @@ class PartitionArchive {
 
   /// Begins a job of settle_partition(). A partition that has files keeps its chain, and its topic
   /// is checked when they are published. REQUIRES: !is_busy().
-  void settle(Workers& workers, std::optional<int64_t> high, int64_t leftovers_before_ms);
+  void settle(Workers& workers, int64_t leftovers_before_ms);
   /// Begins to publish the sealed file. REQUIRES: is_sealed(), !is_busy().
   void publish(Workers& workers);
   bool is_busy() const { return settling_.valid() || publishing_.valid(); }
@@ -44,9 +44,9 @@ class PartitionArchive {
   /// The same; what follows for the files is done. Errors: is_publish_due() again later.
   std::optional<Result<Published>> take_published(int64_t now_ns);
 
-  /// The group assigned the partition: keeps the files that still continue the chain, drops others,
-  /// and sets `assigned.start`. Errors: as SpoolFile's.
-  Status take_on(kafka::AssignedPartition& assigned, const Settled& settled);
+  /// The partition is ours: keeps the files that still continue the chain, drops others, and
+  /// returns where to read. Errors: as SpoolFile's.
+  Result<int64_t> take_on(const Settled& settled);
   /// Takes no records until take_on().
   void park(const Error& reason, int64_t now_ns);
   const std::optional<Error>& parked() const { return parked_; }

@@ -25,13 +25,40 @@ Result<Found> look_twice(const Site& site, const kafka::PartitionKey& key,
   return site.probe.look(key, mark);
 }
 
+// Where Kafka's partition begins and ends. As above: an end before that of the chain counts when it
+// is found twice. The chain's end is older than the answer, so writers that go on do no harm.
+Result<kafka::Ends> ends_after(const Site& site, const kafka::PartitionKey& key,
+                               const ChainEnd& end) {
+  const Result<kafka::Ends> ends = site.probe.ends(key);
+  if (!ends || ends->high >= end.next) return ends;
+  std::this_thread::sleep_for(std::chrono::milliseconds(limits::kProbeAgainMs));
+  return site.probe.ends(key);
+}
+
+// Where a generation begins that comes after `mark`: if that record is still there, Kafka lost only
+// what came after it, which was no record.
+int64_t begin_after(Found found, const kafka::RecordMark& mark) {
+  return found == Found::kSame ? mark.offset + 1 : 0;
+}
+
+// Where a generation that has no file yet was begun: the one before tells.
+Result<int64_t> begin_of(const Site& site, const kafka::PartitionKey& key, int32_t generation) {
+  if (generation == 1) return int64_t{0};
+  const Result<ChainEnd> before = Chain(site.target, site.layout, key, generation - 1).settle();
+  if (!before) return before.error();
+  const Result<Found> found = look_twice(site, key, before->mark);
+  if (!found) return found.error();
+  return begin_after(*found, before->mark);
+}
+
 Result<Settled> begin_generation(const Site& site, const kafka::PartitionKey& key,
                                  const Settled& before, int64_t begin) {
   Settled settled{
       .chain = std::make_shared<Chain>(site.target, site.layout, key, before.generation + 1),
       .generation = before.generation + 1,
       .end = {},
-      .begin = begin};
+      .begin = begin,
+      .kafka = before.kafka};
   Result<ChainEnd> end = settled.chain->settle();
   if (!end) return end.error();
   settled.end = *end;
@@ -71,8 +98,8 @@ Result<Published> publish(Chain& chain, int64_t next, SealedFile file) {
 
 }  // namespace
 
-Result<Settled> settle_partition(const Site& site, const kafka::PartitionKey& key,
-                                 std::optional<int64_t> high, int64_t leftovers_before_ms) {
+Result<Settled> settle_partition(const Site& site, const kafka::PartitionKey& key, bool has_files,
+                                 int64_t leftovers_before_ms) {
   const Result<int32_t> generation = Chain::newest_generation(site.target, key);
   if (!generation) return generation.error();
   Settled settled{.chain = std::make_shared<Chain>(site.target, site.layout, key, *generation),
@@ -83,12 +110,23 @@ Result<Settled> settle_partition(const Site& site, const kafka::PartitionKey& ke
   settled.end = *end;
   if (const Status swept = settled.chain->sweep(leftovers_before_ms); !swept)
     spdlog::warn("archive: could not remove leftovers: {}", swept.error().message);
+  const Result<kafka::Ends> ends = ends_after(site, key, *end);
+  const bool gone = !ends && ends.error().code == ErrorCode::kNotFound;
+  if (gone && has_files) return settled;
+  if (gone) return Error{ErrorCode::kRetryable, ends.error().message};
+  if (!ends) return ends.error();
+  settled.kafka = *ends;
+  if (has_files) return settled;
+  if (end->empty) {
+    const Result<int64_t> begin = begin_of(site, key, *generation);
+    if (!begin) return begin.error();
+    settled.begin = *begin;
+    return settled;
+  }
   const Result<Found> found = look_twice(site, key, end->mark);
   if (!found) return found.error();
-  const bool shorter = high && end->next > *high;
-  if (!high || end->empty || (!shorter && *found != Found::kOther)) return settled;
-  // The same record, and fewer after it: all before the end is archived.
-  return begin_generation(site, key, settled, *found == Found::kSame ? *high : 0);
+  if (end->next <= ends->high && *found != Found::kOther) return settled;
+  return begin_generation(site, key, settled, begin_after(*found, end->mark));
 }
 
 Result<Published> publish_file(const Site& site, const kafka::PartitionKey& key, Chain& chain,

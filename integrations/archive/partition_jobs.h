@@ -4,6 +4,7 @@
 // of the partition has a chain of its own.
 #pragma once
 
+#include <limits>
 #include <memory>
 #include <optional>
 
@@ -22,18 +23,21 @@ struct Site {
 
 /// Where a partition goes on.
 struct Settled {
+  static constexpr int64_t kNoEnd = std::numeric_limits<int64_t>::max();
+
   std::shared_ptr<Chain> chain;
   int32_t generation = 1;
   ChainEnd end;
   int64_t begin = 0;  ///< Of a chain that is empty: older records are in the generation before.
+  kafka::Ends kafka = {0, kNoEnd};  ///< Asked after the chain's end. This: Kafka has no such topic.
 };
 
 /// Finishes what was claimed, removes leftovers older than that, and begins the next generation if
-/// the topic is another one than the archived. `high`: the partition's end as the assignment found
-/// it; none: only tries whether the archive and Kafka answer.
-/// Errors: as Chain's and RecordProbe's.
-Result<Settled> settle_partition(const Site& site, const kafka::PartitionKey& key,
-                                 std::optional<int64_t> high, int64_t leftovers_before_ms);
+/// the topic is another one than the archived. `has_files`: some wait for the end of the present
+/// chain, so none is begun.
+/// Errors: as Chain's and RecordProbe's; kRetryable: Kafka has no such topic, and no file waits.
+Result<Settled> settle_partition(const Site& site, const kafka::PartitionKey& key, bool has_files,
+                                 int64_t leftovers_before_ms);
 
 /// What became of a sealed file.
 struct Published {

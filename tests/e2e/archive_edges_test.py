@@ -161,6 +161,22 @@ def made_anew(lab, kafka):
         "three lives are archived once each")
 
 
+def deleted(lab, kafka):
+    """What was read of a topic that is deleted is still published."""
+    archive = Mounted(lab.dir / "deleted")
+    kafka.topic("deleted", 1)
+    ship(lab, kafka, "deleted", "deleted0", [f"{n}" for n in range(50)])
+    once(lab, kafka, archive, "deleted", "deleted")
+    ship(lab, kafka, "deleted", "deleted1", [f"{n}" for n in range(70)])
+    running = archiver_of(lab, kafka, archive, "deleted", "deleted").start()
+    running.wait_for_log("archive: 70 records", 60)
+    kafka.tool("TopicCommand", "--delete", "--topic", "deleted")
+    running.stop()
+    lines = fetch(archive, "deleted", "--source", "deleted1").stdout.splitlines()
+    check(lines == [f"{n}" for n in range(70)], f"{len(lines)} lines: {running.log()}")
+    say("70 lines that were read of a topic before it was deleted are in the archive")
+
+
 def once_ends(lab, kafka):
     """`--once` on a live topic ends where the topic ended at its start."""
     kafka.topic("live", 16)
@@ -227,6 +243,7 @@ def parked(lab, kafka):
     check(running.log().count("joining consumer group") == 1, running.log())
     claim.unlink()
     wait_until_archived(archive, kafka, 120, "parked")
+    check(running.log().count("joining consumer group") == 1, running.log())
     running.stop()
     archiving.check_archive(archive, kafka, "parked")
     shutil.rmtree(own)
@@ -351,8 +368,8 @@ def authorities(lab, kafka):
     say("--ca replaces the system's authorities; --user needs a password")
 
 
-PARTS = [forged, damaged, misspelt, made_anew, once_ends, expired, parked, added_partitions,
-         since, compacted, authorities]
+PARTS = [forged, damaged, misspelt, made_anew, deleted, once_ends, expired, parked,
+         added_partitions, since, compacted, authorities]
 
 if __name__ == "__main__":
     harness.main(lambda lab: run_parts(PARTS, lab, lab.kafka(
