@@ -140,6 +140,8 @@ class ArchiverTest : public ::testing::Test {
             topic_, clock_, [this](int) { return looks_left_ >= 0 && looks_left_-- == 0; },
             complaints_) {}
 
+  void TearDown() override { target_.hangs = false; }
+
   /// The group gives the partition to this member. Returns where it begins to read.
   int64_t assign(int64_t low, int64_t high) {
     topic_.set_ends(low, high);
