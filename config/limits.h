@@ -25,8 +25,10 @@ inline constexpr uint64_t kCopyCompareBytes = 1 << 20;  ///< At each end of a po
 inline constexpr uint64_t kAlikeBytesMax =
     4096;  ///< A program may begin two logs with these alike.
 inline constexpr int64_t kWriterPollNs = 200'000'000;  ///< Between two looks for a file's writers.
-/// Within it a lane hears that a container runs again.
+/// Within it a lane hears that a container runs again, whose file has grown since it died;
 inline constexpr int64_t kRunToldNs = 60'000'000'000;
+/// the same, if nobody knows whether it has grown.
+inline constexpr int64_t kRunUnknownNs = 10'000'000'000;
 
 // Whether a file was written anew: what is compared of it (agent/tail/content_check.h).
 inline constexpr size_t kCompareSpansMax = 16;             ///< At once: a MiB.

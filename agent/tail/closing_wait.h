@@ -45,7 +45,7 @@ class ClosingWait {
 /// events report later. Thread: its lane's.
 class EndWait {
  public:
-  /// The source has ended, and its newest file has `size_bytes`.
+  /// The source has ended, and its newest file had `size_bytes`; 0: not known.
   void ended(uint64_t size_bytes) { size_bytes_ = size_bytes; }
   /// The newest file was read to `size_bytes`. Returns when to ask again whether its last line is
   /// complete; 0: it is.
@@ -55,7 +55,8 @@ class EndWait {
       grown_bytes_ = size_bytes;
       grown_at_ns_ = now_ns;
     }
-    const int64_t told_by_ns = grown_at_ns_ + limits::kRunToldNs;
+    const int64_t told_by_ns =
+        grown_at_ns_ + (size_bytes_ == 0 ? limits::kRunUnknownNs : limits::kRunToldNs);
     if (now_ns < told_by_ns) return told_by_ns;
     size_bytes_ = size_bytes;
     return 0;
