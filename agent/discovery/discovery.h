@@ -73,8 +73,8 @@ class Discovery {
   /// A declaration: a new one, or a known one with another `fs` or container name. Begins to scan
   /// it at once, unless its tenant's scans have taken too much time.
   void declare(const Declarer& who, const Declaration& declaration, FsSpec fs);
-  /// The container's processes are gone, since `died_ns` (wall clock; at the earliest): scans its
-  /// logs once more, and ends its sources once that is complete.
+  /// The container's processes are gone: scans its logs once more, and ends its sources once that
+  /// is complete. What was written after `died_ns` (wall clock) may be of its next run.
   void ended(const std::string& container_id, int64_t died_ns);
   /// The container runs (again).
   void revived(const std::string& container_id);

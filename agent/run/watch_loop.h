@@ -87,8 +87,8 @@ class WatchLoop final : private docker::Listener {
   bool mounts_changed_ = true;
   std::unique_ptr<docker::Client> docker_;
   bool reconciled_ = false, vanished_looked_for_ = false, start_told_ = false;
-  const int64_t started_ns_ =  // No container that is found stopped died later.
-      SystemClock().wall_ns();
+  // What was written before it is of no run that begins later.
+  const int64_t started_ns_ = SystemClock().wall_ns();
   int64_t docker_away_since_ns_ = 0;  // 0: it answers.
   std::unordered_set<std::string> warned_;
   WatchResult result_;

@@ -40,6 +40,14 @@ TEST_F(LaneTest, all_that_is_there_is_shipped_once_over_several_lives) {
   EXPECT_FALSE(record().prepared);
 }
 
+TEST_F(LaneTest, more_logs_than_a_turn_takes_in_and_a_transaction_holds_are_all_shipped) {
+  const size_t logs = limits::kTransactionSources + limits::kMessagesAtOnce + 1;
+  for (size_t i = 0; i < logs; ++i) append(std::to_string(i), 1);
+  EXPECT_EQ(live().exit_status, 0);
+  EXPECT_EQ(shipped(), written_);
+  EXPECT_GE(kafka_.commits(), 2u);
+}
+
 // Else a source that is rotated while Kafka is away would begin with the wrong file after a kill.
 TEST_F(LaneTest, where_a_source_begins_is_stored_before_kafka_was_ever_there) {
   append("a", 10);

@@ -258,6 +258,14 @@ class ArchiverTest : public ::testing::Test {
 class ArchiverOnce : public ArchiverTest {
  protected:
   ArchiverOnce() : ArchiverTest(true) {}
+
+  bool finishes() {
+    for (int i = 0; i < 500 && !archiver_.finished(); ++i) {
+      EXPECT_TRUE(archiver_.work(0));
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    return archiver_.finished();
+  }
 };
 
 }  // namespace longshore::archive

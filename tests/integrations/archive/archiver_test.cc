@@ -239,11 +239,7 @@ TEST_F(ArchiverOnce, records_that_come_meanwhile_are_left) {
   read(3);
   read(4);
   archiver_.read_to({"logs", 0}, 5);
-  for (int i = 0; i < 500 && !archiver_.finished(); ++i) {
-    ASSERT_TRUE(archiver_.work(0));
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
-  }
-  EXPECT_TRUE(archiver_.finished());
+  EXPECT_TRUE(finishes());
   kafka::Offsets done;
   archiver_.take_done(done);
   EXPECT_EQ(done, (kafka::Offsets{{{"logs", 0}, 3}}));
@@ -254,11 +250,7 @@ TEST_F(ArchiverOnce, a_topic_that_always_grows_is_read_to_the_end_that_it_had) {
   EXPECT_EQ(assign(0, 3), 0);
   read(0);
   read(5);  // The offsets between are of a transaction's marker: nobody says that all was read.
-  for (int i = 0; i < 500 && !archiver_.finished(); ++i) {
-    ASSERT_TRUE(archiver_.work(0));
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
-  }
-  EXPECT_TRUE(archiver_.finished());
+  EXPECT_TRUE(finishes());
   kafka::Offsets done;
   archiver_.take_done(done);
   EXPECT_EQ(done, (kafka::Offsets{{{"logs", 0}, 3}}));
@@ -272,11 +264,7 @@ TEST_F(ArchiverOnce, what_cannot_be_read_is_left_out_and_what_came_before_is_arc
   EXPECT_TRUE(archiver_.left_out().empty());
   archiver_.unreadable({"logs", 0}, limits::kReadTriesOnce, "its checksum is wrong");
   EXPECT_FALSE(archiver_.finished());
-  for (int i = 0; i < 500 && !archiver_.finished(); ++i) {
-    ASSERT_TRUE(archiver_.work(0));
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
-  }
-  EXPECT_TRUE(archiver_.finished());
+  EXPECT_TRUE(finishes());
   EXPECT_EQ(lines(), std::vector<std::string>{"0: 1-0"});
   EXPECT_EQ(archiver_.left_out(), std::vector<std::string>{"logs[0]: its checksum is wrong"});
 }
