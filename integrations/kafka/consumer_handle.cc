@@ -111,7 +111,21 @@ ReadRecord record_of(const rd_kafka_message_t& message, std::string_view topic) 
           .offset = message.offset,
           .key = {static_cast<const char*>(message.key), message.key ? message.key_len : 0},
           .value = {static_cast<const char*>(message.payload), message.payload ? message.len : 0},
-          .timestamp_ms = rd_kafka_message_timestamp(&message, nullptr)};
+          .timestamp_ms = rd_kafka_message_timestamp(&message, nullptr),
+          .message = &message};
+}
+
+std::vector<Header> headers_of(const ReadRecord& record, size_t count_max) {
+  std::vector<Header> found;
+  rd_kafka_headers_t* headers = nullptr;
+  if (!record.message || rd_kafka_message_headers(record.message, &headers)) return found;
+  const char* name = nullptr;
+  const void* value = nullptr;
+  size_t bytes = 0;
+  while (found.size() < count_max &&
+         !rd_kafka_header_get_all(headers, found.size(), &name, &value, &bytes))
+    found.push_back({name, {static_cast<const char*>(value), value ? bytes : 0}});
+  return found;
 }
 
 }  // namespace longshore::kafka

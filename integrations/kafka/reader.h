@@ -47,12 +47,22 @@ std::string to_string(const PartitionKey& key);
 
 /// A record, valid during the call that hands it over.
 struct ReadRecord {
-  std::string_view topic;
+  std::string_view topic = {};
   int32_t partition = 0;
   int64_t offset = 0;
-  std::string_view key, value;
+  std::string_view key = {}, value = {};
   int64_t timestamp_ms = -1;  ///< Kafka's; -1: none.
+  const rd_kafka_message_t* message =
+      nullptr;  ///< For headers_of(): few records are asked for them.
 };
+
+/// A header of a record. librdkafka ends a name at its first NUL byte.
+struct Header {
+  std::string_view name, value;
+};
+
+/// The first headers of a record, at most `count_max`; valid as long as the record.
+std::vector<Header> headers_of(const ReadRecord& record, size_t count_max);
 
 /// A partition when the reader was opened.
 struct PartitionEnds {

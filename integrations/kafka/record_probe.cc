@@ -33,9 +33,9 @@ bool is_damaged(rd_kafka_resp_err_t code) {
   return code == RD_KAFKA_RESP_ERR__BAD_MSG || code == RD_KAFKA_RESP_ERR__BAD_COMPRESSION;
 }
 
-Error no_answer(const PartitionKey& partition, const RecordMark& mark, const char* words) {
-  return {ErrorCode::kRetryable, fmt::format("could not read offset {} of {} again: {}",
-                                             mark.offset, to_string(partition), words)};
+Error no_answer(const PartitionKey& partition, int64_t offset, const char* words) {
+  return {ErrorCode::kRetryable, fmt::format("could not read offset {} of {} again: {}", offset,
+                                             to_string(partition), words)};
 }
 
 }  // namespace
@@ -58,12 +58,29 @@ Result<std::unique_ptr<KafkaProbe>> KafkaProbe::open(const ReaderOptions& option
 KafkaProbe::~KafkaProbe() { rd_kafka_destroy_flags(handle_, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE); }
 
 Result<Found> KafkaProbe::look(const PartitionKey& partition, const RecordMark& mark) {
+  return look(partition, mark.offset,
+              [&](const rd_kafka_message_t& message) { return judge(partition, mark, message); });
+}
+
+Result<std::optional<RecordCopy>> KafkaProbe::copy(const PartitionKey& partition, int64_t offset) {
+  std::optional<RecordCopy> copy;
+  const Result<Found> found = look(partition, offset, [&](const rd_kafka_message_t& message) {
+    if (message.offset != offset) return Found::kOther;
+    const ReadRecord record = record_of(message, partition.topic);
+    copy = {std::string(record.key), std::string(record.value), record.timestamp_ms};
+    return Found::kSame;
+  });
+  if (!found) return found.error();
+  return copy;
+}
+
+Result<Found> KafkaProbe::look(const PartitionKey& partition, int64_t offset, const Judge& judge) {
   {
     const std::lock_guard lock(mutex_);
     if (!asked_.insert(partition).second)
-      return no_answer(partition, mark, "it is being read for somebody else");
+      return no_answer(partition, offset, "it is being read for somebody else");
   }
-  Result<Found> found = read(partition, mark);
+  Result<Found> found = read(partition, offset, judge);
   const std::lock_guard lock(mutex_);
   asked_.erase(partition);
   return found;
@@ -93,19 +110,19 @@ bool KafkaProbe::is_gone(const PartitionKey& partition) {
   return is_unknown_topic(found.err) || (!found.err && partition.partition >= found.partition_cnt);
 }
 
-Result<Found> KafkaProbe::read(const PartitionKey& partition, const RecordMark& mark) {
+Result<Found> KafkaProbe::read(const PartitionKey& partition, int64_t offset, const Judge& judge) {
   const Result<Ends> ends = this->ends(partition);
   if (!ends && ends.error().code == ErrorCode::kNotFound) return Found::kDeleted;
   if (!ends) return ends.error();
-  if (mark.offset < ends->low) return Found::kDeleted;
-  if (mark.offset >= ends->high) return Found::kOther;
+  if (offset < ends->low) return Found::kDeleted;
+  if (offset >= ends->high) return Found::kOther;
   const Topic topic(rd_kafka_topic_new(handle_, partition.topic.c_str(), nullptr),
                     rd_kafka_topic_destroy);
   const Queue queue(rd_kafka_queue_new(handle_), rd_kafka_queue_destroy);
   if (!topic ||
-      rd_kafka_consume_start_queue(topic.get(), partition.partition, mark.offset, queue.get()) != 0)
-    return no_answer(partition, mark, rd_kafka_err2str(rd_kafka_last_error()));
-  Result<Found> found = no_answer(partition, mark, "no answer");
+      rd_kafka_consume_start_queue(topic.get(), partition.partition, offset, queue.get()) != 0)
+    return no_answer(partition, offset, rd_kafka_err2str(rd_kafka_last_error()));
+  Result<Found> found = no_answer(partition, offset, "no answer");
   const auto deadline = steady_clock::now() + milliseconds(limits::kProbeMs);
   for (bool done = false; !done && steady_clock::now() < deadline;) {
     constexpr int kPauseMs = 50;
@@ -114,13 +131,13 @@ Result<Found> KafkaProbe::read(const PartitionKey& partition, const RecordMark& 
     if (!message || (message->err && recovers_by_itself(message->err))) continue;
     done = true;
     if (!message->err) {
-      found = judge(partition, mark, *message);
+      found = judge(*message);
     } else if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
       found = Found::kOther;
     } else if (is_damaged(message->err) || is_unknown_topic(message->err)) {
       found = Found::kDeleted;
     } else {
-      found = no_answer(partition, mark, rd_kafka_err2str(message->err));
+      found = no_answer(partition, offset, rd_kafka_err2str(message->err));
     }
   }
   rd_kafka_consume_stop(topic.get(), partition.partition);

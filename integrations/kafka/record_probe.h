@@ -8,8 +8,10 @@
 #include <librdkafka/rdkafka.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -25,6 +27,12 @@ struct RecordMark {
   auto operator<=>(const RecordMark&) const = default;
 };
 RecordMark mark_of(const ReadRecord& record);
+
+/// A record of one's own.
+struct RecordCopy {
+  std::string key, value;
+  int64_t timestamp_ms = -1;
+};
 
 /// What stands at the offset of a mark.
 enum class Found : uint8_t {
@@ -59,9 +67,16 @@ class KafkaProbe final : public RecordProbe {
   Result<Found> look(const PartitionKey& partition, const RecordMark& mark) override;
   Result<Ends> ends(const PartitionKey& partition) override;
 
+  /// The record at this offset, whatever it is; none if Kafka has none there (any more). Errors:
+  /// kRetryable: no answer.
+  Result<std::optional<RecordCopy>> copy(const PartitionKey& partition, int64_t offset);
+
  private:
+  using Judge = std::function<Found(const rd_kafka_message_t& message)>;
+
   explicit KafkaProbe(rd_kafka_t* handle) : handle_(handle) {}
-  Result<Found> read(const PartitionKey& partition, const RecordMark& mark);
+  Result<Found> look(const PartitionKey& partition, int64_t offset, const Judge& judge);
+  Result<Found> read(const PartitionKey& partition, int64_t offset, const Judge& judge);
   Found judge(const PartitionKey& partition, const RecordMark& mark,
               const rd_kafka_message_t& message);
   bool is_gone(const PartitionKey& partition);

@@ -44,6 +44,21 @@ bool Bulk::is_held(const BulkItem& item) const {
   return at != held_behind_.end() && item.offset > at->second;
 }
 
+void Bulk::set_action(BulkItem& item, std::string_view action) {
+  const size_t before = item.document - item.action;
+  body.replace(item.action, before, action);
+  item.document = item.action + action.size();
+  item.end = body.size();
+  if (item.value_in_body) item.value = item.document;
+}
+
+void Bulk::withdraw(BulkItem& item) {
+  body.resize(item.action);
+  item.document = item.end = item.action;
+  item.value_in_body = false;
+  item.value_bytes = 0;
+}
+
 void Bulk::keep_value(BulkItem& item, std::string_view value) {
   item.value = originals_.size();
   item.value_bytes = value.size();

@@ -67,6 +67,10 @@ class Bulk {
   std::string_view action_of(const BulkItem& item) const;
   std::string_view key_of(const BulkItem& item) const;
   std::string_view value_of(const BulkItem& item) const;
+  /// Gives the last item another action, which ends with a line feed.
+  void set_action(BulkItem& item, std::string_view action);
+  /// Takes the document of the last item back: it is not to be sent.
+  void withdraw(BulkItem& item);
   /// Keeps a record's value that the body does not hold.
   void keep_value(BulkItem& item, std::string_view value);
   size_t bytes() const { return body.size() + originals_.size(); }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <memory>
 
 #include "config/limits.h"
 
@@ -28,7 +29,7 @@ Status BulkWorker::settle(Bulk& bulk) {
     shared_.pool.rest(kParkedRestMs);
   }
   shared_.parked.hold_back(bulk);
-  if (shared_.dead_letters) shared_.gate.hold(bulk);
+  if (shared_.rejected) shared_.gate.hold(bulk);
   shared_.parked.settle(bulk);
   if (bulk.rejections.empty()) return ok();
   shared_.tally.rejected += static_cast<uint64_t>(
@@ -40,16 +41,23 @@ Status BulkWorker::settle(Bulk& bulk) {
   const BulkItem& item = bulk.items[first.item];
   const std::string where =
       fmt::format("{}[{}] at offset {}", bulk.topic_of(item), item.partition, item.offset);
-  if (!shared_.dead_letters) {
+  if (!shared_.rejected) {
     return Error{
         ErrorCode::kFatal,
         fmt::format("the record in {} was rejected and there is no --dead-letter topic: {}", where,
                     first.reason)};
   }
-  shared_.complaints.add(fmt::format("{} records were rejected and go to {}; the first, in {}: {}",
-                                     bulk.rejections.size(), shared_.dead_letters->topic(), where,
+  shared_.complaints.add(fmt::format("{} records were rejected and {}; the first, in {}: {}",
+                                     bulk.rejections.size(), shared_.rejected->fate(), where,
                                      first.reason));
-  return shared_.dead_letters->send(bulk, give_up);
+  return shared_.rejected->send(bulk, give_up);
+}
+
+void start_workers(size_t workers, const SearchOptions& search, const BulkShared& shared) {
+  shared.pool.start(workers, [&search, &shared]() -> BulkPool::Work {
+    auto worker = std::make_shared<BulkWorker>(search, shared);
+    return [worker](Bulk& bulk) { return worker->settle(bulk); };
+  });
 }
 
 }  // namespace longshore::search

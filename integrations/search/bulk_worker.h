@@ -7,9 +7,9 @@
 #include "integrations/kafka/complaints.h"
 #include "integrations/search/bulk_pool.h"
 #include "integrations/search/bulk_sender.h"
-#include "integrations/search/dead_letters.h"
 #include "integrations/search/parked_records.h"
 #include "integrations/search/refusal_gate.h"
+#include "integrations/search/rejected_records.h"
 #include "integrations/search/search_node.h"
 #include "integrations/search/tally.h"
 
@@ -23,7 +23,7 @@ struct BulkShared {
   kafka::Complaints& complaints;
   RefusalGate& gate;
   ParkedRecords& parked;
-  DeadLetters* dead_letters = nullptr;  ///< None: a rejected record is an error.
+  RejectedRecords* rejected = nullptr;  ///< None: a rejected record is an error.
 };
 
 /// Thread: one.
@@ -39,5 +39,8 @@ class BulkWorker {
   SearchNode node_;
   BulkSender sender_;
 };
+
+/// Starts `shared.pool` with this many workers.
+void start_workers(size_t workers, const SearchOptions& search, const BulkShared& shared);
 
 }  // namespace longshore::search

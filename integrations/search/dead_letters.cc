@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "integrations/kafka/record_probe.h"
+
 namespace longshore::search {
 namespace {
 
@@ -31,8 +33,8 @@ struct LetterParts {
   }
 };
 
-LetterParts parts_of(const Bulk& bulk, const Rejection& rejection, size_t value_bytes_max,
-                     bool short_headers) {
+LetterParts parts_of(const Bulk& bulk, const Rejection& rejection, const std::string& cluster,
+                     size_t value_bytes_max, bool short_headers) {
   const BulkItem& item = bulk.items[rejection.item];
   const std::string_view key = bulk.key_of(item), value = bulk.value_of(item);
   LetterParts parts{short_headers ? std::string_view{} : key, value.substr(0, value_bytes_max), {}};
@@ -46,9 +48,13 @@ LetterParts parts_of(const Bulk& bulk, const Rejection& rejection, size_t value_
   add("longshore.partition", std::to_string(item.partition));
   add("longshore.offset", std::to_string(item.offset));
   add("longshore.timestamp", std::to_string(item.kafka_ms));
+  add("longshore.cluster", cluster);
+  const kafka::RecordMark mark =
+      kafka::mark_of({.key = key, .value = value, .timestamp_ms = item.kafka_ms});
+  add("longshore.hash", fmt::format("{:016x}", mark.hash));
   std::string_view action = bulk.action_of(item);
   if (action.ends_with('\n')) action.remove_suffix(1);
-  if (!short_headers) add("longshore.action", std::string(action));
+  if (!short_headers && !action.empty()) add("longshore.action", std::string(action));
   if (parts.value.size() < value.size())
     add("longshore.cut", std::to_string(value.size() - parts.value.size()));
   if (parts.key.size() < key.size()) add("longshore.key_cut", std::to_string(key.size()));
@@ -116,7 +122,7 @@ Error DeadLetters::refused(rd_kafka_resp_err_t code) const {
 }
 
 rd_kafka_resp_err_t DeadLetters::produce(const Bulk& bulk, Letter& letter) {
-  const LetterParts parts = parts_of(bulk, bulk.rejections[letter.rejection],
+  const LetterParts parts = parts_of(bulk, bulk.rejections[letter.rejection], cluster_,
                                      letter.value_bytes_max, letter.short_headers);
   Headers headers(rd_kafka_headers_new(parts.headers.size()), rd_kafka_headers_destroy);
   for (const auto& [name, text] : parts.headers)
@@ -167,7 +173,7 @@ Status DeadLetters::deliver(const Bulk& bulk, std::span<Letter> letters,
 Status DeadLetters::cut_and_deliver(const Bulk& bulk, Letter& letter,
                                     const std::function<bool()>& give_up) {
   const Rejection& rejection = bulk.rejections[letter.rejection];
-  const LetterParts whole = parts_of(bulk, rejection, SIZE_MAX, false);
+  const LetterParts whole = parts_of(bulk, rejection, cluster_, SIZE_MAX, false);
   const size_t extra = whole.header_bytes() + kFrameBytes;
   for (;;) {
     if (Status sent = deliver(bulk, {&letter, 1}, give_up); !sent) return sent;
@@ -183,8 +189,21 @@ Status DeadLetters::cut_and_deliver(const Bulk& bulk, Letter& letter,
   }
 }
 
+// Errors: kRetryable.
+Status DeadLetters::find_cluster(const std::function<bool()>& give_up) {
+  while (cluster_.empty()) {
+    if (give_up()) return Error{ErrorCode::kRetryable, "given up"};
+    char* const id = rd_kafka_clusterid(handle_, kPollMs);
+    if (!id) continue;
+    cluster_ = id;
+    rd_kafka_mem_free(handle_, id);
+  }
+  return ok();
+}
+
 Status DeadLetters::send(const Bulk& bulk, const std::function<bool()>& give_up) {
   const std::lock_guard lock(mutex_);
+  if (Status found = find_cluster(give_up); !found) return found;
   std::vector<Letter> letters(bulk.rejections.size());
   for (size_t i = 0; i < letters.size(); ++i) letters[i].rejection = i;
   if (Status sent = deliver(bulk, letters, give_up); !sent) return sent;

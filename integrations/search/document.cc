@@ -30,8 +30,7 @@ bool is_whole(const shipper::RecordView& view, const ScannedRecord& scanned) {
 
 }  // namespace
 
-void DocumentWriter::add(const kafka::ReadRecord& record, Bulk& bulk) {
-  BulkItem& item = bulk.add(record);
+void DocumentWriter::write(const kafka::ReadRecord& record, Bulk& bulk, BulkItem& item) {
   refused_ = {};
   if (write_own(record, bulk, item)) return;
   foreign_ += 1;
@@ -102,6 +101,7 @@ void DocumentWriter::make_own_id(const shipper::RecordView& view, Day day) {
   const auto out = std::back_inserter(id_);
   fmt::format_to(out, "{:016x}-{}", view.source.value, view.start.bytes);
   if (view.part) fmt::format_to(out, "-{}", *view.part);
+  plain_id_bytes_ = id_.size();
   if (options_.ids == 1) return;
   const auto seed = static_cast<uint64_t>(day.time_since_epoch().count());
   fmt::format_to(out, ".{:08x}", static_cast<uint32_t>(hash_of(view.text, seed)));
@@ -112,6 +112,7 @@ void DocumentWriter::make_foreign_id(const kafka::ReadRecord& record) {
   id_.clear();
   const auto out = std::back_inserter(id_);
   fmt::format_to(out, "{}+{}+{}", record.topic, record.partition, record.offset);
+  plain_id_bytes_ = id_.size();
   if (options_.ids == 1) return;
   const uint64_t place = hash_of(cluster_, static_cast<uint64_t>(record.timestamp_ms));
   fmt::format_to(out, ".{:016x}", hash_of(record.value, hash_of(record.key, place)));

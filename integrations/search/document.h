@@ -45,20 +45,38 @@ struct DocumentOptions {
   std::vector<std::string> numbers = {};
 };
 
+/// Adds records to bulks: as they stand in Kafka, or as their dead letters tell. Thread: one.
+class RecordWriter {
+ public:
+  virtual ~RecordWriter() = default;
+
+  /// The cluster whose records follow.
+  virtual void set_cluster(std::string id) = 0;
+
+  /// Adds the record to `bulk`: as a document, or as a rejection.
+  virtual void add(const kafka::ReadRecord& record, Bulk& bulk) = 0;
+
+  virtual uint64_t foreign() const = 0;
+};
+
 /// Thread: one.
-class DocumentWriter {
+class DocumentWriter final : public RecordWriter {
  public:
   /// `clock` outlives it.
   DocumentWriter(DocumentOptions options, const Clock& clock)
       : options_(std::move(options)), clock_(clock) {}
 
-  /// The cluster whose records follow.
-  void set_cluster(std::string id) { cluster_ = std::move(id); }
+  void set_cluster(std::string id) override { cluster_ = std::move(id); }
+  void add(const kafka::ReadRecord& record, Bulk& bulk) override {
+    write(record, bulk, bulk.add(record));
+  }
+  uint64_t foreign() const override { return foreign_; }
 
-  /// Adds the record to `bulk`: as a document, or as a rejection.
-  void add(const kafka::ReadRecord& record, Bulk& bulk);
+  /// The same, for an item that `bulk` has already, its last.
+  void write(const kafka::ReadRecord& record, Bulk& bulk, BulkItem& item);
 
-  uint64_t foreign() const { return foreign_; }
+  /// The id of the last document without the hash.
+  std::string_view plain_id() const { return std::string_view(id_).substr(0, plain_id_bytes_); }
 
  private:
   struct Time {
@@ -95,6 +113,7 @@ class DocumentWriter {
   std::string_view refused_;  // Why its envelope is not believed.
   uint64_t foreign_ = 0;
   std::string id_;
+  size_t plain_id_bytes_ = 0;
   // The last index name, and the topic and day that it was made of.
   std::string index_, index_topic_;
   Day index_day_;

@@ -122,6 +122,23 @@ std::string IndexName::wildcard(std::string_view topic) const {
   return out;
 }
 
+bool IndexName::gives(std::string_view name, std::string_view topic) const {
+  for (const Piece& piece : pieces_) {
+    if (piece.kind == Kind::kText || piece.kind == Kind::kTopic) {
+      const std::string text = piece.kind == Kind::kText ? piece.text : lower(topic);
+      if (!name.starts_with(text)) return false;
+      name.remove_prefix(text.size());
+      continue;
+    }
+    const size_t digits = piece.kind == Kind::kYear ? 4 : 2;
+    if (name.size() < digits ||
+        name.substr(0, digits).find_first_not_of("0123456789") != std::string_view::npos)
+      return false;
+    name.remove_prefix(digits);
+  }
+  return name.empty();
+}
+
 Status IndexName::check(std::string_view topic) const {
   const std::string name = render(topic, Day());
   if (name.empty()) return invalid("an index needs a name.");

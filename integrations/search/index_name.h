@@ -33,6 +33,9 @@ class IndexName {
   /// The names that render() gives for `topic`, with `*` for the date.
   std::string wildcard(std::string_view topic) const;
 
+  /// Whether render() may have given `name` for `topic` and some day.
+  bool gives(std::string_view name, std::string_view topic) const;
+
   /// Whether servers accept the index names of this topic. Errors: kInvalid.
   Status check(std::string_view topic) const;
 

@@ -9,6 +9,7 @@
 #include "integrations/kafka/persist.h"
 #include "integrations/kafka/pump.h"
 #include "integrations/search/bulk_worker.h"
+#include "integrations/search/dead_letters.h"
 #include "integrations/search/indexer.h"
 
 namespace longshore::search {
@@ -76,11 +77,9 @@ Status index_topics(IndexSettings settings, const kafka::Stopping& stopping) {
   if (!opened) return unless_stopped(opened.error());
   letters = *std::move(opened);
   const BulkShared shared{pool, tally, learned, complaints, gate, parked, letters.get()};
-  pool.start(settings.in_flight, [&settings, &shared]() -> BulkPool::Work {
-    auto worker = std::make_shared<BulkWorker>(settings.search, shared);
-    return [worker](Bulk& bulk) { return worker->settle(bulk); };
-  });
-  Indexer indexer(settings, clock, tally, pool, parked);
+  start_workers(settings.in_flight, settings.search, shared);
+  DocumentWriter writer(settings.document, clock);
+  Indexer indexer(settings, clock, tally, writer, pool, parked);
   kafka::Pump pump({.group = settings.group,
                     .poll_ms = limits::kIndexPollMs,
                     .poll_records = limits::kIndexPollRecords,

@@ -11,12 +11,12 @@
 namespace longshore::search {
 
 Indexer::Indexer(const IndexSettings& settings, const Clock& clock, const Tally& tally,
-                 BulkPool& pool, ParkedRecords& parked_records)
+                 RecordWriter& writer, BulkPool& pool, ParkedRecords& parked_records)
     : settings_(settings),
       clock_(clock),
+      writer_(writer),
       pool_(pool),
       parked_records_(parked_records),
-      writer_(settings.document, clock),
       report_(tally, settings.metrics_file),
       filling_(next_bulk()) {}
 

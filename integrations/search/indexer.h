@@ -1,7 +1,7 @@
 // Turns records into documents and keeps track of which are done.
 //
-//   Pump --record()--> DocumentWriter --> Bulk --> BulkPool: BulkWorker
-//     ^                                               |
+//   Pump --record()--> RecordWriter --> Bulk --> BulkPool: BulkWorker
+//     ^                                             |
 //     +-- take_done() -- OpenBulks <-- each item has its final answer
 #pragma once
 
@@ -26,8 +26,8 @@ namespace longshore::search {
 class Indexer final : public kafka::Outlet {
  public:
   /// References must outlive it.
-  Indexer(const IndexSettings& settings, const Clock& clock, const Tally& tally, BulkPool& pool,
-          ParkedRecords& parked_records);
+  Indexer(const IndexSettings& settings, const Clock& clock, const Tally& tally,
+          RecordWriter& writer, BulkPool& pool, ParkedRecords& parked_records);
 
   Status assigned(std::vector<kafka::AssignedPartition>& partitions) override;
   void revoked() override;
@@ -49,9 +49,9 @@ class Indexer final : public kafka::Outlet {
 
   const IndexSettings& settings_;
   const Clock& clock_;
+  RecordWriter& writer_;
   BulkPool& pool_;
   ParkedRecords& parked_records_;
-  DocumentWriter writer_;
   IndexReport report_;
   uint64_t bulks_ = 0;
   std::shared_ptr<Bulk> filling_;

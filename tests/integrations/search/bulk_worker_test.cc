@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "integrations/kafka/embedded_broker.h"
+#include "integrations/search/dead_letters.h"
 #include "tests/fakes/http_server.h"
 
 namespace longshore::search {

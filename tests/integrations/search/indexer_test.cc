@@ -136,7 +136,8 @@ TEST(Indexer, a_partition_goes_on_at_its_lowest_offset_in_a_bulk_of_two_readings
       return ok();
     };
   });
-  Indexer indexer(settings, clock, tally, pool, parked_records);
+  DocumentWriter writer(settings.document, clock);
+  Indexer indexer(settings, clock, tally, writer, pool, parked_records);
   const auto read = [&indexer](int64_t offset, size_t bytes = 1) {
     const std::string value(bytes, 'x');
     kafka::ReadRecord record;
