@@ -36,6 +36,8 @@ constexpr std::array kCommands = std::to_array<Command>({
     {"audit", "prove from topics or an archive that their sources are complete", audit::run_audit},
     {"tap", "print a topic as readable lines", kafka::run_tap},
     {"index", "copy topics into OpenSearch or Elasticsearch", search::run_index},
+    {"replay", "store what 'index' put aside as dead letters, after the cause was mended",
+     search::run_replay},
     {"archive", "copy topics into HDFS or a file system, each record once", archive::run_archive},
     {"fetch", "print lines from the archive", archive::run_fetch},
     {"checkpoint", "list, adopt or forget what the state directory holds", agent::run_checkpoint},

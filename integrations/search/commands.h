@@ -1,5 +1,6 @@
-// `longshore index`. `arguments` are what follows the command's name. It returns the exit status: 0
-// stopped by SIGTERM, 1 it cannot continue, 2 unusable settings.
+// `longshore index` and `longshore replay`. `arguments` are what follows the command's name. They
+// return the exit status: 0 stopped by SIGTERM (index) or all stored (replay), 1 it cannot continue
+// or letters are left, 2 unusable settings.
 #pragma once
 
 #include <string>
@@ -8,5 +9,6 @@
 namespace longshore::search {
 
 int run_index(const std::vector<std::string>& arguments);
+int run_replay(const std::vector<std::string>& arguments);
 
 }  // namespace longshore::search

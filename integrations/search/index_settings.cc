@@ -23,6 +23,21 @@ const CommandHelp kHelp = {
     "Exit status: 0 stopped, 1 it cannot continue, 2 unusable settings.",
     "  longshore index --brokers kafka:9092 --topic logs --to http://search:9200\n"};
 
+const CommandHelp kReplayHelp = {
+    "replay",
+    "Puts the dead letters of 'longshore index' where they belonged, after the cause was mended: "
+    "each\n"
+    "document gets the index and the id that it was to have, so that none is stored twice. Goes "
+    "on\n"
+    "where the group's last replay met a letter that was not stored, and ends where the topic "
+    "ended\n"
+    "when it began. A letter that is refused again stays where it is. ('longshore archive' has no\n"
+    "dead letters: what it cannot store yet stays in its topic.)\n"
+    "Exit status: 0 all were stored, 1 some were not or it was stopped, 2 unusable settings.",
+    "  longshore replay --brokers kafka:9092 --dead-letter longshore-dead-letter --dry-run\n"
+    "  longshore replay --brokers kafka:9092 --dead-letter longshore-dead-letter \\\n"
+    "      --to http://search:9200\n"};
+
 constexpr size_t kNumbersMax = 64;
 constexpr int kQueueKbytes = 16 << 10;
 
@@ -35,18 +50,41 @@ struct Flags {
   bool no_template = false;
 };
 
-void add_reading(CommandLine& line, Flags& flags, IndexSettings& to) {
-  kafka::add_reading_flags(line, flags.reading);
-  line.text("group", &flags.group, "NAME", "Join this consumer group.");
+void add_foreign(CommandLine& line, IndexSettings& to) {
   line.choice<bool>("foreign", &to.document.store_foreign,
                     {{"store", true}, {"dead-letter", false}},
                     "Store records that are not longshore's under message, or put them aside.");
+}
+
+void add_reading(CommandLine& line, Flags& flags, IndexSettings& to) {
+  kafka::add_reading_flags(line, flags.reading);
+  line.text("group", &flags.group, "NAME", "Join this consumer group.");
+  add_foreign(line, to);
   line.text("dead-letter", &flags.dead_letter, "TOPIC|none",
             "Put records that the service rejects into this topic; none: stop at the first.");
   line.number(
       "refused-within", &to.refused_percent, {1, 100}, "PERCENT",
       "Hold a topic, instead of putting records aside, when more of a minute's are rejected "
       "for one reason; 100: never.");
+}
+
+void add_letters(CommandLine& line, Flags& flags, ReplaySettings& to) {
+  line.section("What is read");
+  line.text("dead-letter", &flags.dead_letter, "TOPIC", "Read the letters of this topic.");
+  add_kafka_flags(line, flags.reading.kafka);
+  line.text("group", &flags.group, "NAME", "Remember in this consumer group what is stored.");
+  line.toggle("from-start", &to.from_start,
+              "Begin at the topic's first letter instead of where the group is.");
+  line.list("topic", &to.filter.topics, "NAME",
+            "Replay only records of this topic; repeatable. The others stay.");
+  line.text("reason", &to.filter.reason, "TEXT",
+            "Replay only letters in whose reason this text stands. The others stay.");
+  line.toggle("dry-run", &to.dry_run,
+              "Print how many letters there are, by topic and reason, and store nothing.");
+  add_foreign(line, to.index);
+  line.number("refused-within", &to.index.refused_percent, {1, 100}, "PERCENT",
+              "Stop when more than this part of a minute's letters are refused for one reason; "
+              "100: never.");
 }
 
 void add_service(CommandLine& line, Flags& flags, IndexSettings& to) {
@@ -80,14 +118,23 @@ void add_index(CommandLine& line, Flags& flags, IndexSettings& to) {
   line.list(
       "number", &flags.numbers, "json.PATH",
       "Repeat this number of JSON lines as number.PATH, where it can be compared; repeatable.");
+}
+
+void add_template(CommandLine& line, Flags& flags, IndexSettings& to) {
   line.toggle("no-template", &flags.no_template, "Install no index template at the start.");
   line.text("separators", &to.index_template.separators, "CHARACTERS",
             "End words of a message at these characters, besides white space.");
   line.list("index-setting", &flags.index_settings, "KEY=VALUE",
             "Give new indices this setting, such as number_of_replicas=0; repeatable.");
+}
+
+void add_progress(CommandLine& line, IndexSettings& to) {
   line.section("Progress");
   line.number("progress-s", &to.progress_s, {0, 86'400}, "SECONDS",
               "Log progress at this interval; 0: never.");
+}
+
+void add_metrics(CommandLine& line, IndexSettings& to) {
   line.text("metrics-file", &to.metrics_file, "FILE",
             "Write metrics for Prometheus into this file with each progress line.");
 }
@@ -108,13 +155,9 @@ Result<std::vector<std::string>> urls_of(const CommandLine& line, const Flags& f
   return urls;
 }
 
-Status set_index(const CommandLine& line, const Flags& flags, IndexSettings& settings) {
+Status set_documents(const CommandLine& line, const Flags& flags, IndexSettings& settings) {
   Result<IndexName> index = IndexName::parse(flags.index);
   if (!index) return invalid(fmt::format("--index {}: {}", flags.index, index.error().message));
-  for (const std::string& topic : settings.group.topics) {
-    if (Status status = index->check(topic); !status)
-      return invalid(fmt::format("--index {}: {}", flags.index, status.error().message));
-  }
   settings.document.index = *std::move(index);
   for (const std::string& path : flags.numbers) {
     constexpr std::string_view kField = "json.";
@@ -127,6 +170,10 @@ Status set_index(const CommandLine& line, const Flags& flags, IndexSettings& set
       return line.unusable("number", path, "name each field once");
     settings.document.numbers.push_back(path.substr(kField.size()));
   }
+  return ok();
+}
+
+Status set_template(const CommandLine& line, const Flags& flags, IndexSettings& settings) {
   settings.index_template.numbers = settings.document.numbers;
   settings.install_template = !flags.no_template;
   if (Status status = check_separators(settings.index_template.separators); !status)
@@ -140,19 +187,34 @@ Status set_index(const CommandLine& line, const Flags& flags, IndexSettings& set
   return ok();
 }
 
-Status set_kafka(const CommandLine& line, const Flags& flags, IndexSettings& settings) {
-  Result<kafka::ReaderOptions> reader = kafka::reader_options(line, flags.reading);
-  if (!reader) return reader.error();
-  if (Status status = shipper::check_kafka_settings(reader->settings); !status)
+Status set_group(const CommandLine& line, const Flags& flags, kafka::ReaderOptions reader,
+                 IndexSettings& settings) {
+  if (Status status = shipper::check_kafka_settings(reader.settings); !status)
     return status.error();
   if (flags.group.empty()) return line.unusable("group", "", "a group needs a name");
-  settings.group = kafka::group_options(*reader, flags.group);
+  settings.group = kafka::group_options(reader, flags.group);
   settings.group.queue_kbytes = kQueueKbytes;
+  return ok();
+}
+
+Status set_index_group(const CommandLine& line, const Flags& flags, IndexSettings& settings) {
+  Result<kafka::ReaderOptions> reader = kafka::reader_options(line, flags.reading);
+  if (!reader) return reader.error();
   if (flags.dead_letter != "none") settings.dead_letter_topic = flags.dead_letter;
   if (std::ranges::find(reader->topics, settings.dead_letter_topic) != reader->topics.end()) {
     return line.unusable("dead-letter", flags.dead_letter,
                          "records cannot be put aside into a topic that is read");
   }
+  return set_group(line, flags, *std::move(reader), settings);
+}
+
+Status set_service(const CommandLine& line, const Flags& flags, IndexSettings& settings) {
+  Result<std::vector<std::string>> urls = urls_of(line, flags);
+  if (!urls) return urls.error();
+  settings.search.urls = *std::move(urls);
+  Result<http::Access> access = http::access_of(line, flags.access);
+  if (!access) return access.error();
+  settings.search.access = *std::move(access);
   return ok();
 }
 
@@ -166,17 +228,51 @@ Result<std::optional<IndexSettings>> parse_index_settings(const std::vector<std:
   add_reading(line, flags, settings);
   add_service(line, flags, settings);
   add_index(line, flags, settings);
+  add_template(line, flags, settings);
+  add_progress(line, settings);
+  add_metrics(line, settings);
   const Result<bool> parsed = line.parse(arguments, environment);
   if (!parsed) return parsed.error();
   if (!*parsed) return std::optional<IndexSettings>();
-  if (Status status = set_kafka(line, flags, settings); !status) return status.error();
-  Result<std::vector<std::string>> urls = urls_of(line, flags);
-  if (!urls) return urls.error();
-  settings.search.urls = *std::move(urls);
-  Result<http::Access> access = http::access_of(line, flags.access);
+  if (Status status = set_index_group(line, flags, settings); !status) return status.error();
+  if (Status status = set_service(line, flags, settings); !status) return status.error();
+  if (Status status = set_documents(line, flags, settings); !status) return status.error();
+  for (const std::string& topic : settings.group.topics) {
+    if (Status status = settings.document.index.check(topic); !status)
+      return invalid(fmt::format("--index {}: {}", flags.index, status.error().message));
+  }
+  if (Status status = set_template(line, flags, settings); !status) return status.error();
+  return std::optional(std::move(settings));
+}
+
+Result<std::optional<ReplaySettings>> parse_replay_settings(
+    const std::vector<std::string>& arguments, const Environment& environment) {
+  ReplaySettings settings;
+  settings.index.refused_percent = 100;
+  Flags flags;
+  flags.group = "longshore-replay";
+  CommandLine line(kReplayHelp);
+  add_letters(line, flags, settings);
+  add_service(line, flags, settings.index);
+  add_index(line, flags, settings.index);
+  add_progress(line, settings.index);
+  const Result<bool> parsed = line.parse(arguments, environment);
+  if (!parsed) return parsed.error();
+  if (!*parsed) return std::optional<ReplaySettings>();
+  auto access = kafka_access(line, flags.reading.kafka);
   if (!access) return access.error();
-  settings.search.access = *std::move(access);
-  if (Status status = set_index(line, flags, settings); !status) return status.error();
+  if (flags.dead_letter.empty() || flags.dead_letter == "none")
+    return line.unusable("dead-letter", flags.dead_letter, "name the topic of the dead letters");
+  kafka::ReaderOptions reader;
+  reader.brokers = std::move(access->brokers);
+  reader.topics = {flags.dead_letter};
+  reader.settings = std::move(access->settings);
+  if (Status status = set_group(line, flags, std::move(reader), settings.index); !status)
+    return status.error();
+  if (!settings.dry_run || !flags.to.empty()) {
+    if (Status status = set_service(line, flags, settings.index); !status) return status.error();
+  }
+  if (Status status = set_documents(line, flags, settings.index); !status) return status.error();
   return std::optional(std::move(settings));
 }
 

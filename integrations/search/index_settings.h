@@ -1,4 +1,4 @@
-// The settings of `longshore index`, all checked.
+// The settings of `longshore index` and of `longshore replay`, all checked.
 #pragma once
 
 #include <cstddef>
@@ -12,6 +12,7 @@
 #include "integrations/kafka/group_reader.h"
 #include "integrations/search/document.h"
 #include "integrations/search/index_template.h"
+#include "integrations/search/letter_writer.h"
 #include "integrations/search/search_node.h"
 
 namespace longshore::search {
@@ -32,8 +33,18 @@ struct IndexSettings {
   std::string metrics_file;  ///< Empty: none.
 };
 
+/// Immutable once parsed.
+struct ReplaySettings {
+  IndexSettings index;  ///< Its group reads the dead letters, and nothing is put aside.
+  LetterFilter filter;
+  bool from_start = false;
+  bool dry_run = false;  ///< Then there may be no search service.
+};
+
 /// Nothing if the help was printed. Errors: kInvalid: one sentence that says what to change.
 Result<std::optional<IndexSettings>> parse_index_settings(const std::vector<std::string>& arguments,
                                                           const Environment& environment);
+Result<std::optional<ReplaySettings>> parse_replay_settings(
+    const std::vector<std::string>& arguments, const Environment& environment);
 
 }  // namespace longshore::search

@@ -7,7 +7,7 @@ import shlex
 
 from harness import BINARY, ROOT, check, run
 
-COMMANDS = ("agent", "audit", "tap", "index", "archive", "fetch", "broker", "checkpoint ls",
+COMMANDS = ("agent", "audit", "tap", "index", "replay", "archive", "fetch", "broker", "checkpoint ls",
             "checkpoint adopt", "checkpoint forget")
 
 

@@ -4,7 +4,7 @@ import ctypes
 
 from harness import check
 
-_END, _TOPIC, _PARTITION, _VALUE, _KEY, _FLAGS, _TIMESTAMP = 0, 1, 3, 4, 5, 7, 8
+_END, _TOPIC, _PARTITION, _VALUE, _KEY, _FLAGS, _TIMESTAMP, _HEADER = 0, 1, 3, 4, 5, 7, 8, 9
 _PRODUCER, _COPY = 0, 2
 
 
@@ -24,8 +24,8 @@ class Producer:
             self._lib.rd_kafka_new(_PRODUCER, conf, words, ctypes.c_size_t(512)))
         check(self._handle, words.value.decode())
 
-    def send(self, topic, value, key=None, partition=0, timestamp_ms=None):
-        """`timestamp_ms`: None: now."""
+    def send(self, topic, value, key=None, partition=0, timestamp_ms=None, headers=()):
+        """`timestamp_ms`: None: now. `headers`: pairs of a name and bytes."""
         number = ctypes.c_int
         words = [number(_TOPIC), ctypes.c_char_p(topic.encode()),
                  number(_PARTITION), ctypes.c_int32(partition),
@@ -35,6 +35,9 @@ class Producer:
             words += [number(_KEY), ctypes.c_char_p(key), ctypes.c_size_t(len(key))]
         if timestamp_ms is not None:
             words += [number(_TIMESTAMP), ctypes.c_int64(timestamp_ms)]
+        for name, text in headers:
+            words += [number(_HEADER), ctypes.c_char_p(name.encode()), ctypes.c_char_p(text),
+                      ctypes.c_ssize_t(len(text))]
         code = self._lib.rd_kafka_producev(self._handle, *words, number(_END))
         check(code == 0, f"producing to {topic}: error {code}")
 

@@ -16,6 +16,7 @@ TEST(IntegrationCommands, take_the_common_flags) {
            {"tap", kafka::run_tap, {"--brokers=b:1", "--topic=t"}, true},
            {"audit", audit::run_audit, {"--brokers=b:1", "--topic=t"}, true},
            {"index", search::run_index, {"--brokers=b:1", "--topic=t"}, true},
+           {"replay", search::run_replay, {"--brokers=b:1"}, true},
            {"archive", archive::run_archive, {"--brokers=b:1", "--topic=t"}, true},
            {"fetch", archive::run_fetch, {}, false},
            {"broker", kafka::run_broker, {}, false},
@@ -44,6 +45,12 @@ TEST(IntegrationCommands, refuse_what_cannot_be_used) {
                  {"--number=json.a is not usable: name each field once"});
   expect_refused(index, {"--dead-letter=t"}, {"--dead-letter=t is not usable"});
   expect_refused(index, {"--to=http://s:9200", "--password-file=/nowhere"}, {"--password-file"});
+  const fakes::CommandRow replay{"replay", search::run_replay, {"--brokers=b:1"}, true};
+  expect_refused({"replay", search::run_replay, {}, true}, {}, {"--brokers is missing"});
+  expect_refused(replay, {}, {"--to is missing"});
+  expect_refused(replay, {"--dead-letter=none"}, {"--dead-letter=none is not usable"});
+  expect_refused(replay, {"--dry-run", "--index=A"}, {"--index A: index names are lower-case."});
+  expect_refused(replay, {"--metrics-file=x"}, {"'--metrics-file'"});
   const fakes::CommandRow archive{
       "archive", archive::run_archive, {"--brokers=b:1", "--topic=t", "--to=file:///tmp"}, true};
   expect_refused(archive, {"--compress=gzip", "--level=10"}, {"--level=10", "1 to 9"});
