@@ -14,10 +14,10 @@ namespace longshore::search {
 namespace {
 
 constexpr std::string_view kPrefix = "longshore.";
-constexpr size_t kValueBytesMax = 2'048;  // Longer ones are never written, except for reasons.
-constexpr size_t kReasonBytesMax = 300;   // More of it is not shown.
-constexpr size_t kTopicBytesMax = 249;    // Kafka's limit.
-constexpr size_t kIdBytesMax = 512;       // The service's limit.
+constexpr size_t kValueBytesMax = 2'048;   // Longer ones are never written, except for reasons.
+constexpr size_t kReasonBytesMax = 2'048;  // More of it is not looked at.
+constexpr size_t kTopicBytesMax = 249;     // Kafka's limit.
+constexpr size_t kIdBytesMax = 512;        // The service's limit.
 constexpr std::array<std::string_view, 10> kKnown = {"reason",    "topic",   "partition", "offset",
                                                      "timestamp", "cluster", "hash",      "action",
                                                      "cut",       "key_cut"};

@@ -54,20 +54,21 @@ void add_lines(const char* head, const std::vector<std::string>& lines, std::str
 
 // What is not zero, in one line.
 std::string sum_of(const ReplayReport& report, const Tally& tally, bool dry_run) {
-  std::string text = fmt::format("{} dead letters", report.letters());
+  std::string text = fmt::format("Dead letters: {}", report.letters());
   if (!dry_run)
-    text += fmt::format(": {} stored, {} already there", tally.created.load(), tally.there.load());
+    text +=
+        fmt::format("; stored: {}; already there: {}", tally.created.load(), tally.there.load());
   const auto add = [&](LetterFate fate, const char* words) {
     if (const uint64_t count = report.count(fate); count > 0)
-      text += fmt::format(", {} {}", count, words);
+      text += fmt::format("; {}: {}", words, count);
   };
   add(LetterFate::kRefused, "refused again");
-  add(LetterFate::kWaiting, "left (see the log)");
-  add(LetterFate::kGone, "cut, whose whole is gone (see the log)");
+  add(LetterFate::kWaiting, "left, see the log");
   add(LetterFate::kFiltered, "left out by --topic or --reason");
-  add(LetterFate::kNoLetter, "other records passed over");
-  add(LetterFate::kDamaged, "damaged letters passed over (see the log)");
-  return text + ".\n";
+  add(LetterFate::kGone, "cut, and the whole is gone, see the log");
+  add(LetterFate::kDamaged, "damaged and passed over, see the log");
+  add(LetterFate::kNoLetter, "no dead letters and passed over");
+  return text + "\n";
 }
 
 Replay replay_of(const ReplaySettings& settings, const ReplayReport& report, const Tally& tally,

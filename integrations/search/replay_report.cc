@@ -13,7 +13,7 @@ namespace {
 
 constexpr size_t kRowsMax = 200;  // Topics and types beyond share one row.
 // Of each fate; more are counted only.
-constexpr uint64_t kNamedMax = 100, kGoneNamedMax = 10'000;
+constexpr uint64_t kNamedMax = 100, kGoneNamedMax = 10'000, kNoLettersNamedMax = 10;
 constexpr size_t kExampleBytesMax = 160;
 constexpr size_t kTypeBytesMax = 80;
 
@@ -55,11 +55,13 @@ void ReplayReport::leave(const kafka::PartitionKey& partition, int64_t offset, L
   const std::lock_guard lock(mutex_);
   const uint64_t count = ++counts_[static_cast<size_t>(fate)];
   if (holds(fate)) hold(partition, offset);
-  const uint64_t named_max = fate == LetterFate::kGone ? kGoneNamedMax : kNamedMax;
+  const uint64_t named_max = fate == LetterFate::kGone       ? kGoneNamedMax
+                             : fate == LetterFate::kNoLetter ? kNoLettersNamedMax
+                                                             : kNamedMax;
   if (fate == LetterFate::kFiltered || count > named_max) return;
   spdlog::warn("{} at offset {} is {}: {}{}", to_string(partition), offset,
                holds(fate) ? "left for another replay" : "passed over", words,
-               count == named_max ? "; more such letters are counted and not named" : "");
+               count == named_max ? "; more of its kind are counted only" : "");
 }
 
 Status ReplayReport::send(const Bulk& bulk, const std::function<bool()>&) {

@@ -10,7 +10,7 @@ namespace longshore::search {
 namespace {
 
 // So many records that are no letters, and no letter among them: it is some other topic.
-constexpr uint64_t kOthersMax = 1'000;
+constexpr uint64_t kOthersMax = 100'000;
 
 }  // namespace
 

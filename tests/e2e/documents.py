@@ -7,8 +7,8 @@ import shlex
 
 from harness import BINARY, ROOT, check, run
 
-COMMANDS = ("agent", "audit", "tap", "index", "replay", "archive", "fetch", "broker", "checkpoint ls",
-            "checkpoint adopt", "checkpoint forget")
+COMMANDS = ("agent", "audit", "tap", "index", "replay", "archive", "fetch", "broker",
+            "checkpoint ls", "checkpoint adopt", "checkpoint forget")
 
 
 def documents():

@@ -4,14 +4,14 @@ import ctypes
 
 from harness import check
 
-_END, _TOPIC, _PARTITION, _VALUE, _KEY, _FLAGS, _TIMESTAMP, _HEADER = 0, 1, 3, 4, 5, 7, 8, 9
+_END, _TOPIC, _PARTITION, _VALUE, _KEY, _FLAGS, _TIMESTAMP, _HEADERS = 0, 1, 3, 4, 5, 7, 8, 10
 _PRODUCER, _COPY = 0, 2
 
 
 class Producer:
     def __init__(self, brokers, **settings):
         self._lib = ctypes.CDLL("librdkafka.so.1")
-        for name in ("rd_kafka_conf_new", "rd_kafka_new"):
+        for name in ("rd_kafka_conf_new", "rd_kafka_new", "rd_kafka_headers_new"):
             getattr(self._lib, name).restype = ctypes.c_void_p
         conf = ctypes.c_void_p(self._lib.rd_kafka_conf_new())
         words = ctypes.create_string_buffer(512)
@@ -35,9 +35,12 @@ class Producer:
             words += [number(_KEY), ctypes.c_char_p(key), ctypes.c_size_t(len(key))]
         if timestamp_ms is not None:
             words += [number(_TIMESTAMP), ctypes.c_int64(timestamp_ms)]
-        for name, text in headers:
-            words += [number(_HEADER), ctypes.c_char_p(name.encode()), ctypes.c_char_p(text),
-                      ctypes.c_ssize_t(len(text))]
+        if headers:
+            list_of = ctypes.c_void_p(self._lib.rd_kafka_headers_new(len(headers)))
+            for name, text in headers:
+                self._lib.rd_kafka_header_add(list_of, name.encode(), ctypes.c_ssize_t(-1), text,
+                                              ctypes.c_ssize_t(len(text)))
+            words += [number(_HEADERS), list_of]
         code = self._lib.rd_kafka_producev(self._handle, *words, number(_END))
         check(code == 0, f"producing to {topic}: error {code}")
 

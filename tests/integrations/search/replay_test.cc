@@ -153,29 +153,30 @@ TEST_F(ReplayTest, what_is_refused_again_stays_for_the_next_replay) {
   Replay replay = run(settings());
   EXPECT_FALSE(replay.complete);
   EXPECT_EQ(replay.text,
-            "5 dead letters: 3 stored, 0 already there, 2 refused again, 1 other records passed "
-            "over, 1 damaged letters passed over (see the log).\n"
+            "Dead letters: 5; stored: 3; already there: 0; refused again: 2; damaged and passed "
+            "over, see the log: 1; no dead letters and passed over: 1\n"
             "Refused again, by index and kind of reason:\n"
             "        2  logs-logs  mapper_parsing_exception: no\n");
   EXPECT_EQ(service_.created().size(), 3u);
   service_.mended = true;
   replay = run(settings());
   EXPECT_FALSE(replay.complete);  // It met the other two again.
-  EXPECT_TRUE(replay.text.starts_with("4 dead letters: 2 stored, 2 already there, 1 other"))
+  EXPECT_TRUE(replay.text.starts_with("Dead letters: 4; stored: 2; already there: 2; damaged"))
       << replay.text;
   EXPECT_EQ(service_.created(), wanted_);
   replay = run(settings());
   EXPECT_TRUE(replay.complete);
-  EXPECT_EQ(replay.text, "0 dead letters: 0 stored, 0 already there.\n");
+  EXPECT_EQ(replay.text, "Dead letters: 0; stored: 0; already there: 0\n");
   // New letters are what the next one reads.
   put_aside("logs", {"good 4"});
   replay = run(settings());
   EXPECT_TRUE(replay.complete);
-  EXPECT_EQ(replay.text, "1 dead letters: 1 stored, 0 already there.\n");
+  EXPECT_EQ(replay.text, "Dead letters: 1; stored: 1; already there: 0\n");
   ReplaySettings all = settings();
   all.from_start = true;
   replay = run(all);
-  EXPECT_TRUE(replay.text.starts_with("6 dead letters: 0 stored, 6 already there")) << replay.text;
+  EXPECT_TRUE(replay.text.starts_with("Dead letters: 6; stored: 0; already there: 6;"))
+      << replay.text;
   EXPECT_EQ(service_.created(), wanted_);
 }
 
@@ -192,7 +193,7 @@ TEST_F(ReplayTest, a_dry_run_lists_the_letters_and_changes_nothing) {
               "  letters  topic, and the first reason of a kind\n"
               "        2  logs  some_exception: why\n"
               "        1  web   some_exception: why\n"
-              "3 dead letters.\n");
+              "Dead letters: 3\n");
   }
   service_.mended = true;
   EXPECT_TRUE(run(settings()).complete);
@@ -208,9 +209,9 @@ TEST_F(ReplayTest, filters_leave_the_others_to_the_next_replay) {
   Replay replay = run(some);
   EXPECT_TRUE(replay.complete);
   EXPECT_EQ(replay.text,
-            "1 dead letters: 1 stored, 0 already there, 2 left out by --topic or --reason.\n");
+            "Dead letters: 1; stored: 1; already there: 0; left out by --topic or --reason: 2\n");
   replay = run(settings());
-  EXPECT_EQ(replay.text, "3 dead letters: 2 stored, 1 already there.\n");
+  EXPECT_EQ(replay.text, "Dead letters: 3; stored: 2; already there: 1\n");
   EXPECT_EQ(service_.created(), wanted_);
 }
 
