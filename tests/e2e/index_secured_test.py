@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import harness
 from gateway import API_KEY, PASSWORD, USER, Gateway
 from harness import BINARY, check, main, numbered_lines, run, run_parts, say, wait_until
+from produce import Producer
 from search import Member, check_equal, serve_opensearch
 
 GIVEN = harness.parts_and_numbers()
@@ -135,6 +136,31 @@ def refusals(scene):
     check(not gateway.seen("stranger"), f"the stranger heard {gateway.seen('stranger')}")
 
 
+def letters(scene):
+    """A replay takes the same credentials, and refuses wrong ones in the same words."""
+    scene.kafka.topic("secured-odd", 1)
+    scene.kafka.topic("secured-letters", 1)
+    producer = Producer(scene.kafka.brokers)
+    for i in range(10):
+        producer.send("secured-odd", b"line %d" % i)
+    producer.flush()
+    url = scene.gateway.url("basic")
+    member = Member(scene.lab, scene.kafka, SimpleNamespace(url=url), "secured-odd", "--foreign",
+                    "dead-letter", "--dead-letter", "secured-letters", *scene.basic, name="odd")
+    member.wait_until_done()
+    member.stop()
+    words = [BINARY, "replay", "--brokers", scene.kafka.brokers, "--dead-letter", "secured-letters",
+             "--to", url, *scene.ca, "--user", USER, "--password-file"]
+    done = run(*words, scene.secret("wrong", "wrong-password-99"), ok=False, timeout=30)
+    check(done.returncode == 2 and done.stderr.splitlines()[-1].startswith("longshore replay: ") and
+          "401" in done.stderr and "--password-file" in done.stderr, done.stderr)
+    check(not any(secret in done.stderr + done.stdout for secret in SECRETS), done.stderr)
+    done = run(*words, scene.password, timeout=60)
+    check(done.stdout == "Dead letters: 10; stored: 10; already there: 0\n", done.stdout)
+    check(scene.search.count("logs-secured-odd-*") == 10, "a letter is missing")
+    say("dead letters are replayed through TLS with a password; a wrong one is refused")
+
+
 def unencrypted(scene):
     """A password over plain http works, and is not sent without a word. TLS where there is none
     may come yet: it waits."""
@@ -199,8 +225,8 @@ def trust_is_withdrawn(scene):
 
 
 def test(lab):
-    run_parts([each_way, refusals, unencrypted, password_changes, trust_is_withdrawn], Scene(lab),
-              wanted=GIVEN.parts)
+    run_parts([each_way, refusals, letters, unencrypted, password_changes, trust_is_withdrawn],
+              Scene(lab), wanted=GIVEN.parts)
 
 
 main(test, 300)
