@@ -31,8 +31,9 @@ const CommandHelp kReplayHelp = {
     "on\n"
     "where the group's last replay met a letter that was not stored, and ends where the topic "
     "ended\n"
-    "when it began. A letter that is refused again stays where it is. ('longshore archive' has no\n"
-    "dead letters: what it cannot store yet stays in its topic.)\n"
+    "when it began. A letter that is refused again stays where it is. ('longshore archive' has no "
+    "dead\n"
+    "letters: what it cannot store yet stays in its topic.)\n"
     "Exit status: 0 all were stored, 1 some were not or it was stopped, 2 unusable settings.",
     "  longshore replay --brokers kafka:9092 --dead-letter longshore-dead-letter --dry-run\n"
     "  longshore replay --brokers kafka:9092 --dead-letter longshore-dead-letter \\\n"
@@ -50,16 +51,15 @@ struct Flags {
   bool no_template = false;
 };
 
-void add_foreign(CommandLine& line, IndexSettings& to) {
+void add_foreign(CommandLine& line, IndexSettings& to, const char* help) {
   line.choice<bool>("foreign", &to.document.store_foreign,
-                    {{"store", true}, {"dead-letter", false}},
-                    "Store records that are not longshore's under message, or put them aside.");
+                    {{"store", true}, {"dead-letter", false}}, help);
 }
 
 void add_reading(CommandLine& line, Flags& flags, IndexSettings& to) {
   kafka::add_reading_flags(line, flags.reading);
   line.text("group", &flags.group, "NAME", "Join this consumer group.");
-  add_foreign(line, to);
+  add_foreign(line, to, "Store records that are not longshore's under message, or put them aside.");
   line.text("dead-letter", &flags.dead_letter, "TOPIC|none",
             "Put records that the service rejects into this topic; none: stop at the first.");
   line.number(
@@ -81,7 +81,8 @@ void add_letters(CommandLine& line, Flags& flags, ReplaySettings& to) {
             "Replay only letters in whose reason this text stands. The others stay.");
   line.toggle("dry-run", &to.dry_run,
               "Print how many letters there are, by topic and reason, and store nothing.");
-  add_foreign(line, to.index);
+  add_foreign(line, to.index,
+              "Store records that are not longshore's under message, or leave their letters.");
   line.number("refused-within", &to.index.refused_percent, {1, 100}, "PERCENT",
               "Stop when more than this part of a minute's letters are refused for one reason; "
               "100: never.");

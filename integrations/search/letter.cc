@@ -108,9 +108,10 @@ Status read_action(std::string_view action, Letter& letter) {
 
 Status read_hash(std::string_view text, Letter& letter) {
   constexpr size_t kDigits = 16;
+  constexpr int kBase = 16;
   uint64_t hash = 0;
   const char* const end = text.data() + text.size();
-  const auto [rest, code] = std::from_chars(text.data(), end, hash, kDigits);
+  const auto [rest, code] = std::from_chars(text.data(), end, hash, kBase);
   if (text.size() != kDigits || code != std::errc() || rest != end)
     return wrong("hash", "is not of 16 hex digits");
   letter.hash = hash;

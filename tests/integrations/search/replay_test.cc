@@ -230,6 +230,21 @@ TEST_F(ReplayTest, an_index_that_takes_nothing_ends_the_replay_and_is_named) {
   EXPECT_EQ(service_.created(), wanted_);
 }
 
+TEST_F(ReplayTest, too_many_that_are_refused_end_the_replay_if_that_is_asked_for) {
+  put_aside("logs", std::vector<std::string>(150, "bad"));
+  ReplaySettings careful = settings();
+  careful.index.refused_percent = 5;
+  const Replay replay = run(careful);
+  EXPECT_FALSE(replay.complete);
+  EXPECT_NE(replay.text.find("Left from there on: dead[0], offset 0: 450 of 450 documents"),
+            std::string::npos)
+      << replay.text;
+  EXPECT_TRUE(service_.created().empty());
+  service_.mended = true;
+  EXPECT_TRUE(run(careful).complete);
+  EXPECT_EQ(service_.created(), wanted_);
+}
+
 TEST_F(ReplayTest, a_topic_of_other_records_is_refused) {
   for (int i = 0; i < 3; ++i) put("logs", "line", false);
   ReplaySettings wrong = settings();
