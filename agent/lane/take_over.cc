@@ -2,6 +2,8 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+#include <set>
 #include <utility>
 
 #include "config/limits.h"
@@ -196,13 +198,52 @@ bool TakeOver::outcome_is_known() const {
   return setup_.kafka.committed(group_, kStable, limits::kKafkaQueryMs).has_value();
 }
 
+// Whether a partition that the predecessor may have written to takes nothing: then Kafka cannot end
+// its transaction. Asks about a few topics at a time.
+bool TakeOver::predecessor_is_stuck() {
+  if (predecessors_topics_.empty()) {
+    const auto stored = setup_.store.sources(setup_.options.lane);
+    const auto prepared = setup_.store.prepared(setup_.options.lane);
+    if (!stored || !prepared) return false;
+    std::set<std::string> topics = {setup_.options.ledger_topic};
+    for (const auto& each : stored.value()) topics.insert(each.state.topic);
+    for (const auto& each : prepared.value()) topics.insert(each.state.topic);
+    topics.erase("");
+    predecessors_topics_.assign(topics.begin(), topics.end());
+  }
+  const size_t count = std::min(predecessors_topics_.size(), limits::kUnusableTopicsMax);
+  for (size_t i = 0; i < count; ++i) {
+    std::rotate(predecessors_topics_.begin(), predecessors_topics_.begin() + 1,
+                predecessors_topics_.end());
+    const auto shape =
+        setup_.kafka.topic_shape(predecessors_topics_.back(), limits::kUnusableLookMs);
+    if (shape && !shape.value().unusable.empty()) return true;
+    if (!shape && shape.error().code == ErrorCode::kRetryable) return false;
+  }
+  return false;
+}
+
+// Goes on under another id than the one that is busy.
+Status TakeOver::leave_id(size_t batch_bytes) {
+  const std::string id = ids_.current();
+  feed_.stop();
+  if (Status stored = ids_.leave(); !stored) return stored;
+  spdlog::warn(
+      "lane {}: Kafka has not ended the last transaction of {}: a partition of it takes "
+      "nothing. Its outcome is known, so nothing is lost or sent twice: going on as {}.",
+      setup_.options.lane.value, id, ids_.current());
+  return open_session(batch_bytes);
+}
+
 // Takes the transactional id over: a predecessor that still runs can commit nothing any more. While
 // Kafka cannot end the predecessor's transaction, because one of its partitions takes nothing, the
-// id is busy, and the lane goes on under another.
+// id is busy, and the lane goes on under another. An id is also busy while another agent uses it,
+// one on a copy of the state directory: that must be fenced, or be the one that fences us.
 Status TakeOver::fence_predecessor(size_t batch_bytes) {
   int64_t began_ns = setup_.clock.monotonic_ns();
   const int64_t tell_ns = began_ns + limits::kUnstableOffsetNs;
   bool told = false;
+  predecessors_topics_.clear();
   for (uint32_t left = 0;;) {
     const Status initialised = feed_.session().init_transactions(limits::kBusyIdCallMs);
     if (initialised) return ok();
@@ -220,17 +261,11 @@ Status TakeOver::fence_predecessor(size_t batch_bytes) {
           setup_.options.lane.value, ids_.current(), initialised.error().message);
     }
     const bool all_left = left >= limits::kTransactionalIdsMax;
-    const int64_t patience_ns = all_left ? limits::kLeftIdNsMin : limits::kBusyIdNs;
-    const bool busy = code == ErrorCode::kUndecided && now - began_ns >= patience_ns;
-    if (busy && outcome_is_known()) {
-      const std::string id = ids_.current();
-      feed_.stop();
-      if (Status stored = ids_.leave(); !stored) return stored;
-      spdlog::warn(
-          "lane {}: Kafka has not ended the last transaction of {}: a partition of it takes "
-          "nothing. Its outcome is known, so nothing is lost or sent twice: going on as {}.",
-          setup_.options.lane.value, id, ids_.current());
-      if (Status opened = open_session(batch_bytes); !opened) return opened;
+    const int64_t busy_ns = code == ErrorCode::kUndecided ? now - began_ns : 0;
+    const bool leave = busy_ns >= limits::kLeftIdNsMin ||
+                       (busy_ns >= limits::kBusyIdNs && !all_left && predecessor_is_stuck());
+    if (leave && outcome_is_known()) {
+      if (Status opened = leave_id(batch_bytes); !opened) return opened;
       ++left;
       began_ns = setup_.clock.monotonic_ns();
     } else {

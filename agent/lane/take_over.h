@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <string>
+#include <vector>
 
 #include "agent/lane/feed.h"
 #include "agent/lane/inbox.h"
@@ -45,6 +46,8 @@ class TakeOver {
   Status open_session(size_t batch_bytes);
   Status fence_predecessor(size_t batch_bytes);
   bool outcome_is_known() const;
+  bool predecessor_is_stuck();
+  Status leave_id(size_t batch_bytes);
 
   Status apply(const checkpoint::Recovery& recovery);
   Status note_doubt(const checkpoint::Recovery& recovery, const char* reason);
@@ -61,7 +64,8 @@ class TakeOver {
   TransactionalIds& ids_;
   KafkaOutage& outage_;
   const std::string group_;
-  int64_t next_look_ns_ = 0;   // For a broker that answers.
+  std::vector<std::string> predecessors_topics_;  // Those asked about longest ago come first.
+  int64_t next_look_ns_ = 0;                      // For a broker that answers.
   std::string noted_doubt_;    // A recovery that stands in the ledger and has to be tried again.
   bool started_over_ = false;  // The sources are what --new-cluster=restart left of them.
 };

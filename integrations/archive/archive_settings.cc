@@ -32,6 +32,7 @@ struct Flags {
   int64_t roll_seconds = 600, leftover_hours = 24;
   size_t open_files = 64;
   bool once = false;
+  std::string metrics_file;
 };
 
 void add_flags(CommandLine& line, Flags& flags) {
@@ -56,6 +57,9 @@ void add_flags(CommandLine& line, Flags& flags) {
   line.number("leftover-hours", &flags.leftover_hours, {1, kRollMax}, "HOURS",
               "Remove unfinished files of a process that died from the archive at this age.");
   add_target_flags(line, flags.target);
+  line.section("Progress");
+  line.text("metrics-file", &flags.metrics_file, "FILE",
+            "Write metrics for Prometheus into this file every 10 seconds.");
 }
 
 }  // namespace
@@ -83,6 +87,7 @@ Result<std::optional<ArchiveSettings>> parse_archive_settings(
   archiver.open_files = flags.open_files;
   archiver.leftover_ms = flags.leftover_hours * kMsPerHour;
   archiver.once = flags.once;
+  archiver.metrics_file = flags.metrics_file;
   return std::optional(ArchiveSettings{kafka::group_options(*reader, flags.group),
                                        *std::move(place), *reader, std::move(archiver)});
 }

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <optional>
+#include <string_view>
 #include <utility>
 
 #include "config/limits.h"
@@ -18,6 +19,7 @@ using std::chrono::steady_clock;
 namespace {
 
 constexpr milliseconds kLook{20};
+constexpr int64_t kMetricsNs = 10'000'000'000;
 
 }  // namespace
 
@@ -29,6 +31,7 @@ Archiver::Archiver(ArchiverOptions options, ArchiveTarget& target, kafka::Record
       stopping_(std::move(stopping)),
       complaints_(complaints),
       last_(partitions_.end()),
+      metrics_(options_.metrics_file),
       workers_(limits::kPublishers) {}
 
 Status Archiver::assigned(std::vector<kafka::AssignedPartition>& partitions) {
@@ -324,6 +327,7 @@ void Archiver::take_done(kafka::Offsets& offsets) {
 }
 
 std::string Archiver::report(const kafka::Standing& standing) {
+  write_metrics(standing);
   if (counts_ == reported_) return {};
   const double rate = static_cast<double>(counts_.bytes - reported_.bytes) / 1e6 / standing.seconds;
   reported_ = counts_;
@@ -332,6 +336,34 @@ std::string Archiver::report(const kafka::Standing& standing) {
       "{} parked, lag {}",
       counts_.records, rate, counts_.files, static_cast<double>(counts_.file_bytes) / 1e6, files(),
       counts_.refused, parked().size(), standing.unread);
+}
+
+// Also while nothing happens: what stands still has to be seen.
+void Archiver::write_metrics(const kafka::Standing& standing) {
+  const int64_t now = clock_.monotonic_ns();
+  if (options_.metrics_file.empty() || now < next_metrics_ns_) return;
+  next_metrics_ns_ = now + kMetricsNs;
+  kafka::Metrics metrics("longshore_archive_");
+  const auto count = [&metrics](std::string_view name, uint64_t value) {
+    metrics.counter(name, static_cast<double>(value));
+  };
+  count("records_total", counts_.records);
+  count("record_bytes_total", counts_.bytes);
+  count("files_published_total", counts_.files);
+  count("file_bytes_total", counts_.file_bytes);
+  count("publications_refused_total", counts_.refused);
+  metrics.gauge("files_open", static_cast<double>(files()));
+  metrics.gauge("partitions", static_cast<double>(standing.partitions));
+  metrics.gauge("unread_records", static_cast<double>(standing.unread));
+  metrics.gauge("lag_records", static_cast<double>(standing.uncommitted));
+  std::vector<kafka::PartitionKey> waiting = standing.parked;
+  for (const auto& [key, partition] : partitions_) {
+    if (partition.parked()) waiting.push_back(key);
+  }
+  std::sort(waiting.begin(), waiting.end());
+  waiting.erase(std::unique(waiting.begin(), waiting.end()), waiting.end());
+  metrics.parked(waiting);
+  metrics_.write(metrics);
 }
 
 }  // namespace longshore::archive

@@ -23,6 +23,7 @@
 #include "integrations/archive/archive_line.h"
 #include "integrations/archive/partition_archive.h"
 #include "integrations/kafka/complaints.h"
+#include "integrations/kafka/metrics_file.h"
 #include "integrations/kafka/outlet.h"
 #include "integrations/kafka/stop_signals.h"
 
@@ -35,6 +36,7 @@ struct ArchiverOptions {
   int64_t roll_ns = int64_t{600} * 1'000'000'000;
   size_t open_files = 64;  ///< At most this many grow, plus those of one poll().
   int64_t leftover_ms = int64_t{24} * 3'600'000;
+  std::string metrics_file = {};  ///< For Prometheus; empty: none.
   bool once = false;  ///< Takes nothing beyond the ends that the partitions have at first.
 };
 
@@ -92,6 +94,7 @@ class Archiver final : public kafka::Outlet {
   void resume(PartitionArchive& partition, const Settled& settled);
   void take(PartitionArchive& partition, const Published& published);
   size_t files() const;
+  void write_metrics(const kafka::Standing& standing);
   /// Nothing more is to be read of it.
   bool is_last(const PartitionArchive& partition) const;
   PartitionArchive* find(const kafka::ReadRecord& record);
@@ -113,6 +116,8 @@ class Archiver final : public kafka::Outlet {
   kafka::Offsets done_;                                    // What take_done() told last.
   std::vector<kafka::Parking> resumed_;  // Were parked, and go on at another offset.
   ArchiverCounts counts_, reported_;
+  kafka::MetricsFile metrics_;
+  int64_t next_metrics_ns_ = 0;
   Workers workers_;  // Last: its tasks use the members above.
 };
 

@@ -129,7 +129,7 @@ Status TopicAudit::claim(const kafka::ReadRecord& record, const shipper::RecordV
 }
 
 void TopicAudit::add_raw(const kafka::ReadRecord& record) {
-  if (const auto id = parse_source_id(record.key)) raw_sources_.insert(*id);
+  if (const auto id = shipper::raw_source_of(record.key)) raw_sources_.insert(*id);
   std::pair<std::string, std::string> key(record.topic, record.key);
   if (raw_.size() >= kRawKeysMax && !raw_.contains(key)) key.second = "(further keys)";
   raw_[key] += 1;

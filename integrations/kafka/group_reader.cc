@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
+#include <cstring>
 #include <string_view>
 
 #include "integrations/kafka/consumer_handle.h"
@@ -203,6 +205,8 @@ Result<AssignedPartition> GroupReader::look_at(const rd_kafka_topic_partition_t&
         fmt::format("get the first and last offset of {}", to_string(partition.key)), code);
   }
   partition.committed = element.offset >= 0 ? element.offset : -1;
+  if (element.metadata_size > 0)
+    partition.note.assign(static_cast<const char*>(element.metadata), element.metadata_size);
   partition.start = partition.committed >= 0 ? partition.committed : partition.low;
   return partition;
 }
@@ -303,9 +307,17 @@ Status GroupReader::take_error(const rd_kafka_message_t& message) {
   }
 }
 
-Status GroupReader::commit(const PartitionKey& key, int64_t next, int timeout_ms) {
+Status GroupReader::commit(const PartitionKey& key, int64_t next, const std::string& note,
+                           int timeout_ms) {
   const PartitionList list = list_of(key);
-  list->elems[0].offset = next;
+  rd_kafka_topic_partition_t& element = list->elems[0];
+  element.offset = next;
+  if (!note.empty()) {
+    element.metadata = std::malloc(note.size());  // The list frees it.
+    if (!element.metadata) return Error{ErrorCode::kRetryable, "Out of memory."};
+    std::memcpy(element.metadata, note.data(), note.size());
+    element.metadata_size = note.size();
+  }
   // rd_kafka_commit() has no timeout. An answer that comes too late is dropped with its queue.
   const std::unique_ptr<rd_kafka_queue_t, void (*)(rd_kafka_queue_t*)> queue(
       rd_kafka_queue_new(handle_), rd_kafka_queue_destroy);

@@ -41,6 +41,7 @@ struct AssignedPartition {
   int64_t committed = -1;    ///< The group's committed offset; -1: none.
   int64_t low = 0;           ///< The first offset that still exists,
   int64_t high = 0;          ///< and the one after the last (with read_committed: the last stable).
+  std::string note = {};     ///< What was committed with it.
   int64_t start = -1;        ///< Where to begin; assigned() may change it. `committed`, else `low`.
   std::string cluster = {};  ///< The id of the Kafka cluster.
 };
@@ -103,10 +104,11 @@ class GroupReader {
   /// group.instance.id), and those of assigned().
   Status poll(int timeout_ms, size_t records_max);
 
-  /// Commits that everything before `next` is done. Errors: kNotFound (the partition is no longer
+  /// Commits that everything before `next` is done, and keeps `note` with it (at most 4,096 bytes,
+  /// Kafka's offset.metadata.max.bytes). Errors: kNotFound (the partition is no longer
   /// ours: discard what was done for it), kRetryable (no answer: it may have been committed),
   /// kInvalid (not permitted).
-  Status commit(const PartitionKey& key, int64_t next, int timeout_ms);
+  Status commit(const PartitionKey& key, int64_t next, const std::string& note, int timeout_ms);
 
   /// Back-pressure: pauses the partitions for which `held_back` is true and resumes the others. A
   /// paused partition hands over nothing, and its records that were fetched ahead are fetched

@@ -23,7 +23,9 @@ Pump::Pump(PumpOptions options, Outlet& outlet, const Clock& clock, Stopping sto
       clock_(clock),
       stopping_(std::move(stopping)),
       complaints_(complaints),
-      progress_(clock, Progress::To::kLog, options_.report_s * 1000) {}
+      progress_(clock, Progress::To::kLog, options_.report_s * 1000) {
+  if (options_.probe) lives_.emplace(*options_.probe, clock_);
+}
 
 bool Pump::is_final(const Error& error) const {
   if (error.code == ErrorCode::kInvalid) return !options_.resilient || records_ == 0;
@@ -65,6 +67,9 @@ Status Pump::turn() {
   outlet_.take_parked(parked);
   for (const Parking& parking : parked) park(parking);
   if (Status status = commit(false); !status) return status;
+  if (lives_) {
+    if (Status same = lives_->turn(); !same) return same;
+  }
   report(false);
   if (options_.once) {
     if (Status status = end_once(); !status || done_) return status;
@@ -169,7 +174,8 @@ Status Pump::commit(bool now) {
   if (outlet_.idle()) add_idle_ends();
   while (!to_commit_.empty()) {
     const auto& [partition, next] = *to_commit_.begin();
-    const Status status = reader_->commit(partition, next, limits::kCommitMs);
+    const Status status = reader_->commit(
+        partition, next, lives_ ? lives_->note(partition) : std::string(), limits::kCommitMs);
     if (status) {
       committed_[partition] = next;
       leave_parked(partition, next);
@@ -194,6 +200,7 @@ void Pump::add_idle_ends() {
 }
 
 Status Pump::assigned(std::vector<AssignedPartition>& partitions) {
+  if (lives_) lives_->assigned(partitions);
   if (Status status = outlet_.assigned(partitions); !status) return status;
   for (const AssignedPartition& partition : partitions) committed_[partition.key] = partition.start;
   spdlog::info("partitions assigned by the consumer group: {}", partitions.size());
@@ -214,6 +221,7 @@ void Pump::lost() {
 
 void Pump::discard() {
   outlet_.discard();
+  if (lives_) lives_->discard();
   to_commit_.clear();
   committed_.clear();
   parked_.clear();
@@ -223,6 +231,7 @@ void Pump::discard() {
 
 void Pump::record(const ReadRecord& record) {
   records_ += 1;
+  if (lives_) lives_->record(record);
   outlet_.record(record);
 }
 

@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "config/clock.h"
@@ -21,7 +22,9 @@
 #include "integrations/kafka/group_reader.h"
 #include "integrations/kafka/outlet.h"
 #include "integrations/kafka/progress.h"
+#include "integrations/kafka/record_probe.h"
 #include "integrations/kafka/stop_signals.h"
+#include "integrations/kafka/topic_lives.h"
 
 namespace longshore::kafka {
 
@@ -29,9 +32,12 @@ struct PumpOptions {
   GroupOptions group;
   int poll_ms = 50;
   size_t poll_records = 500;
-  int close_ms = 7'000;    ///< For leaving the group.
-  int64_t report_s = 10;   ///< Between two lines of progress; 0: none.
-  bool once = false;       ///< Ends when all topics are read and everything is done.
+  int close_ms = 7'000;   ///< For leaving the group.
+  int64_t report_s = 10;  ///< Between two lines of progress; 0: none.
+  bool once = false;      ///< Ends when all topics are read and everything is done.
+  /// Finds topics that were made anew, which are then read from their beginning; null: the outlet
+  /// does so itself. Must outlive the pump.
+  RecordProbe* probe = nullptr;
   bool resilient = false;  ///< Kafka refusing us (ACLs) ends it only before the first record.
 };
 
@@ -82,6 +88,7 @@ class Pump final : private GroupListener {
   const Stopping stopping_;
   Complaints& complaints_;
   Progress progress_;
+  std::optional<TopicLives> lives_;
   std::unique_ptr<GroupReader> reader_;
   Offsets to_commit_, committed_;
   std::map<PartitionKey, Parked> parked_;

@@ -1,13 +1,9 @@
 #include "integrations/search/index_report.h"
 
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
-#include <fstream>
+#include <string_view>
 
 namespace longshore::search {
 
@@ -27,7 +23,7 @@ std::string IndexReport::line(const IndexStanding& standing) {
       documents_ == 0 ? "-"
                       : fmt::format("{:.1f}s delay-max={:.1f}s",
                                     delay_sum_s_ / static_cast<double>(documents_), delay_max_s_);
-  if (!metrics_file_.empty()) write_metrics(metrics(standing, rate));
+  write_metrics(standing, rate);
   reported_documents_ = documents;
   documents_ = 0;
   delay_sum_s_ = delay_max_s_ = 0;
@@ -40,55 +36,32 @@ std::string IndexReport::line(const IndexStanding& standing) {
       standing.pump.waiting ? " waiting" : "", delay);
 }
 
-std::string IndexReport::metrics(const IndexStanding& standing, double rate) const {
-  std::string text;
-  const auto add = [&text](const char* name, const char* type, double value) {
-    text +=
-        fmt::format("# TYPE longshore_index_{0} {1}\nlongshore_index_{0} {2}\n", name, type, value);
+void IndexReport::write_metrics(const IndexStanding& standing, double rate) {
+  kafka::Metrics metrics("longshore_index_");
+  const auto count = [&metrics](std::string_view name, const std::atomic<uint64_t>& value) {
+    metrics.counter(name, static_cast<double>(value.load()));
   };
-  const auto count = [](const std::atomic<uint64_t>& value) {
-    return static_cast<double>(value.load());
-  };
-  add("documents_created_total", "counter", count(tally_.created));
-  add("documents_already_there_total", "counter", count(tally_.there));
-  add("documents_rejected_total", "counter", count(tally_.rejected));
-  add("documents_dead_lettered_total", "counter", count(tally_.dead_lettered));
-  add("documents_put_off_total", "counter", count(tally_.put_off));
-  add("documents_foreign_total", "counter", static_cast<double>(standing.foreign));
-  add("requests_total", "counter", count(tally_.requests));
-  add("requests_failed_total", "counter", count(tally_.failures));
-  add("requests_too_large_total", "counter", count(tally_.too_large));
-  add("request_bytes_total", "counter", count(tally_.body_bytes));
-  add("partitions", "gauge", static_cast<double>(standing.pump.partitions));
-  add("lag_records", "gauge", static_cast<double>(standing.pump.uncommitted));
-  add("bulks_in_flight", "gauge", static_cast<double>(standing.in_flight));
-  add("waiting", "gauge", standing.pump.waiting ? 1 : 0);
-  add("partitions_parked", "gauge", static_cast<double>(standing.pump.parked.size()));
-  if (!standing.pump.parked.empty()) text += "# TYPE longshore_index_partition_parked gauge\n";
-  for (const kafka::PartitionKey& key : standing.pump.parked) {
-    text += fmt::format("longshore_index_partition_parked{{topic=\"{}\",partition=\"{}\"}} 1\n",
-                        key.topic, key.partition);
-  }
-  add("documents_per_second", "gauge", rate);
+  count("documents_created_total", tally_.created);
+  count("documents_already_there_total", tally_.there);
+  count("documents_rejected_total", tally_.rejected);
+  count("documents_dead_lettered_total", tally_.dead_lettered);
+  count("documents_put_off_total", tally_.put_off);
+  metrics.counter("documents_foreign_total", static_cast<double>(standing.foreign));
+  count("requests_total", tally_.requests);
+  count("requests_failed_total", tally_.failures);
+  count("requests_too_large_total", tally_.too_large);
+  count("request_bytes_total", tally_.body_bytes);
+  metrics.gauge("partitions", static_cast<double>(standing.pump.partitions));
+  metrics.gauge("lag_records", static_cast<double>(standing.pump.uncommitted));
+  metrics.gauge("bulks_in_flight", static_cast<double>(standing.in_flight));
+  metrics.gauge("waiting", standing.pump.waiting ? 1 : 0);
+  metrics.parked(standing.pump.parked);
+  metrics.gauge("documents_per_second", rate);
   if (documents_ > 0) {
-    add("delay_seconds", "gauge", delay_sum_s_ / static_cast<double>(documents_));
-    add("delay_max_seconds", "gauge", delay_max_s_);
+    metrics.gauge("delay_seconds", delay_sum_s_ / static_cast<double>(documents_));
+    metrics.gauge("delay_max_seconds", delay_max_s_);
   }
-  return text;
-}
-
-// Renamed when complete, so that a collector never reads half of it.
-void IndexReport::write_metrics(const std::string& text) {
-  const std::string temporary = metrics_file_ + ".new";
-  std::ofstream file(temporary, std::ios::trunc);
-  file << text;
-  file.close();
-  const bool written = file && std::rename(temporary.c_str(), metrics_file_.c_str()) == 0;
-  if (!written && !metrics_failed_) {
-    spdlog::warn("could not write --metrics-file {}: {}; metrics are out of date", metrics_file_,
-                 std::strerror(errno));
-  }
-  metrics_failed_ = !written;
+  metrics_.write(metrics);
 }
 
 }  // namespace longshore::search

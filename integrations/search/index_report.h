@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 
+#include "integrations/kafka/metrics_file.h"
 #include "integrations/kafka/outlet.h"
 #include "integrations/search/bulk.h"
 #include "integrations/search/tally.h"
@@ -22,7 +23,7 @@ struct IndexStanding {
 class IndexReport {
  public:
   IndexReport(const Tally& tally, std::string metrics_file)
-      : tally_(tally), metrics_file_(std::move(metrics_file)) {}
+      : tally_(tally), metrics_(std::move(metrics_file)) {}
 
   /// The documents of `bulk` have their final answers now.
   void add(const Bulk& bulk, int64_t wall_ms);
@@ -31,16 +32,14 @@ class IndexReport {
   std::string line(const IndexStanding& standing);
 
  private:
-  std::string metrics(const IndexStanding& standing, double rate) const;
-  void write_metrics(const std::string& text);
+  void write_metrics(const IndexStanding& standing, double rate);
 
   const Tally& tally_;
-  const std::string metrics_file_;  // Empty: none.
+  kafka::MetricsFile metrics_;
   uint64_t reported_documents_ = 0;
   // Since the last line.
   uint64_t documents_ = 0;
   double delay_sum_s_ = 0, delay_max_s_ = 0;
-  bool metrics_failed_ = false;
 };
 
 }  // namespace longshore::search

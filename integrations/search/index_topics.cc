@@ -8,6 +8,7 @@
 #include "config/limits.h"
 #include "integrations/kafka/persist.h"
 #include "integrations/kafka/pump.h"
+#include "integrations/kafka/record_probe.h"
 #include "integrations/search/bulk_worker.h"
 #include "integrations/search/dead_letters.h"
 #include "integrations/search/indexer.h"
@@ -80,11 +81,16 @@ Status index_topics(IndexSettings settings, const kafka::Stopping& stopping) {
   start_workers(settings.in_flight, settings.search, shared);
   DocumentWriter writer(settings.document, clock);
   Indexer indexer(settings, clock, tally, writer, pool, parked);
+  const auto probe = kafka::KafkaProbe::open({.brokers = settings.group.brokers,
+                                              .topics = settings.group.topics,
+                                              .settings = settings.group.settings});
+  if (!probe) return probe.error();
   kafka::Pump pump({.group = settings.group,
                     .poll_ms = limits::kIndexPollMs,
                     .poll_records = limits::kIndexPollRecords,
                     .close_ms = limits::kIndexCloseMs,
-                    .report_s = settings.progress_s},
+                    .report_s = settings.progress_s,
+                    .probe = probe->get()},
                    indexer, clock, stopping, complaints);
   return pump.run();
 }

@@ -95,7 +95,10 @@ bool lies_in(std::string_view text, const Buffer& buffer) {
 
 RecordEncoder::RecordEncoder(const Envelope& envelope)
     : source_(envelope.source), format_(envelope.format), key_(to_string(envelope.source)) {
-  if (format_ == RecordFormat::kRaw) return;
+  if (format_ == RecordFormat::kRaw) {
+    key_ += kRawKeyEnd;
+    return;
+  }
   before_offset_ = R"(","log":{"file":{"path":)" + json_string(envelope.path) + R"(},"offset":)";
   before_start_ = R"(},"host":{"name":)" + json_string(envelope.host_name) + "}," +
                   container_pieces(envelope) + R"("longshore":{"source":")" + key_ +

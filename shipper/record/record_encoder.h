@@ -28,6 +28,9 @@ namespace longshore::shipper {
 
 class JsonObject;
 
+/// Follows the source in the key of a `raw` record, which has no envelope: see record_view.h.
+inline constexpr std::string_view kRawKeyEnd = "-raw";
+
 /// The values that stay constant while a source keeps its declaration.
 struct Envelope {
   SourceId source = {};

@@ -93,6 +93,11 @@ bool is_own(const RecordView& record, std::string_view key) {
   return parse_source_id(key) == record.source;
 }
 
+std::optional<SourceId> raw_source_of(std::string_view key) {
+  if (key.ends_with(kRawKeyEnd)) key.remove_suffix(kRawKeyEnd.size());
+  return parse_source_id(key);
+}
+
 std::optional<RecordView> RecordParser::parse(std::string_view value) {
   if (value.empty() || value.front() != '{') return std::nullopt;
   padded_.reserve(value.size() + simdjson::SIMDJSON_PADDING);

@@ -27,6 +27,10 @@ struct RecordView {
 /// names. The agent sets the key and a container cannot, so a `raw` line that looks like another
 /// source's record is none. Every consumer asks this before it believes an envelope.
 bool is_own(const RecordView& record, std::string_view key);
+/// The log of a `raw` record. Its key is none of a record with an envelope, so a raw line cannot
+/// give its own log another container's name; older agents used the same key for both. Empty: the
+/// key is not one of ours.
+std::optional<SourceId> raw_source_of(std::string_view key);
 
 /// Thread: one. Keeps its memory from record to record.
 class RecordParser {

@@ -237,8 +237,13 @@ def parked(lab, kafka):
     claim.write_text("damaged")
     for i in range(8):
         ship(lab, kafka, "parked", f"parked{i}", [f"{n}" for n in range(10)])
-    running = archiver_of(lab, kafka, archive, "parked", "parked", "--roll-seconds", 1).start()
+    metrics = lab.dir / "parked.prom"
+    running = archiver_of(lab, kafka, archive, "parked", "parked", "--roll-seconds", 1,
+                          "--metrics-file", metrics).start()
     running.wait_for_log("parked\\[0\\] is parked", 60)
+    named = 'longshore_archive_partition_parked{topic="parked",partition="0"} 1'
+    wait_until(lambda: metrics.exists() and named in metrics.read_text(), 30,
+               "the metrics name the parked partition")
     wait_until(lambda: list(published(archive)) == [1], 60, "the other partition")
     check(running.log().count("joining consumer group") == 1, running.log())
     claim.unlink()

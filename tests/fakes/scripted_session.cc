@@ -46,7 +46,7 @@ std::optional<Error> ScriptedSession::refused(Call call, bool* done_anyway) {
   if (fault->undoes_last) broker_.undo_last_commit();
   if (done_anyway) *done_anyway = fault->done_anyway;
   trouble_ = fault->trouble;
-  gone_ = fault->code != ErrorCode::kRetryable;
+  gone_ = fault->code != ErrorCode::kRetryable && fault->code != ErrorCode::kUndecided;
   return Error{fault->code, "Scripted fault."};
 }
 

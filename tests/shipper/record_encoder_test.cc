@@ -11,6 +11,7 @@
 #include <random>
 #include <unordered_set>
 
+#include "shipper/record/record_view.h"
 #include "tests/fakes/seed.h"
 
 namespace longshore::shipper {
@@ -306,6 +307,23 @@ TEST(RecordEncoder, raw_is_the_bytes_of_the_line_alone) {
   const auto empty = encode(encoder, "");
   EXPECT_EQ(empty->value(), "");
   EXPECT_NE(empty->chunk.messages.back().payload, nullptr);  // Not a tombstone.
+}
+
+TEST(RecordEncoder, a_raw_line_that_is_an_envelope_is_not_its_own_logs) {
+  RecordEncoder encoder(envelope(RecordFormat::kRaw));
+  const std::string line = R"({"container":{"name":"victim"},"longshore":)"
+                           R"({"source":"00f1e2d3c4b5a697","name":"a","start":0,"end":9},)"
+                           R"("message":"forged"})";
+  const auto out = encode(encoder, line);
+  const rd_kafka_message_t& message = out->chunk.messages.back();
+  const std::string_view key(static_cast<const char*>(message.key), message.key_len);
+  RecordParser parser;
+  const auto record = parser.parse(out->value());
+  ASSERT_TRUE(record);
+  EXPECT_FALSE(is_own(*record, key));
+  EXPECT_EQ(raw_source_of(key), record->source);
+  EXPECT_EQ(raw_source_of("00f1e2d3c4b5a697"), record->source);  // Of older agents.
+  EXPECT_FALSE(raw_source_of("-raw"));
 }
 
 TEST(RecordEncoder, raw_text_in_the_arena_is_found_after_the_arena_grew) {

@@ -105,6 +105,20 @@ TEST(LaneWithoutLeader, an_outcome_that_is_open_is_waited_for) {
   EXPECT_EQ(host.shipped()["a"].size(), 10u);
 }
 
+// On a copy of the state directory: either of the two has to fence the other.
+TEST_F(LaneTrouble, an_id_that_another_agent_uses_is_not_left_while_every_partition_has_a_leader) {
+  append("a", 10);
+  EXPECT_EQ(live().exit_status, 0);
+  append("a", 10);
+  kafka_.fail({.call = Call::kInit, .nth = 2, .times = 40, .code = ErrorCode::kUndecided});
+  stay_ = true;
+  stay_for_ = std::chrono::seconds(4);
+  EXPECT_EQ(live().exit_status, 0);
+  EXPECT_EQ(kafka_.calls(Call::kInit), 42u);
+  EXPECT_EQ(kafka_.ids(), Lines{kGroup});
+  EXPECT_EQ(shipped()["a"], written_["a"]);
+}
+
 class LaneOutage : public testing::Test, protected Host {
  protected:
   LaneOutage() {

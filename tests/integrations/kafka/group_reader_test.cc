@@ -108,7 +108,7 @@ TEST_F(GroupReaderTest, what_was_committed_is_where_the_next_member_begins) {
     Member member(broker_->bootstrap());
     ASSERT_TRUE(member.until([&] { return member.reader_->at_end(); }));
     for (int32_t partition = 0; partition < 2; ++partition) {
-      const Status status = member.reader_->commit({"logs", partition}, 100 + partition, 5'000);
+      const Status status = member.reader_->commit({"logs", partition}, 100 + partition, "", 5'000);
       EXPECT_TRUE(status) << status.error().message;
     }
     member.reader_->close(5'000);

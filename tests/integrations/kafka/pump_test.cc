@@ -11,8 +11,10 @@
 #include <chrono>
 #include <functional>
 #include <map>
+#include <mutex>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "integrations/kafka/embedded_broker.h"
 #include "tests/fakes/produce.h"
@@ -70,6 +72,35 @@ class Bucket : public Outlet {
   int assignments_ = 0, revoked_ = 0, discarded_ = 0, records_ = 0, works_ = 0;
 };
 
+/// Says of one partition, once, that it holds other records than before.
+class Probe : public RecordProbe {
+ public:
+  Result<Found> look(const PartitionKey& partition, const RecordMark& mark) override {
+    const std::lock_guard lock(mutex_);
+    marks_[partition.partition].push_back(mark);
+    return partition.partition == std::exchange(other_, -1) ? Found::kOther : Found::kSame;
+  }
+  Result<Ends> ends(const PartitionKey&) override { return Ends{}; }
+  std::vector<RecordMark> marks(int32_t partition) {
+    const std::lock_guard lock(mutex_);
+    return marks_[partition];
+  }
+
+  std::mutex mutex_;
+  std::map<int32_t, std::vector<RecordMark>> marks_;
+  int32_t other_ = -1;
+};
+
+/// Runs 20 times as fast.
+class FastClock final : public Clock {
+ public:
+  int64_t wall_ns() const override { return clock_.wall_ns(); }
+  int64_t monotonic_ns() const override { return 20 * clock_.monotonic_ns(); }
+
+ private:
+  const SystemClock clock_;
+};
+
 class PumpTest : public ::testing::Test {
  protected:
   PumpTest() {
@@ -86,8 +117,9 @@ class PumpTest : public ::testing::Test {
   /// Pumps until `enough`, at most 30 s.
   Status pump(Outlet& outlet, const std::function<bool()>& enough) {
     const int64_t deadline = clock_.monotonic_ns() + 30'000'000'000;
+    const Clock& pumps = fast_ ? static_cast<const Clock&>(fast_clock_) : clock_;
     Pump pump(
-        options_, outlet, clock_, [&](int) { return enough() || clock_.monotonic_ns() > deadline; },
+        options_, outlet, pumps, [&](int) { return enough() || clock_.monotonic_ns() > deadline; },
         complaints_);
     Status status = pump.run();
     EXPECT_LT(clock_.monotonic_ns(), deadline) << "it waited in vain";
@@ -96,6 +128,8 @@ class PumpTest : public ::testing::Test {
 
   std::unique_ptr<EmbeddedBroker> broker_;
   const SystemClock clock_;
+  const FastClock fast_clock_;
+  bool fast_ = false;
   Complaints complaints_{clock_};
   PumpOptions options_;
 };
@@ -265,6 +299,41 @@ TEST_F(PumpTest, the_standing_counts_what_is_unread_and_uncommitted) {
   EXPECT_EQ(bucket.standing_.partitions, 2u);
   EXPECT_EQ(bucket.standing_.unread, 0);
   EXPECT_EQ(bucket.standing_.uncommitted, kRecords);
+}
+
+TEST_F(PumpTest, a_topic_that_is_made_anew_while_it_is_read_is_read_from_its_beginning) {
+  fast_ = true;
+  Probe probe;
+  options_.probe = &probe;
+  Bucket bucket;
+  EXPECT_TRUE(pump(bucket, [&] {
+    const std::lock_guard lock(probe.mutex_);
+    if (bucket.assignments_ == 1 && probe.marks_[0].size() == 1) probe.other_ = 0;
+    if (bucket.records_ == kRecords && probe.marks_[0].size() == 1)
+      fakes::produce(broker_->bootstrap(), 2, 2);
+    return bucket.assignments_ == 2 && bucket.records_ > kRecords + kRecords / 2;
+  }));
+  EXPECT_EQ(bucket.next_[0], bucket.next_[1]);
+}
+
+TEST_F(PumpTest, a_topic_that_was_made_anew_while_nobody_read_it_is_read_from_its_beginning) {
+  Probe probe;
+  options_.probe = &probe;
+  options_.once = true;
+  Bucket bucket;
+  EXPECT_TRUE(pump(bucket, [] { return false; }));
+  EXPECT_EQ(bucket.records_, kRecords);
+  options_.once = false;
+  probe.other_ = 0;
+  Bucket next;
+  EXPECT_TRUE(pump(next, [&next] { return next.records_ == kRecords / 2; }));
+  EXPECT_EQ(next.next_[0], kRecords / 2);
+  EXPECT_EQ(next.next_[1], kRecords / 2);
+  EXPECT_EQ(next.assignments_, 2);
+  const auto marks = probe.marks(0);
+  ASSERT_FALSE(marks.empty());
+  EXPECT_EQ(marks.front().offset, 0) << "the first record, which nobody had looked at again";
+  EXPECT_NE(marks.front().hash, 0u);
 }
 
 TEST(Progress, is_due_each_period_and_measures_since_the_last_line) {
