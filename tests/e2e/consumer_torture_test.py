@@ -244,19 +244,20 @@ class Campaign:
         whole = {}
         for entry in status:
             path = f"{folder}/{entry['pathSuffix']}"
-            content = self.hdfs.ask(path, "OPEN")
-            if self.put(path, b"damaged"):
+            content = self.read(path)
+            if content is not None and self.put(path, b"damaged"):
                 whole[path] = content
-        check(whole, "no claim was damaged")
         self.watch(8)
         for path, content in whole.items():
-            try:
-                still = self.hdfs.ask(path, "OPEN")
-            except urllib.error.HTTPError:
-                continue
-            if still == b"damaged":
+            if self.read(path) == b"damaged":
                 self.put(path, content)
         self.watch(5)
+
+    def read(self, path):
+        try:
+            return self.hdfs.ask(path, "OPEN")
+        except urllib.error.HTTPError:
+            return None  # The archiver has taken it away.
 
     def put(self, path, content):
         local = self.lab.dir / "put"
