@@ -28,6 +28,8 @@ constexpr OwnSetting kOwn[] = {
     {"queued.max.messages.kbytes", "it bounds memory"},
 };
 
+constexpr std::chrono::seconds kSeekPatience(15);
+constexpr int kSeekMs = 1'000;      // The others wait for it.
 constexpr int kAskAgainMs = 1'000;  // How long a partition without a leader may hold up the others,
 constexpr std::chrono::seconds kAskAgain(10);  // each time.
 
@@ -367,17 +369,23 @@ void GroupReader::rewind(const PartitionKey& partition, int64_t offset) {
     held.next = offset;
     held.at_end = false;
     held.rewound = true;
+    held.sought = {};
   }
 }
 
 Status GroupReader::seek(Held& held) {
   const PartitionList list = list_of(held.key);
   list->elems[0].offset = held.next;
-  rd_kafka_error_t* const refused =
-      rd_kafka_seek_partitions(handle_, list.get(), options_.timeout_ms);
+  rd_kafka_error_t* const refused = rd_kafka_seek_partitions(handle_, list.get(), kSeekMs);
   auto code = refused ? rd_kafka_error_code(refused) : list->elems[0].err;
   if (refused) rd_kafka_error_destroy(refused);
-  if (code) return shipper::query_error("go back in " + to_string(held.key), code);
+  if (code) {
+    // librdkafka cannot seek while it looks for the leader or an offset itself. The others go on.
+    const auto now = steady_clock::now();
+    if (held.sought == steady_clock::time_point()) held.sought = now;
+    if (now - held.sought < kSeekPatience) return ok();
+    return shipper::query_error("go back in " + to_string(held.key), code);
+  }
   held.rewound = false;
   return ok();
 }

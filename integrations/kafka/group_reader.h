@@ -134,7 +134,8 @@ class GroupReader {
     int64_t next = 0;
     bool at_end = false;
     bool paused = false;
-    bool rewound = false;  // `next` is still to be sought.
+    bool rewound = false;                               // `next` is still to be sought,
+    std::chrono::steady_clock::time_point sought = {};  // for the first time then.
   };
 
   GroupReader(const GroupOptions& options, GroupListener& listener)

@@ -1,5 +1,7 @@
 #include "integrations/kafka/reading_flags.h"
 
+#include "shipper/kafka/settings.h"
+
 namespace longshore::kafka {
 
 void add_reading_flags(CommandLine& line, ReadingFlags& flags) {
@@ -14,6 +16,8 @@ void add_reading_flags(CommandLine& line, ReadingFlags& flags) {
 Result<ReaderOptions> reader_options(const CommandLine& line, const ReadingFlags& flags) {
   auto access = kafka_access(line, flags.kafka);
   if (!access) return access.error();
+  if (Status checked = shipper::check_kafka_access(access->settings); !checked)
+    return checked.error();
   if (flags.topics.empty()) return missing("topic", "name the topic to read");
   ReaderOptions options;
   options.brokers = std::move(access->brokers);

@@ -16,7 +16,8 @@ constexpr int64_t kAskedPauseMsMax = 30'000;
 // and a document may stop the node each time. So a request that is never answered, or with 500, is
 // halved, if the service answers other requests in between.
 constexpr int kSilencesMax = 3;
-constexpr int kSilencesAloneMax = 6;  // Of one document; then it is rejected.
+constexpr int kSilencesAloneMax = 6;     // Of one document; then it is rejected.
+constexpr int64_t kSuspectRestMs = 100;  // After the first of them; it doubles.
 constexpr long kSearchingTimeoutMs = 30'000;
 
 // After that many attempts, without those that 429 put off, an item is parked or rejected. For the
@@ -77,6 +78,7 @@ void BulkSender::cut(const Bulk& bulk, const Places& places, std::deque<Places>&
 Status BulkSender::send(Bulk& bulk, const std::function<bool()>& give_up) {
   found_.clear();
   late_.clear();
+  suspects_.clear();
   accepting_.clear();
   silence_ = {};
   Places all(bulk.items.size());
@@ -148,25 +150,36 @@ bool BulkSender::leave_silent(Bulk& bulk, const Places& places, const Reply& rep
                               std::deque<Places>& left) {
   const uint64_t settled = tally_.created + tally_.there;
   if (silence_.in_a_row++ == 0 && !silence_.searching) silence_.settled_before = settled;
-  const bool alone = places.size() == 1;
-  const int silences_max = alone ? kSilencesAloneMax : silence_.searching ? 1 : kSilencesMax;
-  if (silence_.in_a_row < silences_max) return false;
-  if (alone && settled == silence_.settled_before) {
-    if (left.empty()) return false;
-    left.push_back(places);  // The others first.
-    silence_.in_a_row = 0;
+  if (places.size() == 1) {
+    try_suspect_again(bulk, places.front(), reply, left);
     return true;
   }
+  if (silence_.in_a_row < (silence_.searching ? 1 : kSilencesMax)) return false;
   silence_.in_a_row = 0;
-  if (alone) {
-    reject(bulk, places.front(), reply.status,
-           fmt::format("the service answers other requests, and this document never ({})",
-                       reply.reason));
-    return true;
-  }
   silence_.searching = true;
   halve(places, left);
   return true;
+}
+
+// A document that failed alone. All others of the bulk come before it is sent again; then those
+// that are suspected take turns, so that many of them wait no longer than one.
+void BulkSender::try_suspect_again(Bulk& bulk, uint32_t place, const Reply& reply,
+                                   std::deque<Places>& left) {
+  silence_.in_a_row = 0;
+  const bool others_go = tally_.created + tally_.there != silence_.settled_before;
+  const int tries = others_go ? ++suspects_[place] : suspects_.try_emplace(place).first->second;
+  if (tries >= kSilencesAloneMax) {
+    suspects_.erase(place);
+    reject(bulk, place, reply.status,
+           fmt::format("the service answers other requests, and this document never ({})",
+                       reply.reason));
+    return;
+  }
+  left.push_back({place});
+  if (left.front().size() > 1 || !suspects_.contains(left.front().front())) return;
+  const int64_t round_ms =
+      others_go ? kSuspectRestMs << (tries - 1) : backoff_.next_spread(random_());
+  rest_(round_ms / static_cast<int64_t>(suspects_.size()));
 }
 
 // Takes out of `again` what failed often enough.

@@ -79,6 +79,7 @@ class BulkSender {
   void settle_late(Bulk& bulk, Places& again);
   bool is_there();
   bool leave_silent(Bulk& bulk, const Places& places, const Reply& reply, std::deque<Places>& left);
+  void try_suspect_again(Bulk& bulk, uint32_t place, const Reply& reply, std::deque<Places>& left);
   void note_accepting(std::string_view index);
   Status check_index(const Bulk& bulk, const BulkItem& item, const ItemAnswer& answer);
   bool has_new_index(const Bulk& bulk, const Places& places);
@@ -97,6 +98,7 @@ class BulkSender {
   std::string plain_index_;            // The last index known to be no alias.
   std::set<std::string> found_;        // Indices that held items of the bulk already.
   std::map<uint32_t, Attempts> late_;  // By place.
+  std::map<uint32_t, int> suspects_;   // By place: how often it failed alone, with its request.
   std::set<std::string> accepting_;    // Indices that took an item of the bulk,
   std::string last_accepting_;         // and the last of them.
   Silence silence_;

@@ -173,7 +173,7 @@ Status check_files(const KafkaSettings& settings) {
     if (::access(value.c_str(), R_OK) == 0) continue;
     return invalid("Kafka setting " + name + " names " + value +
                    ", which cannot be read: " + std::strerror(errno) +
-                   ". Give the right path, and the agent's user the right to read it.");
+                   ". Give the right path, and the process's user the right to read it.");
   }
   return ok();
 }
@@ -225,12 +225,16 @@ Result<KafkaConf> make_kafka_conf(const std::string& brokers, const KafkaSetting
   return conf;
 }
 
+Status check_kafka_access(const KafkaSettings& settings) {
+  const Status checked = check_mechanism(settings);
+  return checked ? check_files(settings) : checked;
+}
+
 Status check_kafka_settings(const KafkaSettings& settings) {
   for (const auto& [name, value] : settings) {
     if (Status checked = check_bounds(name, value); !checked) return checked;
   }
-  if (Status checked = check_mechanism(settings); !checked) return checked;
-  if (Status checked = check_files(settings); !checked) return checked;
+  if (Status checked = check_kafka_access(settings); !checked) return checked;
   Result<KafkaConf> conf = make_kafka_conf("", settings);
   if (!conf) return conf.error();
   return try_out(std::move(*conf));

@@ -27,6 +27,10 @@ using KafkaConf = std::unique_ptr<rd_kafka_conf_t, KafkaConfDestroy>;
 /// it does; and those that contradict each other. Errors: kInvalid.
 Status check_kafka_settings(const KafkaSettings& settings);
 
+/// The part of it that concerns consumers too: whether the files that settings name can be read,
+/// and whether SASL has a mechanism. Errors: kInvalid.
+Status check_kafka_access(const KafkaSettings& settings);
+
 /// The settings with which Kafka leaves a transaction that gathers for `linger_ms` enough time to
 /// be committed: transaction.timeout.ms follows, unless the operator has set it. Errors: kInvalid:
 /// the operator's is too short, or no broker would allow one that is long enough.

@@ -23,6 +23,7 @@ class Producer:
         self._handle = ctypes.c_void_p(
             self._lib.rd_kafka_new(_PRODUCER, conf, words, ctypes.c_size_t(512)))
         check(self._handle, words.value.decode())
+        self._is_transactional = False
 
     def send(self, topic, value, key=None, partition=0, timestamp_ms=None, headers=()):
         """`timestamp_ms`: None: now. `headers`: pairs of a name and bytes."""
@@ -43,6 +44,24 @@ class Producer:
             words += [number(_HEADERS), list_of]
         code = self._lib.rd_kafka_producev(self._handle, *words, number(_END))
         check(code == 0, f"producing to {topic}: error {code}")
+
+    def begin(self):
+        """The first call takes the transactional id."""
+        if not self._is_transactional:
+            self._call("rd_kafka_init_transactions", 30_000)
+            self._is_transactional = True
+        self._call("rd_kafka_begin_transaction")
+
+    def commit(self):
+        self._call("rd_kafka_commit_transaction", 30_000)
+
+    def _call(self, name, *numbers):
+        call = getattr(self._lib, name)
+        call.restype = ctypes.c_void_p
+        error = ctypes.c_void_p(call(self._handle, *map(ctypes.c_int, numbers)))
+        if error:
+            self._lib.rd_kafka_error_string.restype = ctypes.c_char_p
+            check(False, f"{name}: {self._lib.rd_kafka_error_string(error)}")
 
     def flush(self):
         check(self._lib.rd_kafka_flush(self._handle, number_ms := 30_000) == 0,

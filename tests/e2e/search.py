@@ -1,6 +1,7 @@
 """Shared by the tests of `longshore index`: a real OpenSearch, and members of a consumer group."""
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -76,9 +77,9 @@ class OpenSearch:
 
 
 class Member:
-    """A running `longshore index`; ended when the lab closes."""
+    """A running `longshore index`; ended when the lab closes. `env`: more variables."""
 
-    def __init__(self, lab, kafka, search, topic, *flags, name="index"):
+    def __init__(self, lab, kafka, search, topic, *flags, name="index", env=None):
         self.log_path = lab.dir / f"{name}.log"
         self.metrics_path = lab.dir / f"{name}.prom"
         words = ["--brokers", kafka.brokers, "--topic", topic, "--to", search.url,
@@ -86,7 +87,8 @@ class Member:
                  "--kafka", "session.timeout.ms=6000", *flags]
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen([BINARY, "index", *map(str, words)],
-                                            stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+                                            stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                            env={**os.environ, **(env or {})})
         lab.closers.append(self.kill)
 
     def log(self):

@@ -56,6 +56,12 @@ TEST(IntegrationCommands, refuse_what_cannot_be_used) {
   expect_refused(archive, {"--compress=gzip", "--level=10"}, {"--level=10", "1 to 9"});
   expect_refused(archive, {"--level=20"}, {"from 1 to 19"});
   expect_refused(archive, {"--work-dir=/nowhere"}, {"--work-dir"});
+  const fakes::CommandRow audit{"audit", audit::run_audit, {"--brokers=b:1", "--topic=t"}, true};
+  for (const fakes::CommandRow& reading : {tap, audit, index, replay, archive}) {
+    expect_refused(reading, {"--kafka=ssl.ca.location=/nowhere"},
+                   {"ssl.ca.location names /nowhere, which cannot be read"});
+    expect_refused(reading, {"--kafka=security.protocol=sasl_ssl"}, {"needs sasl.mechanism"});
+  }
   const fakes::CommandRow fetch{
       "fetch", archive::run_fetch, {"--from=file:///tmp", "--topic=t"}, false};
   expect_refused(fetch, {"--since=yesterday"}, {"--since=yesterday", "2026-11-21"});

@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <numeric>
 #include <random>
 #include <sstream>
 #include <string>
@@ -385,6 +386,27 @@ TEST(BulkSender, a_document_that_silences_each_request_is_found_however_small) {
     EXPECT_EQ(sending.bulk->rejections[0].item, 5u);
     EXPECT_NE(sending.bulk->rejections[0].reason.find("this document never"), std::string::npos);
   }
+}
+
+TEST(BulkSender, many_documents_that_spoil_each_request_hold_it_up_hardly_longer_than_one) {
+  std::vector<int64_t> rests;
+  for (const size_t spoilt : {1u, 12u}) {
+    Sending sending([&](const HttpRequest& request) {
+      for (size_t i = 0; i < spoilt; ++i) {
+        const std::string id = "\"d" + std::to_string(7 + 3 * i) + "\"";
+        if (request.body.find(id) != std::string::npos) return HttpReply{.status = 500};
+      }
+      return HttpReply{
+          .body = items_of(std::vector<std::string>(items_in(request.body).size(), item(201)))};
+    });
+    sending.add(60);
+    ASSERT_TRUE(sending.send());
+    EXPECT_EQ(sending.tally.created, 60 - spoilt);
+    EXPECT_EQ(sending.bulk->rejections.size(), spoilt);
+    rests.push_back(std::accumulate(sending.rests.begin(), sending.rests.end(), int64_t{0}));
+  }
+  EXPECT_GT(rests[0], 2'000) << "one document is not given up at once";
+  EXPECT_LT(rests[1], 6'000);
 }
 
 TEST(BulkSender, a_service_that_takes_nothing_blames_no_document_though_it_answers) {
