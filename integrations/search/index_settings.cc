@@ -31,7 +31,7 @@ struct Flags {
   http::AccessFlags access;
   std::vector<std::string> to, index_settings, numbers;
   std::string group = "longshore-index", index = "logs-{topic}-{yyyy.MM.dd}";
-  std::string dead_letter = "longshore-dead-letter";
+  std::string dead_letter = "longshore-dead-letter", template_file;
   bool no_template = false;
 };
 
@@ -81,6 +81,8 @@ void add_index(CommandLine& line, Flags& flags, IndexSettings& to) {
       "number", &flags.numbers, "json.PATH",
       "Repeat this number of JSON lines as number.PATH, where it can be compared; repeatable.");
   line.toggle("no-template", &flags.no_template, "Install no index template at the start.");
+  line.text("template", &flags.template_file, "FILE",
+            "Install this index template, a JSON object without index_patterns, in place of ours.");
   line.text("separators", &to.index_template.separators, "CHARACTERS",
             "End words of a message at these characters, besides white space.");
   line.list("index-setting", &flags.index_settings, "KEY=VALUE",
@@ -106,6 +108,23 @@ Result<std::vector<std::string>> urls_of(const CommandLine& line, const Flags& f
   }
   if (urls.empty()) return missing("to", "give the search service's address, http://host:9200");
   return urls;
+}
+
+/// After all else that a template is made of.
+Status set_template(const Flags& flags, IndexSettings& settings) {
+  if (flags.template_file.empty()) return ok();
+  const TemplateOptions& ours = settings.index_template;
+  const char* other = flags.no_template                                 ? "--no-template"
+                      : !ours.index_settings.empty()                    ? "--index-setting"
+                      : ours.separators != TemplateOptions().separators ? "--separators"
+                                                                        : nullptr;
+  if (other) {
+    return invalid(fmt::format("{} has no effect with --template: leave one of them out.", other));
+  }
+  Result<TemplateFile> file = read_template(flags.template_file);
+  if (!file) return file.error();
+  settings.index_template.own = *std::move(file);
+  return ok();
 }
 
 Status set_index(const CommandLine& line, const Flags& flags, IndexSettings& settings) {
@@ -137,7 +156,7 @@ Status set_index(const CommandLine& line, const Flags& flags, IndexSettings& set
     settings.index_template.index_settings.emplace_back(
         name.starts_with("index.") ? name : "index." + name, std::move(value));
   }
-  return ok();
+  return set_template(flags, settings);
 }
 
 Status set_kafka(const CommandLine& line, const Flags& flags, IndexSettings& settings) {

@@ -106,9 +106,21 @@ std::string template_name(const IndexName& index, std::string_view topic) {
   return name;
 }
 
+std::optional<int64_t> template_version(const TemplateOptions& options) {
+  return options.own ? options.own->version : kTemplateVersion;
+}
+
 std::string template_body(const IndexName& index, std::string_view topic,
                           const TemplateOptions& options) {
   const std::string pattern = index.wildcard(topic);
+  // Where the patterns of two topics overlap, as those of app and app-web do, the longer one must
+  // win: servers refuse two templates of one priority.
+  Json root = {{"index_patterns", Json::array({pattern})},
+               {"priority", kPriority + pattern.size()}};
+  if (options.own) {
+    root.update(Json::parse(options.own->text));
+    return shipper::json_text(root);
+  }
   Json settings = Json::object();
   for (const auto& [name, value] : options.index_settings) settings[name] = value;
   Json& analysis = settings["analysis"] = Json::parse(kAnalysis);
@@ -127,12 +139,10 @@ std::string template_body(const IndexName& index, std::string_view topic,
     mappings["properties"]["number"]["properties"][path] = {{"type", "double"},
                                                             {"ignore_malformed", true}};
   }
-  // Where the patterns of two topics overlap, as those of app and app-web do, the longer one must
-  // win: servers refuse two templates of one priority.
-  return shipper::json_text(
-      {{"index_patterns", Json::array({pattern})},
-       {"priority", kPriority + pattern.size()},
-       {"template", {{"settings", std::move(settings)}, {"mappings", std::move(mappings)}}}});
+  root["version"] = kTemplateVersion;
+  root["_meta"] = {{"made_by", "longshore " LONGSHORE_VERSION}};
+  root["template"] = {{"settings", std::move(settings)}, {"mappings", std::move(mappings)}};
+  return shipper::json_text(root);
 }
 
 }  // namespace longshore::search

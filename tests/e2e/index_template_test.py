@@ -1,0 +1,125 @@
+#!/usr/bin/env python3
+"""Goal: the index template of the service is ours, newer, or the operator's own, and never half of
+each.
+Method: real Kafka and OpenSearch; templates of other versions are put there before `index` starts.
+"""
+
+import json
+
+from harness import BINARY, check, main, parts_and_numbers, run, run_parts, say
+from produce import Producer
+from search import Member, serve_opensearch
+
+
+def name_of(topic):
+    return f"longshore-logs-{topic}-x.x.x"
+
+
+def template(search, topic):
+    found = search.ask(f"/_index_template/{name_of(topic)}")
+    return found and found["index_templates"][0]["index_template"]
+
+
+def send(kafka, topic, *lines):
+    producer = Producer(kafka.brokers)
+    for line in lines:
+        producer.send(topic, line.encode())
+    producer.flush()
+
+
+def indexed(lab, kafka, search, topic, *flags, name):
+    """Runs index until all is there; returns its log."""
+    member = Member(lab, kafka, search, topic, *flags, name=name)
+    member.wait_until_done()
+    member.stop()
+    return member.log()
+
+
+def versions(lab, kafka, search):
+    """Upgraded when older, kept when newer."""
+    kafka.topic("versions", 1)
+    send(kafka, "versions", "one")
+    log = indexed(lab, kafka, search, "versions", name="first")
+    ours = template(search, "versions")
+    check(ours["version"] > 0 and ours["_meta"]["made_by"].startswith("longshore "), f"{ours}"[:500])
+    check(f"version {ours['version']} for" in log, log)
+    patterns = ours["index_patterns"]
+    for before in ({}, {"version": ours["version"] - 1}, {"version": ours["version"]}):
+        search.ask(f"/_index_template/{name_of('versions')}",
+                   {"index_patterns": patterns, "priority": 7, **before}, "PUT")
+        log = indexed(lab, kafka, search, "versions", name=f"over-{len(before)}")
+        check(template(search, "versions") == ours, f"{before} was not replaced")
+        check("stays" not in log, log)
+    newer = {"index_patterns": patterns, "priority": 300, "version": ours["version"] + 1,
+             "template": {"settings": {"index.number_of_replicas": "0"}}}
+    search.ask(f"/_index_template/{name_of('versions')}", newer, "PUT")
+    search.ask("/logs-versions-*", method="DELETE")
+    send(kafka, "versions", "two")
+    log = indexed(lab, kafka, search, "versions", name="kept")
+    there = template(search, "versions")
+    check(there["version"] == newer["version"] and there["priority"] == 300, f"{there}"[:500])
+    check(log.count("it stays") == 1, log)
+    check(search.count("logs-versions-*") == 1, "index did not go on with the newer template")
+    say(f"template version {ours['version']} replaces older ones; a newer one stays")
+
+
+def own_template(lab, kafka, search):
+    """--template FILE: checked before anything is asked, validated by the service."""
+    kafka.topic("own", 1)
+    send(kafka, "own", "one")
+    path = lab.dir / "template.json"
+    base = ["index", "--brokers", kafka.brokers, "--topic", "own", "--to", search.url]
+    cases = [('{"template":\n{"x" 1}}', "line 2, column 6"),
+             ("[1]", "JSON object"),
+             ('{"index_patterns":["*"]}', "--index and --topic"),
+             ('{"version":"3"}', "whole number"),
+             ('{"a":' * 70 + "1" + "}" * 70, "in one another"),
+             ("{" + " " * (1 << 20) + "}", "1 MiB"),
+             ('{"_meta":"\xff"}', "UTF-8")]
+    for text, words in cases:
+        path.write_bytes(text.encode("latin-1"))
+        done = run(BINARY, *base, "--template", path, ok=False, timeout=20)
+        check(done.returncode == 2 and words in done.stderr and str(path) in done.stderr and
+              done.stderr.count("\n") == 1, f"{text[:40]}: {done.returncode}: {done.stderr[-500:]}")
+    done = run(BINARY, *base, "--template", lab.dir / "absent.json", ok=False, timeout=20)
+    check(done.returncode == 2 and "cannot be read" in done.stderr, done.stderr)
+    path.write_text("{}", encoding="ascii")
+    for flags in (["--no-template"], ["--index-setting", "a=1"], ["--separators", ","]):
+        done = run(BINARY, *base, "--template", path, *flags, ok=False, timeout=20)
+        check(done.returncode == 2 and f"{flags[0]} has no effect" in done.stderr, done.stderr)
+    # Only the service knows what its fields may be: its own words are shown.
+    for body, words in (({"template": {"mappings": {"properties": {"message": {"type": "txt"}}}}},
+                         "[txt]"),
+                        ({"template": {"settings": {"index.number_of_shards": "none"}}}, "none"),
+                        ({"settings": {}}, "settings")):
+        path.write_text(json.dumps(body), encoding="ascii")
+        done = run(BINARY, *base, "--template", path, ok=False, timeout=60)
+        last = done.stderr.splitlines()[-1]
+        check(done.returncode == 2 and words in last and "refused with 400" in last, last)
+        check(template(search, "own") is None, "a template was installed that the service refuses")
+    own = {"version": 5, "template": {"settings": {"index.number_of_replicas": "0"},
+                                      "mappings": {"properties": {"message": {"type": "keyword"}}}}}
+    path.write_text(json.dumps(own), encoding="ascii")
+    indexed(lab, kafka, search, "own", "--template", path, name="own")
+    there = template(search, "own")
+    check(there["version"] == 5 and there["index_patterns"] == ["logs-own-*.*.*"], f"{there}")
+    mapping = next(iter(search.ask("/logs-own-*/_mapping").values()))["mappings"]
+    check(mapping["properties"]["message"] == {"type": "keyword"}, f"{mapping}")
+    log = indexed(lab, kafka, search, "own", name="without")
+    check("it stays" in log, "ours replaced the operator's of a higher version")
+    own.pop("version")
+    path.write_text(json.dumps(own), encoding="ascii")
+    indexed(lab, kafka, search, "own", "--template", path, name="unversioned")
+    check("version" not in template(search, "own"), "a template without version was not installed")
+    say(f"{len(cases)} unusable files are refused with a place; the service's words are shown; an "
+        "operator's template is used")
+
+
+def test(lab):
+    kafka = lab.kafka()
+    kafka.topic("longshore-dead-letter", 1)
+    search = serve_opensearch(lab)
+    run_parts([versions, own_template], lab, kafka, search, wanted=parts_and_numbers().parts)
+
+
+main(test, 900)
