@@ -30,7 +30,7 @@ struct Flags {
   kafka::ReadingFlags reading;
   http::AccessFlags access;
   std::vector<std::string> to, index_settings, numbers;
-  std::string group = "longshore-index", index = "logs-{topic}-{yyyy.MM.dd}";
+  std::string group = "longshore-index", index{kDefaultIndex};
   std::string dead_letter = "longshore-dead-letter", template_file;
   bool no_template = false;
 };
@@ -135,6 +135,7 @@ Status set_index(const CommandLine& line, const Flags& flags, IndexSettings& set
       return invalid(fmt::format("--index {}: {}", flags.index, status.error().message));
   }
   settings.document.index = *std::move(index);
+  settings.default_index = flags.index == kDefaultIndex;
   for (const std::string& path : flags.numbers) {
     constexpr std::string_view kField = "json.";
     if (!path.starts_with(kField) || path.size() == kField.size() || path.ends_with('.') ||

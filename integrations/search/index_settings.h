@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "config/command_line.h"
@@ -16,6 +17,11 @@
 
 namespace longshore::search {
 
+/// No template of another tool takes it. Elasticsearch keeps logs-*-* for data streams.
+inline constexpr std::string_view kDefaultIndex = "longshore-{topic}-{yyyy.MM.dd}";
+/// The default of earlier versions.
+inline constexpr std::string_view kFormerIndex = "logs-{topic}-{yyyy.MM.dd}";
+
 /// Immutable once parsed.
 struct IndexSettings {
   kafka::GroupOptions group;
@@ -23,6 +29,7 @@ struct IndexSettings {
   DocumentOptions document;
   TemplateOptions index_template;  ///< `flat` is set from the server's version.
   bool install_template = true;
+  bool default_index = false;  ///< The index is kDefaultIndex.
   std::string dead_letter_topic;  ///< Empty: the process stops at the first rejected record.
   int refused_percent = 5;        ///< See RefusalGate.
   size_t bulk_bytes = 2 << 20;

@@ -29,6 +29,21 @@ Status install(const std::string& name, const std::string& pattern, const std::s
   return ok();
 }
 
+/// A user of an earlier version finds the records that follow under another name.
+Status note_former_index(const std::string& topic, const IndexName& index, SearchNode& node) {
+  static const IndexName former = IndexName::parse(kFormerIndex).value();
+  const auto there = node.template_version(template_name(former, topic));
+  if (!there) return there.error();
+  if (*there) {
+    spdlog::warn(
+        "an earlier version stored topic {} in {}; new records go into {}. To go on there, give "
+        "--index '{}'; to end this warning, delete the index template {}",
+        topic, former.wildcard(topic), index.wildcard(topic), kFormerIndex,
+        template_name(former, topic));
+  }
+  return ok();
+}
+
 }  // namespace
 
 Status set_up_service(const IndexSettings& settings, const kafka::Stopping& stopping,
@@ -47,6 +62,10 @@ Status set_up_service(const IndexSettings& settings, const kafka::Stopping& stop
       return install(template_name(index, topic), index.wildcard(topic),
                      template_body(index, topic, options), template_version(options), node);
     });
+    if (installed && settings.default_index) {
+      installed = kafka::persist("Starting", stopping, complaints,
+                                 [&] { return note_former_index(topic, index, node); });
+    }
     if (!installed) return installed;
   }
   return ok();

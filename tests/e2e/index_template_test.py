@@ -12,7 +12,7 @@ from search import Member, serve_opensearch
 
 
 def name_of(topic):
-    return f"longshore-logs-{topic}-x.x.x"
+    return f"longshore-longshore-{topic}-x.x.x"
 
 
 def template(search, topic):
@@ -53,14 +53,46 @@ def versions(lab, kafka, search):
     newer = {"index_patterns": patterns, "priority": 300, "version": ours["version"] + 1,
              "template": {"settings": {"index.number_of_replicas": "0"}}}
     search.ask(f"/_index_template/{name_of('versions')}", newer, "PUT")
-    search.ask("/logs-versions-*", method="DELETE")
+    search.ask("/longshore-versions-*", method="DELETE")
     send(kafka, "versions", "two")
     log = indexed(lab, kafka, search, "versions", name="kept")
     there = template(search, "versions")
     check(there["version"] == newer["version"] and there["priority"] == 300, f"{there}"[:500])
     check(log.count("it stays") == 1, log)
-    check(search.count("logs-versions-*") == 1, "index did not go on with the newer template")
+    check(search.count("longshore-versions-*") == 1, "index did not go on with the newer template")
     say(f"template version {ours['version']} replaces older ones; a newer one stays")
+
+
+def former_index(lab, kafka, search):
+    """What an earlier version named logs-*: index says so, and goes on there if it is told to."""
+    kafka.topic("former", 1)
+    send(kafka, "former", "one")
+    former = ["--index", "logs-{topic}-{yyyy.MM.dd}"]
+    log = indexed(lab, kafka, search, "former", *former, name="former-0")
+    check("an earlier version" not in log, log)
+    send(kafka, "former", "two")
+    log = indexed(lab, kafka, search, "former", *former, name="former-1")
+    check(search.count("logs-former-*") == 2, "the old name does not go on")
+    send(kafka, "former", "three")
+    log = indexed(lab, kafka, search, "former", name="former-2")
+    check("an earlier version stored topic former in logs-former-*.*.*" in log and
+          "--index 'logs-{topic}-{yyyy.MM.dd}'" in log, log)
+    check(search.count("logs-former-*") == 2 and search.count("longshore-former-*") == 1,
+          "the new name is not that of the new record alone")
+    check(search.count("logs-former-*,longshore-former-*") == 3, "both cannot be searched at once")
+    search.ask("/_index_template/longshore-logs-former-x.x.x", method="DELETE")
+    log = indexed(lab, kafka, search, "former", name="former-3")
+    check("an earlier version" not in log, log)
+    # What Elasticsearch has built in: data streams of all that is named logs-*-*.
+    search.ask("/_index_template/logs", {"index_patterns": ["logs-*-*"], "data_stream": {},
+                                         "priority": 100}, "PUT")
+    kafka.topic("reserved", 1)
+    send(kafka, "reserved", "one")
+    indexed(lab, kafka, search, "reserved", "--no-template", name="reserved")
+    check(list(search.ask("/longshore-reserved-*")) and
+          not search.ask("/_data_stream/*")["data_streams"], "a data stream was made")
+    search.ask("/_index_template/logs", method="DELETE")
+    say("indices of the former name go on by --index; a new start says where records go")
 
 
 def own_template(lab, kafka, search):
@@ -102,8 +134,8 @@ def own_template(lab, kafka, search):
     path.write_text(json.dumps(own), encoding="ascii")
     indexed(lab, kafka, search, "own", "--template", path, name="own")
     there = template(search, "own")
-    check(there["version"] == 5 and there["index_patterns"] == ["logs-own-*.*.*"], f"{there}")
-    mapping = next(iter(search.ask("/logs-own-*/_mapping").values()))["mappings"]
+    check(there["version"] == 5 and there["index_patterns"] == ["longshore-own-*.*.*"], f"{there}")
+    mapping = next(iter(search.ask("/longshore-own-*/_mapping").values()))["mappings"]
     check(mapping["properties"]["message"] == {"type": "keyword"}, f"{mapping}")
     log = indexed(lab, kafka, search, "own", name="without")
     check("it stays" in log, "ours replaced the operator's of a higher version")
@@ -119,7 +151,7 @@ def test(lab):
     kafka = lab.kafka()
     kafka.topic("longshore-dead-letter", 1)
     search = serve_opensearch(lab)
-    run_parts([versions, own_template], lab, kafka, search, wanted=parts_and_numbers().parts)
+    run_parts([versions, former_index, own_template], lab, kafka, search, wanted=parts_and_numbers().parts)
 
 
 main(test, 900)
