@@ -100,7 +100,7 @@ def outages(lab, kafka, search):
     check(kafka.restart(), "Kafka does not start again")
     numbered_lines(path, 5000, 100)
     lab.agent(kafka.brokers, topic="outage", name="outage", sources={"o": path}).once()
-    wait_until(lambda: search.count("longshore-outage-*") == 5100, 120, "what came after the outage")
+    wait_until(lambda: search.count("longshore-outage-*") == 5100, 120, "what came after it")
     check(check_equal(search, "longshore-outage-*", kafka, "outage") == 5100, "not every line once")
     ended = max(ended, member.stop())
     say(f"node and broker frozen, broker killed: it waited, went on, ended within {ended:.1f} s")
@@ -124,7 +124,7 @@ def search_by_part(lab, kafka, search):
                    "550e8400-e29b-41d4-a716-4466554400"):
         found = search.find("longshore-words-*", phrase)
         check(found == [line], f"{phrase} finds {found}")
-    check(len(search.find("longshore-words-*", "needle-99")) == 1, "a huge JSON is not found as text")
+    check(len(search.find("longshore-words-*", "needle-99")) == 1, "huge JSON is not found as text")
     for term in ({"labels.team": "web"}, {"json.level": "warn"}, {"json.user.id": "17"},
                  {"json.field1499": "1499"}, {"log.file.path": str(path)}):
         found = search.ask("/longshore-words-*/_count", {"query": {"term": term}})["count"]

@@ -112,7 +112,8 @@ def times(lab, kafka, search):
     member.wait_until_done()
     member.stop()
     indices = list(search.ask("/longshore-times-*"))
-    check(search.count("longshore-times-*") == 240, f"{search.count('longshore-times-*')} documents")
+    count = search.count("longshore-times-*")
+    check(count == 240, f"{count} documents")
     check(len(indices) <= 5, f"{len(indices)} indices: {indices}")
     say(f"240 records with times of four kinds of nonsense: {len(indices)} indices")
 
@@ -186,7 +187,8 @@ def sick_and_healthy(lab, kafka, search, name, *flags):
     producer.flush()
     member = Member(lab, kafka, search, sick, "--topic", healthy, *flags, name=name)
     for topic in (sick, healthy):
-        wait_until(lambda topic=topic: search.count(f"longshore-{topic}-*") == 1, 60, f"{topic} begins")
+        wait_until(lambda topic=topic: search.count(f"longshore-{topic}-*") == 1, 60,
+                   f"{topic} begins")
 
     def more(first, count):
         for i in range(first, first + count):
@@ -201,7 +203,7 @@ def closed_index(lab, kafka, search):
     search.ask(f"/longshore-{sick}-*/_close", {})
     more(1, 500)
     begin = time.monotonic()
-    wait_until(lambda: search.count(f"longshore-{healthy}-*") == 501, 60, "the healthy topic goes on")
+    wait_until(lambda: search.count(f"longshore-{healthy}-*") == 501, 60, "the healthy one goes on")
     took = time.monotonic() - begin
     wait_until(lambda: member.number("partitions_parked") == 2, 60, "both partitions are parked")
     check(f"{sick}[0] is parked" in member.log() and "index_closed" in member.log(), member.log())
@@ -222,7 +224,7 @@ def misconfigured(lab, kafka, search):
     member, sick, healthy, more = sick_and_healthy(lab, kafka, search, "pipe")
     search.ask(f"/longshore-{sick}-*/_settings", {"index.default_pipeline": "missing"}, "PUT")
     more(1, 500)
-    wait_until(lambda: search.count(f"longshore-{healthy}-*") == 501, 60, "the healthy topic goes on")
+    wait_until(lambda: search.count(f"longshore-{healthy}-*") == 501, 60, "the healthy one goes on")
     wait_until(lambda: member.number("partitions_parked") == 2, 60, "both partitions are parked")
     check(member.number("documents_rejected_total") == 0, "documents are blamed for a setting")
     search.ask("/_ingest/pipeline/missing", {"processors": []}, "PUT")
@@ -237,10 +239,11 @@ def refused_by_mapping(lab, kafka, search):
     member, sick, healthy, more = sick_and_healthy(lab, kafka, search, "map")
     search.ask(f"/longshore-{sick}-*", method="DELETE")
     day = time.strftime("%Y.%m.%d", time.gmtime())
-    search.ask(f"/longshore-{sick}-{day}", {"mappings": {"properties": {"message": {"type": "long"}}}},
+    search.ask(f"/longshore-{sick}-{day}",
+               {"mappings": {"properties": {"message": {"type": "long"}}}},
                "PUT")
     more(1, 1000)
-    wait_until(lambda: search.count(f"longshore-{healthy}-*") == 1001, 60, "the healthy topic goes on")
+    wait_until(lambda: search.count(f"longshore-{healthy}-*") == 1001, 60, "the healthy goes on")
     wait_until(lambda: member.number("partitions_parked") == 2, 60, "both partitions are parked")
     check(member.number("documents_dead_lettered_total") < 100, "it went into the dead letters")
     check("--refused-within" in member.log(), member.log()[-2000:])
@@ -265,10 +268,10 @@ def damaged_batch(lab, kafka, search):
                         data[at + 20:])
     kafka.restart()
     member = Member(lab, kafka, search, sick, "--topic", healthy, name="disk-2")
-    wait_until(lambda: search.count(f"longshore-{healthy}-*") == 201, 60, "the healthy topic goes on")
+    wait_until(lambda: search.count(f"longshore-{healthy}-*") == 201, 60, "the healthy one goes on")
     wait_until(lambda: member.number("partitions_parked") == 1, 60, "the partition is parked")
     check(f"{sick}[0] is parked" in member.log(), member.log()[-2000:])
-    wait_until(lambda: search.count(f"longshore-{sick}-*") >= 101, 60, "the other partition goes on")
+    wait_until(lambda: search.count(f"longshore-{sick}-*") >= 101, 60, "the other one goes on")
     say("parked: " + next(line for line in member.log().splitlines() if "is parked" in line))
     more(201, 100)
     wait_until(lambda: search.count(f"longshore-{healthy}-*") == 301, 60, "it goes on again")
@@ -277,7 +280,7 @@ def damaged_batch(lab, kafka, search):
     data[at:at + 20] = bytes(byte ^ 0xFF for byte in data[at:at + 20])
     segment.write_bytes(data)
     kafka.restart()
-    wait_until(lambda: search.count(f"longshore-{sick}-*") == 301, 120, "the sick partition arrives")
+    wait_until(lambda: search.count(f"longshore-{sick}-*") == 301, 120, "the sick one arrives")
     member.wait_until_done()
     member.stop()
     say("20 bytes flipped in one batch park one partition; mended, everything is there once")
@@ -300,7 +303,8 @@ def labels(lab, kafka, search):
     member.wait_until_done()
     check(member.number("documents_rejected_total") == 0, member.log()[-2000:])
     member.stop()
-    check(search.count("longshore-labels-*") == 68, f"{search.count('longshore-labels-*')} documents")
+    count = search.count("longshore-labels-*")
+    check(count == 68, f"{count} documents")
     for term in ({"labels.a": "1"}, {"labels.a.b": "2"}, {"labels.app": "y"},
                  {"labels.app.kubernetes.io/name": "x"}, {"labels.key.63.31": "v"}):
         found = search.ask("/longshore-labels-*/_count", {"query": {"term": term}})["count"]
