@@ -43,6 +43,7 @@ struct DocumentOptions {
   int ids = 2;                ///< Their form: 1 or 2.
   /// Numbers at these paths in "json" are repeated under "number": {"http.status"}.
   std::vector<std::string> numbers = {};
+  int keep_days = 0;  ///< Records of earlier days are left out; 0: none.
 };
 
 /// Thread: one.
@@ -59,6 +60,8 @@ class DocumentWriter {
   void add(const kafka::ReadRecord& record, Bulk& bulk);
 
   uint64_t foreign() const { return foreign_; }
+  /// Records that were left out because their day is no longer kept. Their items are not sent.
+  uint64_t expired() const { return expired_; }
 
  private:
   struct Time {
@@ -83,6 +86,7 @@ class DocumentWriter {
   void find_edits(const shipper::RecordView& view, const ScannedRecord& scanned, const Time& time);
   std::string numbers_of(const shipper::RecordView& view);
   Day today() const;
+  bool leave_out(const Time& time, BulkItem& item);
 
   const DocumentOptions options_;
   const Clock& clock_;
@@ -93,7 +97,7 @@ class DocumentWriter {
   std::string padded_;
   std::vector<Edit> edits_;   // Of the record in hand, ascending.
   std::string_view refused_;  // Why its envelope is not believed.
-  uint64_t foreign_ = 0;
+  uint64_t foreign_ = 0, expired_ = 0;
   std::string id_;
   // The last index name, and the topic and day that it was made of.
   std::string index_, index_topic_;

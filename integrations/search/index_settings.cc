@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <sstream>
 #include <utility>
 
@@ -21,7 +22,8 @@ const CommandHelp kHelp = {
     "share\n"
     "the work as a consumer group. Runs until SIGTERM.\n"
     "Exit status: 0 stopped, 1 it cannot continue, 2 unusable settings.",
-    "  longshore index --brokers kafka:9092 --topic logs --to http://search:9200\n"};
+    "  longshore index --brokers kafka:9092 --topic logs --to http://search:9200\n"
+    "  longshore index --prune --dry-run --keep 30d --topic logs --to http://search:9200\n"};
 
 constexpr size_t kNumbersMax = 64;
 constexpr int kQueueKbytes = 16 << 10;
@@ -31,7 +33,7 @@ struct Flags {
   http::AccessFlags access;
   std::vector<std::string> to, index_settings, numbers;
   std::string group = "longshore-index", index{kDefaultIndex};
-  std::string dead_letter = "longshore-dead-letter", template_file;
+  std::string dead_letter = "longshore-dead-letter", template_file, keep;
   bool no_template = false;
 };
 
@@ -74,6 +76,11 @@ void add_index(CommandLine& line, Flags& flags, IndexSettings& to) {
   line.number("kafka-day-within", &to.document.kafka_days_back, {1, 36'500}, "DAYS",
               "Use the index of 1970-01-01 for a record whose time in Kafka is more than this many "
               "days ago, or more than one day ahead, unless its own time is within them.");
+  line.text(
+      "keep", &flags.keep, "DAYS",
+      "Delete indices that are older, such as 30d, once an hour, and leave older records out.");
+  line.toggle("prune", &to.prune, "Delete the indices that --keep does not keep, and end.");
+  line.toggle("dry-run", &to.dry_run, "Show what --prune would delete, and delete nothing.");
   line.choice<int>("ids", &to.document.ids, {{"1", 1}, {"2", 2}},
                    "2: ids of documents hold a hash of the record; 1: they do not, as in indices "
                    "of earlier versions.");
@@ -127,10 +134,35 @@ Status set_template(const Flags& flags, IndexSettings& settings) {
   return ok();
 }
 
+/// "30d". REQUIRES: the index is set.
+Status set_keep(const CommandLine& line, const Flags& flags, IndexSettings& settings) {
+  if (settings.dry_run && !settings.prune) return missing("prune", "--dry-run shows what it does");
+  if (flags.keep.empty()) {
+    if (settings.prune) return missing("keep", "say how many days are kept, such as 30d");
+    return ok();
+  }
+  constexpr int kDaysMax = 36'500;
+  int days = 0;
+  const char* const end = flags.keep.data() + flags.keep.size();
+  const auto [rest, fault] = std::from_chars(flags.keep.data(), end, days);
+  if (fault != std::errc() || std::string_view(rest, end) != "d" || days < 1 || days > kDaysMax)
+    return line.unusable("keep", flags.keep, "give days, from 1d to 36500d");
+  const IndexName& index = settings.document.index;
+  if (!index.is_dated()) {
+    return line.unusable("keep", flags.keep,
+                         fmt::format("the age of an index must be seen in its name, and --index {} "
+                                     "has no year, or a day without a month",
+                                     flags.index));
+  }
+  settings.document.keep_days = days;
+  settings.keep = KeepOptions{index, flags.reading.topics, days};
+  return ok();
+}
+
 Status set_index(const CommandLine& line, const Flags& flags, IndexSettings& settings) {
   Result<IndexName> index = IndexName::parse(flags.index);
   if (!index) return invalid(fmt::format("--index {}: {}", flags.index, index.error().message));
-  for (const std::string& topic : settings.group.topics) {
+  for (const std::string& topic : flags.reading.topics) {
     if (Status status = index->check(topic); !status)
       return invalid(fmt::format("--index {}: {}", flags.index, status.error().message));
   }
@@ -189,7 +221,11 @@ Result<std::optional<IndexSettings>> parse_index_settings(const std::vector<std:
   const Result<bool> parsed = line.parse(arguments, environment);
   if (!parsed) return parsed.error();
   if (!*parsed) return std::optional<IndexSettings>();
-  if (Status status = set_kafka(line, flags, settings); !status) return status.error();
+  if (settings.prune) {
+    if (flags.reading.topics.empty()) return missing("topic", "name the topic of the indices");
+  } else if (Status status = set_kafka(line, flags, settings); !status) {
+    return status.error();
+  }
   Result<std::vector<std::string>> urls = urls_of(line, flags);
   if (!urls) return urls.error();
   settings.search.urls = *std::move(urls);
@@ -197,6 +233,7 @@ Result<std::optional<IndexSettings>> parse_index_settings(const std::vector<std:
   if (!access) return access.error();
   settings.search.access = *std::move(access);
   if (Status status = set_index(line, flags, settings); !status) return status.error();
+  if (Status status = set_keep(line, flags, settings); !status) return status.error();
   return std::optional(std::move(settings));
 }
 

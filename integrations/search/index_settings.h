@@ -13,6 +13,7 @@
 #include "integrations/kafka/group_reader.h"
 #include "integrations/search/document.h"
 #include "integrations/search/index_template.h"
+#include "integrations/search/old_indices.h"
 #include "integrations/search/search_node.h"
 
 namespace longshore::search {
@@ -29,9 +30,12 @@ struct IndexSettings {
   DocumentOptions document;
   TemplateOptions index_template;  ///< `flat` is set from the server's version.
   bool install_template = true;
-  bool default_index = false;  ///< The index is kDefaultIndex.
-  std::string dead_letter_topic;  ///< Empty: the process stops at the first rejected record.
-  int refused_percent = 5;        ///< See RefusalGate.
+  bool default_index = false;       ///< The index is kDefaultIndex.
+  std::optional<KeepOptions> keep;  ///< Older indices are deleted.
+  bool prune = false;               ///< Only that, once, without Kafka.
+  bool dry_run = false;             ///< Show it only.
+  std::string dead_letter_topic;    ///< Empty: the process stops at the first rejected record.
+  int refused_percent = 5;          ///< See RefusalGate.
   size_t bulk_bytes = 2 << 20;
   size_t in_flight = 2;  ///< Requests at once.
   int64_t linger_ms = 500;

@@ -1,6 +1,7 @@
 #include "integrations/search/index_topics.h"
 
 #include <memory>
+#include <optional>
 
 #include "config/clock.h"
 #include "config/limits.h"
@@ -8,6 +9,7 @@
 #include "integrations/kafka/pump.h"
 #include "integrations/search/bulk_worker.h"
 #include "integrations/search/indexer.h"
+#include "integrations/search/pruner.h"
 #include "integrations/search/service_setup.h"
 
 namespace longshore::search {
@@ -56,6 +58,8 @@ Status index_topics(IndexSettings settings, const kafka::Stopping& stopping) {
     auto worker = std::make_shared<BulkWorker>(settings.search, shared);
     return [worker](Bulk& bulk) { return worker->settle(bulk); };
   });
+  std::optional<Pruner> pruner;
+  if (settings.keep) pruner.emplace(*settings.keep, settings.search, clock, complaints);
   Indexer indexer(settings, clock, tally, pool, parked);
   kafka::Pump pump({.group = settings.group,
                     .poll_ms = limits::kIndexPollMs,

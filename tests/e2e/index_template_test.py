@@ -5,8 +5,9 @@ Method: real Kafka and OpenSearch; templates of other versions are put there bef
 """
 
 import json
+import time
 
-from harness import BINARY, check, main, parts_and_numbers, run, run_parts, say
+from harness import BINARY, check, main, parts_and_numbers, run, run_parts, say, wait_until
 from produce import Producer
 from search import Member, serve_opensearch
 
@@ -30,6 +31,7 @@ def send(kafka, topic, *lines):
 def indexed(lab, kafka, search, topic, *flags, name):
     """Runs index until all is there; returns its log."""
     member = Member(lab, kafka, search, topic, *flags, name=name)
+    wait_until(lambda: member.log().count(" lag=0 ") > 2, 60, "all is read")
     member.wait_until_done()
     member.stop()
     return member.log()
@@ -41,13 +43,15 @@ def versions(lab, kafka, search):
     send(kafka, "versions", "one")
     log = indexed(lab, kafka, search, "versions", name="first")
     ours = template(search, "versions")
-    check(ours["version"] > 0 and ours["_meta"]["made_by"].startswith("longshore "), f"{ours}"[:500])
+    check(ours["version"] > 0 and ours["_meta"]["made_by"].startswith("longshore "),
+          f"{ours}"[:500])
     check(f"version {ours['version']} for" in log, log)
     patterns = ours["index_patterns"]
-    for before in ({}, {"version": ours["version"] - 1}, {"version": ours["version"]}):
+    olds = ({}, {"version": ours["version"] - 1}, {"version": ours["version"]})
+    for number, before in enumerate(olds):
         search.ask(f"/_index_template/{name_of('versions')}",
                    {"index_patterns": patterns, "priority": 7, **before}, "PUT")
-        log = indexed(lab, kafka, search, "versions", name=f"over-{len(before)}")
+        log = indexed(lab, kafka, search, "versions", name=f"over-{number}")
         check(template(search, "versions") == ours, f"{before} was not replaced")
         check("stays" not in log, log)
     newer = {"index_patterns": patterns, "priority": 300, "version": ours["version"] + 1,
@@ -93,6 +97,70 @@ def former_index(lab, kafka, search):
           not search.ask("/_data_stream/*")["data_streams"], "a data stream was made")
     search.ask("/_index_template/logs", method="DELETE")
     say("indices of the former name go on by --index; a new start says where records go")
+
+
+def day(ago, form="%Y.%m.%d"):
+    return time.strftime(form, time.gmtime(time.time() - ago * 86_400))
+
+
+def keep(lab, kafka, search):
+    """--keep deletes indices of its own names that are older, and nothing else, for good."""
+    kafka.topic("keep", 1)
+    old = [f"longshore-keep-{day(ago)}" for ago in (31, 32, 400)]
+    others = [f"longshore-keep-{day(ago)}" for ago in (0, 29, 30)]
+    others += [f"longshore-keep-web-{day(40)}", f"longshore-keep-{day(40)}-1", "longshore-keep-x",
+               f"logs-keep-{day(40)}", f"longshore-other-{day(40)}", "longshore-keep-2020.02.30",
+               f"xlongshore-keep-{day(40)}", f"longshore-keep-{day(40, '%Y-%m-%d')}",
+               "longshore-keep-1970.01.01"]
+    for name in old + others:
+        search.ask(f"/{name}", {"settings": {"number_of_replicas": 0}}, "PUT")
+    search.ask(f"/{old[1]}/_close", {})
+    # An alias of an old name: neither it nor what it stands for goes.
+    alias = f"longshore-keep-{day(50)}"
+    search.ask(f"/longshore-keep-x/_alias/{alias}", {}, "PUT")
+
+    def there():
+        return set(search.ask("/*?expand_wildcards=open,closed"))
+
+    def prune(*words, status=0):
+        done = run(BINARY, "index", "--prune", "--topic", "keep", "--to", search.url, *words,
+                   ok=False)
+        check(done.returncode == status, f"{words}: {done.returncode}: {done.stderr}")
+        return done.stdout + done.stderr
+    before = there()
+    told = prune("--keep", "30d", "--dry-run")
+    check([line.split()[-1] for line in told.splitlines()[:-1]] == sorted(old), told)
+    check("would delete 3 indices" in told and there() == before, f"a dry run deleted: {told}")
+    told = prune("--keep", "30d")
+    check(told.count("deleted longshore-") == 3 and there() == before - set(old), told)
+    check("deleted 0 indices" in prune("--keep", "30d"), "there was more to delete")
+    for words in (["--keep", "30"], ["--keep", "0d"], ["--keep", "x"], [], ["--keep", "99999d"],
+                  ["--keep", "30d", "--index", "a-{topic}"], ["--keep", "3d", "--index", "{MM}"]):
+        check(prune(*words, status=2).count("\n") == 1, f"{words}")
+    gone = run(BINARY, "index", "--prune", "--keep", "1d", "--topic", "keep", "--to",
+               "http://127.0.0.1:9", ok=False)
+    check(gone.returncode == 1 and gone.stderr.count("\n") == 1, gone.stderr)
+    # A running index deletes too, and what is read again does not bring them back.
+    search.ask(f"/{old[0]}", {}, "PUT")
+    producer = Producer(kafka.brokers)
+    now = int(time.time() * 1000)
+    for ago in (0, 1, 30, 31, 32, 300):
+        producer.send("keep", b"%d days ago" % ago, timestamp_ms=now - ago * 86_400_000)
+    producer.flush()
+    for turn in range(2):
+        member = Member(lab, kafka, search, "keep", "--keep", "30d", "--group", f"keep-{turn}",
+                        name=f"keep-{turn}")
+        member.wait_until_done()
+        wait_until(lambda: old[0] not in there(), 30, "the old index is deleted")
+        check(member.number("documents_expired_total") == 3, member.log())
+        check("expired=3" in member.log() and
+              member.log().count("are left out") == 1, member.log())
+        member.stop()
+    check(not there() & set(old), f"{there() & set(old)} came back")
+    check(search.count("longshore-keep-*.*.*") == 3, "not every record that is kept is there")
+    search.ask("/*keep*", method="DELETE")
+    say(f"{len(old)} old indices are deleted, {len(others) + 1} others stay; records of days that "
+        "are not kept bring none back")
 
 
 def own_template(lab, kafka, search):
@@ -151,7 +219,8 @@ def test(lab):
     kafka = lab.kafka()
     kafka.topic("longshore-dead-letter", 1)
     search = serve_opensearch(lab)
-    run_parts([versions, former_index, own_template], lab, kafka, search, wanted=parts_and_numbers().parts)
+    run_parts([versions, former_index, keep, own_template], lab, kafka, search,
+              wanted=parts_and_numbers().parts)
 
 
 main(test, 900)

@@ -7,12 +7,14 @@
 #include <simdjson.h>
 
 #include <algorithm>
+#include <chrono>
 #include <nlohmann/json.hpp>
 #include <random>
 #include <string>
 
 #include "integrations/search/document.h"
 #include "integrations/search/index_template.h"
+#include "integrations/search/old_indices.h"
 
 namespace longshore::search {
 namespace {
@@ -393,6 +395,83 @@ TEST(IndexName, patterns_are_checked_before_a_server_sees_them) {
   EXPECT_FALSE(name.check(std::string(251, 't')));
   EXPECT_TRUE(name.check(std::string(249, 't')));
   EXPECT_FALSE(IndexName::parse("{topic}").value().check("_internal"));
+}
+
+TEST(IndexName, the_last_day_of_an_index_is_what_makes_its_name_and_nothing_else) {
+  const auto last = [](std::string_view pattern, std::string_view topic, std::string_view name) {
+    return IndexName::parse(pattern).value().last_day(topic, name);
+  };
+  using namespace std::chrono_literals;
+  constexpr std::string_view kPattern = "longshore-{topic}-{yyyy.MM.dd}";
+  EXPECT_EQ(last(kPattern, "App", "longshore-app-2026.02.28"), Day(2026y / 2 / 28));
+  EXPECT_EQ(last("x-{yyyy-MM}", "app", "x-2024-02"), Day(2024y / 2 / 29));
+  EXPECT_EQ(last("x-{yyyy}", "app", "x-2024"), Day(2024y / 12 / 31));
+  EXPECT_EQ(last("{dd}{yyyy}-{MM}-{topic}", "a", "032024-02-a"), Day(2024y / 2 / 3));
+  for (const std::string_view other :
+       {"longshore-app-2026.02.29", "longshore-app-2026.13.01", "longshore-app-2026.00.01",
+        "longshore-app-2026.2.28", "longshore-app-2026.02.28-1", "longshore-app-2026-02-28",
+        "longshore-App-2026.02.28", "longshore-app-web-2026.02.28", "longshore-2026.02.28",
+        "longshore-app-+026.02.28", "longshore-app-2026.02.2x", "xlongshore-app-2026.02.28", "",
+        ".ds-longshore-app-2026.02.28-000001", "longshore-app-", "logs-app-2026.02.28"})
+    EXPECT_EQ(last(kPattern, "App", other), std::nullopt) << other;
+  // What stands twice must be the same twice.
+  EXPECT_EQ(last("{yyyy}-{yyyy.MM}", "a", "2025-2026.01"), std::nullopt);
+  EXPECT_TRUE(IndexName::parse("x{yyyy}").value().is_dated());
+  for (const std::string undated : {"x", "{topic}", "{MM.dd}", "{yyyy.dd}"})
+    EXPECT_FALSE(IndexName::parse(undated).value().is_dated()) << undated;
+}
+
+// Random names, mutated: names of one pattern differ in digits only, and sort by their days.
+TEST(OldIndices, only_names_of_old_days_are_old) {
+  std::mt19937 random(11);
+  const std::vector<std::string> patterns = {"longshore-{topic}-{yyyy.MM.dd}", "{topic}{yyyyMMdd}",
+                                             "l-{yyyy-MM}", "l{yyyy}{topic}"};
+  const auto skeleton = [](std::string name) {
+    for (char& c : name) c = c >= '0' && c <= '9' ? '#' : c;
+    return name;
+  };
+  size_t found = 0, missed = 0;
+  for (int round = 0; round < 20'000; ++round) {
+    const KeepOptions keep{IndexName::parse(patterns[random() % patterns.size()]).value(), {}, 30};
+    const Day first = day_of_ms(kNoon) - std::chrono::days(30);
+    const std::string limit = keep.index.render("t", first);
+    const std::string made =
+        keep.index.render("t", first + std::chrono::days(int(random() % 800) - 600));
+    std::string name = made;
+    if (random() % 2 == 0) name[random() % name.size()] = "0129.-tx*"[random() % 9];
+    const bool is_old = !old_among({name}, keep, "t", first).empty();
+    EXPECT_TRUE(!is_old || (skeleton(name) == skeleton(limit) && name < limit)) << name;
+    found += is_old ? 1 : 0;
+    if (name == made && name < limit && !is_old) missed += 1;
+  }
+  EXPECT_GT(found, 5'000u);
+  EXPECT_EQ(missed, 0u);
+  const KeepOptions keep{IndexName::parse(patterns[0]).value(), {}, 1};
+  EXPECT_TRUE(old_among({"longshore-t-1970.01.01"}, keep, "t", day_of_ms(kNoon)).empty());
+  EXPECT_EQ(old_among({"longshore-t-1970.01.02"}, keep, "t", day_of_ms(kNoon)).size(), 1u);
+}
+
+TEST(IndexDocument, a_day_that_is_not_kept_is_left_out_and_the_unknown_one_is_not) {
+  DocumentOptions options{IndexName::parse("l-{topic}-{yyyy.MM.dd}").value()};
+  options.keep_days = 30;
+  DocumentWriter writer(options, stopped);
+  const auto add = [&](const std::string& value, int64_t kafka_ms) {
+    Bulk bulk;
+    kafka::ReadRecord record = record_of(value);
+    record.timestamp_ms = kafka_ms;
+    writer.add(record, bulk);
+    EXPECT_EQ(bulk.items.size(), 1u);
+    EXPECT_TRUE(bulk.rejections.empty());
+    return bulk.body.substr(0, bulk.body.find(','));
+  };
+  constexpr int64_t kDay = 86'400'000;
+  EXPECT_NE(add("plain", kNoon - 30 * kDay).find("l-app-2026.10.22"), std::string::npos);
+  EXPECT_EQ(add("plain", kNoon - 31 * kDay), "");
+  EXPECT_EQ(add(own("2026-10-21T23:59:59Z", "", R"("message":"m")"), kNoon - 30 * kDay), "");
+  EXPECT_EQ(writer.expired(), 2u);
+  EXPECT_NE(add("plain", -1).find("l-app-1970.01.01"), std::string::npos);
+  EXPECT_NE(add("plain", kNoon - 400 * kDay).find("l-app-1970.01.01"), std::string::npos);
+  EXPECT_EQ(writer.expired(), 2u);
 }
 
 TEST(IndexTemplate, it_is_json_whatever_separates) {

@@ -49,7 +49,7 @@ TEST(IndexTemplate, the_operators_own_takes_its_place) {
 TEST(TemplateFile, a_fault_is_named_with_its_place) {
   const std::vector<std::pair<std::string, std::string>> cases = {
       {"", "line 1, column 1"},
-      {"{\n\"a\": 1,}", "line 2, column 9"},
+      {"{\n\"a\": 1,}", "line 2, column 8"},
       {"{\"a\":\"\xff\"}", "UTF-8"},
       {"\"text\"", "JSON object"},
       {R"({"index_patterns":["x"]})", "--topic"},
