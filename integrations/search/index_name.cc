@@ -126,6 +126,10 @@ bool IndexName::has(Kind kind) const {
   return std::ranges::any_of(pieces_, [kind](const Piece& piece) { return piece.kind == kind; });
 }
 
+bool IndexName::has_date() const {
+  return has(Kind::kYear) || has(Kind::kMonth) || has(Kind::kDayOfMonth);
+}
+
 bool IndexName::is_dated() const {
   return has(Kind::kYear) && (has(Kind::kMonth) || !has(Kind::kDayOfMonth));
 }

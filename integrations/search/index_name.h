@@ -37,6 +37,9 @@ class IndexName {
   /// if it holds the day.
   bool is_dated() const;
 
+  /// Whether the name depends on the day.
+  bool has_date() const;
+
   /// The last day whose records of `topic` go into the index `name`; nothing if render() gives that
   /// name for no day. REQUIRES: is_dated().
   std::optional<Day> last_day(std::string_view topic, std::string_view name) const;

@@ -140,6 +140,7 @@ std::string template_body(const IndexName& index, std::string_view topic,
                                                             {"ignore_malformed", true}};
   }
   root["version"] = kTemplateVersion;
+  if (options.data_stream) root["data_stream"] = Json::object();
   root["_meta"] = {{"made_by", "longshore " LONGSHORE_VERSION}};
   root["template"] = {{"settings", std::move(settings)}, {"mappings", std::move(mappings)}};
   return shipper::json_text(root);

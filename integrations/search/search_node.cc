@@ -171,6 +171,19 @@ Result<http::Answer> SearchNode::ask_for(const std::string& what, const std::str
   return refused(what, *answer);
 }
 
+// A service without data streams refuses the path; one that refuses the user refuses the template
+// too, with better words.
+Result<bool> SearchNode::is_data_stream(const std::string& name) {
+  const Result<http::Answer> answer =
+      ask("GET", "/_data_stream/" + http::escape_path(name), {}, kSmallAnswerBytes);
+  if (!answer) return answer.error();
+  if (comes_later(answer->status)) {
+    return Error{ErrorCode::kRetryable, fmt::format("the server is not ready: {}: {}",
+                                                    answer->status, reason_of(answer->body))};
+  }
+  return answer->status == 200;
+}
+
 Result<std::optional<int64_t>> SearchNode::template_version(const std::string& name) {
   const Result<http::Answer> answer =
       ask_for(fmt::format("Reading the index template {} (--no-template skips it)", name), "GET",

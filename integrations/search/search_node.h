@@ -49,6 +49,9 @@ class SearchNode {
                                const std::string& target, std::string_view body,
                                size_t answer_bytes_max);
 
+  /// Whether `name` is a data stream; services without data streams have none. Errors: ask_for()'s.
+  Result<bool> is_data_stream(const std::string& name);
+
   /// The version of an index template; 0 if it has none, nothing if there is no such template.
   /// Errors: ask_for()'s.
   Result<std::optional<int64_t>> template_version(const std::string& name);

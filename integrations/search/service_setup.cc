@@ -59,6 +59,11 @@ Status set_up_service(const IndexSettings& settings, const kafka::Stopping& stop
   const IndexName& index = settings.document.index;
   for (const std::string& topic : settings.group.topics) {
     Status installed = kafka::persist("Installing the index template", stopping, complaints, [&] {
+      if (!index.has_date()) {
+        const Result<bool> stream = node.is_data_stream(index.wildcard(topic));
+        if (!stream) return Status(stream.error());
+        options.data_stream = *stream;
+      }
       return install(template_name(index, topic), index.wildcard(topic),
                      template_body(index, topic, options), template_version(options), node);
     });

@@ -163,6 +163,53 @@ def keep(lab, kafka, search):
         "are not kept bring none back")
 
 
+def data_stream(lab, kafka, search):
+    """What is sent again: found in the newest index of a stream, doubled after a rollover."""
+    kafka.topic("stream", 1)
+    send(kafka, "stream", *(f"line {i}" for i in range(100)))
+    search.ask("/_index_template/mine", {"index_patterns": ["audit-*"], "data_stream": {},
+                                         "priority": 1}, "PUT")
+    search.ask("/_data_stream/audit-stream", method="PUT")
+    flags = ["--index", "audit-{topic}"]
+    log = indexed(lab, kafka, search, "stream", *flags, name="stream")
+    check(log.count("audit-stream is a data stream") == 1 and "stored twice" in log, log)
+    made = search.ask("/_index_template/longshore-audit-stream")["index_templates"][0]
+    check("data_stream" in made["index_template"], "our template has no data_stream")
+
+    def read_again(group):
+        member = Member(lab, kafka, search, "stream", *flags, "--group", group, name=group)
+        wait_until(lambda: member.number("documents_created_total") +
+                   member.number("documents_already_there_total") == 100, 60, "all is sent again")
+        there = member.number("documents_already_there_total")
+        member.stop()
+        return there, search.count("audit-stream")
+    check(read_again("again") == (100, 100), "what was sent again was not found")
+    # A killed process: what it did not commit is sent again by the next.
+    send(kafka, "stream", "kafka goes on")
+    killed = Member(lab, kafka, search, "stream", *flags, name="killed")
+    wait_until(lambda: search.count("audit-stream") == 101, 60, "the line is there")
+    killed.kill()
+    search.ask("/audit-stream/_rollover", {})
+    indices = search.ask("/_data_stream/audit-stream")["data_streams"][0]["indices"]
+    check(len(indices) == 2, f"{indices}")
+    member = Member(lab, kafka, search, "stream", *flags, "--group", "rolled", name="rolled")
+    wait_until(lambda: member.number("documents_created_total") == 101, 60, "all is sent again")
+    member.stop()
+    count = search.count("audit-stream")
+    check(count == 202, f"{count} documents: docs/limits.md says that each is there twice")
+    check(search.find("audit-stream", "kafka goes on") == ["kafka goes on"] * 2, "not found twice")
+    # --template FILE makes one by itself.
+    path = lab.dir / "stream.json"
+    path.write_text('{"data_stream":{},"template":{"settings":{"index.number_of_replicas":"0"}}}',
+                    encoding="ascii")
+    indexed(lab, kafka, search, "stream", "--index", "made-{topic}", "--template", path, "--group",
+            "made", name="made")
+    streams = {one["name"] for one in search.ask("/_data_stream/*")["data_streams"]}
+    check("made-stream" in streams and search.count("made-stream") == 101, f"{streams}")
+    search.ask("/_data_stream/*", method="DELETE")
+    say("data streams take records; sent again: 100 of 100 found there, after a rollover 0 of 101")
+
+
 def own_template(lab, kafka, search):
     """--template FILE: checked before anything is asked, validated by the service."""
     kafka.topic("own", 1)
@@ -219,7 +266,7 @@ def test(lab):
     kafka = lab.kafka()
     kafka.topic("longshore-dead-letter", 1)
     search = serve_opensearch(lab)
-    run_parts([versions, former_index, keep, own_template], lab, kafka, search,
+    run_parts([versions, former_index, keep, data_stream, own_template], lab, kafka, search,
               wanted=parts_and_numbers().parts)
 
 

@@ -196,7 +196,7 @@ def stops(lab, kafka, search):
     for flags, status, words in (
             (["--dead-letter", "nowhere"], 2, "has no topic nowhere"),
             (["--dead-letter", "none", "--foreign", "dead-letter"], 1, "stops[0] at offset 0"),
-            (["--index", "stops-alias"], 1, "alias or a data stream")):
+            (["--index", "stops-alias"], 1, "is an alias (of stops-real)")):
         if status == 1 and "--index" in flags:
             search.ask("/stops-real", {"aliases": {"stops-alias": {}}}, "PUT")
             flags = [*flags, "--group", "other"]

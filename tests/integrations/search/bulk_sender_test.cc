@@ -259,15 +259,24 @@ TEST(BulkSender, what_a_proxy_says_of_a_request_rejects_no_document) {
   EXPECT_EQ(sending.rests.size(), 4u);
 }
 
-TEST(BulkSender, an_alias_or_data_stream_stops_it) {
-  Sending sending([](const HttpRequest& request) {
-    EXPECT_NE(request.target.find("_index"), std::string::npos);
-    return HttpReply{.body = R"({"items":[{"create":{"_index":".ds-logs-1","status":201}}]})"};
-  });
-  sending.add(1);
-  const Status status = sending.send();
-  ASSERT_FALSE(status);
-  EXPECT_EQ(status.error().code, ErrorCode::kFatal);
+TEST(BulkSender, an_alias_stops_it_and_a_data_stream_does_not) {
+  const auto send_into = [](const std::string& index) {
+    Sending sending([&index](const HttpRequest& request) {
+      EXPECT_NE(request.target.find("_index"), std::string::npos);
+      return HttpReply{.body =
+                           R"({"items":[{"create":{"_index":")" + index + R"(","status":201}}]})"};
+    });
+    sending.add(1);
+    return sending.send();
+  };
+  for (const std::string index : {"other", ".ds-other-000001", ".ds-logs", ".ds-logsa-000001",
+                                  "logs-000001", "x.ds-logs-000001"}) {
+    const Status status = send_into(index);
+    ASSERT_FALSE(status) << index;
+    EXPECT_EQ(status.error().code, ErrorCode::kFatal);
+  }
+  for (const std::string index : {"logs", ".ds-logs-000001", ".ds-logs-2026.11.21-000001"})
+    EXPECT_TRUE(send_into(index)) << index;
 }
 
 TEST(BulkSender, an_answer_that_does_not_fit_settles_nothing) {
