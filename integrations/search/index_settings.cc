@@ -91,7 +91,7 @@ void add_index(CommandLine& line, Flags& flags, IndexSettings& to) {
   line.text("template", &flags.template_file, "FILE",
             "Install this index template, a JSON object without index_patterns, in place of ours.");
   line.text("separators", &to.index_template.separators, "CHARACTERS",
-            "End words of a message at these characters, besides white space.");
+            "End words of a message at these characters, besides white space and CJK punctuation.");
   line.list("index-setting", &flags.index_settings, "KEY=VALUE",
             "Give new indices this setting, such as number_of_replicas=0; repeatable.");
   line.section("Progress");

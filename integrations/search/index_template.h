@@ -3,7 +3,9 @@
 //
 // A line is split at white space and separators into wholes, and each whole at everything that is
 // neither letter nor digit into parts; both are indexed. A query is split into parts, so a phrase
-// of parts finds a whole or any stretch of it: "order-4711", "4711", "e29b-41d4".
+// of parts finds a whole or any stretch of it: "order-4711", "4711", "e29b-41d4". The words of a
+// part in camel case stand at its place: "user" finds getUserName. Chinese, Japanese and Korean
+// characters are parts each. Terminals' colours are left out before all that.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +22,7 @@
 namespace longshore::search {
 
 /// Raised by one with each change of the template: servers keep the newer one.
-inline constexpr int64_t kTemplateVersion = 1;
+inline constexpr int64_t kTemplateVersion = 2;
 
 /// The type that the server has for a JSON object of any shape.
 enum class FlatType : uint8_t {
@@ -38,7 +40,7 @@ struct TemplateOptions {
   std::optional<TemplateFile> own = {};   ///< The operator's, in place of all of the above.
 };
 
-/// Errors: kInvalid, without the flag's name: not UTF-8, or no character the tokenizer supports.
+/// Errors: kInvalid, without the flag's name: not UTF-8.
 Status check_separators(std::string_view separators);
 
 /// Differs for each topic.

@@ -210,6 +210,64 @@ def data_stream(lab, kafka, search):
     say("data streams take records; sent again: 100 of 100 found there, after a rollover 0 of 101")
 
 
+def words(lab, kafka, search):
+    """Parts of names and of Chinese and Japanese text are found; colours are no words."""
+    kafka.topic("words", 1)
+    lines = {
+        "camel": "at com.shop.CartService.getUserName(CartService.java:42) HTTPServer parseJSON2",
+        "snake": "retry_count=3 MAX_RETRY_COUNT user_name",
+        "chinese": "数据库连接超时：order-4711 timeout错误",
+        "japanese": "データベース接続エラーが発生しました。再試行します",
+        "other": "数据连通，超过时限 用户名 Carton Service",
+        "korean": "데이터베이스 연결 시간초과",
+        "rare": "𠮷野家 is closed",
+        "colours": "\x1b[1;31mERROR\x1b[0m failed \x1b[38;5;200mde\x1b[1mep\x1b[m end",
+        "long": "x" * 40_000 + " needle-77 " + "字" * 3_000 + "aB" * 20_000}
+    send(kafka, "words", *lines.values())
+    indexed(lab, kafka, search, "words", name="words")
+    check(search.count("longshore-words-*") == len(lines), "not every line is there")
+    by_text = {text: name for name, text in lines.items()}
+
+    def found(text, kind="match_phrase", field="message"):
+        page = search.ask("/longshore-words-*/_search", {"query": {kind: {field: text}}})
+        return sorted(by_text[hit["_source"]["message"]] for hit in page["hits"]["hits"])
+    for phrase, names in (
+            ("user", ["camel", "snake"]), ("User", ["camel", "snake"]), ("getUserName", ["camel"]),
+            ("getusername", ["camel"]), ("cartservice", ["camel"]), ("cart", ["camel"]),
+            ("service", ["camel", "other"]), ("http", ["camel"]), ("server", ["camel"]),
+            ("json2", ["camel"]), ("CartService.getUserName", ["camel"]),
+            ("com.shop.cartservice.getusername", ["camel"]), ("java 42", ["camel"]),
+            ("retry", ["snake"]), ("retry_count", ["snake"]), ("max_retry", ["snake"]),
+            ("超时", ["chinese"]), ("连接超时", ["chinese"]), ("库连接", ["chinese"]),
+            ("连接超时：order", ["chinese"]), ("order-4711", ["chinese"]), ("timeout", ["chinese"]),
+            ("错误", ["chinese"]), ("时限", ["other"]), ("接超", ["chinese"]), ("超时限", []),
+            ("接続", ["japanese"]), ("エラー", ["japanese"]), ("発生しました", ["japanese"]),
+            ("시간", ["korean"]), ("시간초과", ["korean"]), ("𠮷野", ["rare"]),
+            ("error failed deep end", ["colours"]), ("31merror", []), ("0m", []), ("31m", []),
+            ("needle-77", ["long"]), ("字字", ["long"])):
+        check(found(phrase) == names, f"{phrase} finds {found(phrase)}, not {names}")
+    for query, names in (('message:"连接超时"', ["chinese"]), ("message:getUser*", ["camel"]),
+                         ("message:order-47*", ["chinese"]), ("message:(user AND http)", ["camel"])):
+        page = search.ask("/longshore-words-*/_search", {"query": {"query_string": {"query": query}}})
+        hits = sorted(by_text[hit["_source"]["message"]] for hit in page["hits"]["hits"])
+        check(hits == names, f"{query} finds {hits}")
+    for phrase, mark in (("连接超时", "<em>连</em><em>接</em><em>超</em><em>时</em>"),
+                         ("user", "<em>getUserName</em>"),
+                         ("order-4711", "<em>order"),
+                         ("failed", "\x1b[0m <em>failed</em> \x1b"),
+                         ("end", "ep\x1b[m <em>end</em>")):
+        for kind in ("unified", "plain"):
+            page = search.ask("/longshore-words-*/_search", {
+                "query": {"match_phrase": {"message": phrase}},
+                "highlight": {"type": kind, "fields": {"message": {"number_of_fragments": 0}}}})
+            shown = [hit["highlight"]["message"][0] for hit in page["hits"]["hits"]]
+            plain = [text.replace("</em><em>", "") for text in shown]
+            wanted = mark.replace("</em><em>", "")
+            check(any(wanted in text for text in plain), f"{kind} {phrase}: {shown}")
+    say(f"{len(lines)} lines are found by parts of names and of Chinese, Japanese and Korean text; "
+        "phrases and highlights are right; colours are no words")
+
+
 def own_template(lab, kafka, search):
     """--template FILE: checked before anything is asked, validated by the service."""
     kafka.topic("own", 1)
@@ -266,7 +324,7 @@ def test(lab):
     kafka = lab.kafka()
     kafka.topic("longshore-dead-letter", 1)
     search = serve_opensearch(lab)
-    run_parts([versions, former_index, keep, data_stream, own_template], lab, kafka, search,
+    run_parts([versions, former_index, keep, data_stream, words, own_template], lab, kafka, search,
               wanted=parts_and_numbers().parts)
 
 

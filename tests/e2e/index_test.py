@@ -205,7 +205,7 @@ def stops(lab, kafka, search):
         check(found == status and words in member.log().splitlines()[-1],
               f"{flags}: status {found}: {member.log()[-1000:]}")
     for words in (["--to", "ftp://x"], ["--index", "Upper"], ["--kafka", "acks=0"],
-                  ["--separators", "\U0001f6a2"], ["--in-flight", "0"]):
+                  ["--separators", "\udcff"], ["--in-flight", "0"]):
         base = ["--brokers", kafka.brokers, "--topic", "stops"]
         if "--to" not in words:
             base += ["--to", search.url]
