@@ -76,6 +76,8 @@ void add_index(CommandLine& line, Flags& flags, IndexSettings& to) {
   line.number("kafka-day-within", &to.document.kafka_days_back, {1, 36'500}, "DAYS",
               "Use the index of 1970-01-01 for a record whose time in Kafka is more than this many "
               "days ago, or more than one day ahead, unless its own time is within them.");
+  line.toggle("data-stream", &to.index_template.data_stream,
+              "Make --index, a name without a date, a data stream if it is not there.");
   line.text(
       "keep", &flags.keep, "DAYS",
       "Delete indices that are older, such as 30d, once an hour, and leave older records out.");
@@ -119,9 +121,16 @@ Result<std::vector<std::string>> urls_of(const CommandLine& line, const Flags& f
 
 /// After all else that a template is made of.
 Status set_template(const Flags& flags, IndexSettings& settings) {
+  if (settings.index_template.data_stream && settings.document.index.has_date()) {
+    return invalid(fmt::format(
+        "--data-stream needs a name without a date, and --index is {}: a data stream has indices "
+        "by itself.",
+        flags.index));
+  }
   if (flags.template_file.empty()) return ok();
   const TemplateOptions& ours = settings.index_template;
   const char* other = flags.no_template                                 ? "--no-template"
+                      : ours.data_stream                                ? "--data-stream"
                       : !ours.index_settings.empty()                    ? "--index-setting"
                       : ours.separators != TemplateOptions().separators ? "--separators"
                                                                         : nullptr;

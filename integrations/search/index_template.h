@@ -36,7 +36,7 @@ struct TemplateOptions {
   std::vector<std::pair<std::string, std::string>> index_settings;  ///< number_of_replicas=0
   FlatType flat = FlatType::kNone;
   std::vector<std::string> numbers = {};  ///< Paths below "number": see DocumentOptions.
-  bool data_stream = false;               ///< The index is one.
+  bool data_stream = false;               ///< The index is one, or is to be.
   std::optional<TemplateFile> own = {};   ///< The operator's, in place of all of the above.
 };
 

@@ -62,7 +62,7 @@ Status set_up_service(const IndexSettings& settings, const kafka::Stopping& stop
       if (!index.has_date()) {
         const Result<bool> stream = node.is_data_stream(index.wildcard(topic));
         if (!stream) return Status(stream.error());
-        options.data_stream = *stream;
+        options.data_stream = settings.index_template.data_stream || *stream;
       }
       return install(template_name(index, topic), index.wildcard(topic),
                      template_body(index, topic, options), template_version(options), node);

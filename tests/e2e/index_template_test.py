@@ -289,7 +289,8 @@ def own_template(lab, kafka, search):
     done = run(BINARY, *base, "--template", lab.dir / "absent.json", ok=False, timeout=20)
     check(done.returncode == 2 and "cannot be read" in done.stderr, done.stderr)
     path.write_text("{}", encoding="ascii")
-    for flags in (["--no-template"], ["--index-setting", "a=1"], ["--separators", ","]):
+    for flags in (["--no-template"], ["--index-setting", "a=1"], ["--separators", ","],
+                  ["--data-stream", "--index", "x"]):
         done = run(BINARY, *base, "--template", path, *flags, ok=False, timeout=20)
         check(done.returncode == 2 and f"{flags[0]} has no effect" in done.stderr, done.stderr)
     # Only the service knows what its fields may be: its own words are shown.
