@@ -239,16 +239,21 @@ def words(lab, kafka, search):
             ("com.shop.cartservice.getusername", ["camel"]), ("java 42", ["camel"]),
             ("retry", ["snake"]), ("retry_count", ["snake"]), ("max_retry", ["snake"]),
             ("超时", ["chinese"]), ("连接超时", ["chinese"]), ("库连接", ["chinese"]),
-            ("连接超时：order", ["chinese"]), ("order-4711", ["chinese"]), ("timeout", ["chinese"]),
-            ("错误", ["chinese"]), ("时限", ["other"]), ("接超", ["chinese"]), ("超时限", []),
-            ("接続", ["japanese"]), ("エラー", ["japanese"]), ("発生しました", ["japanese"]),
+            ("连接超时：order", ["chinese"]), ("order-4711", ["chinese"]),
+            ("timeout", ["chinese"]),
+            ("错误", ["chinese"]), ("时限", ["other"]), ("接超", ["chinese"]),
+            ("超时限", []),
+            ("接続", ["japanese"]), ("エラー", ["japanese"]),
+            ("発生しました", ["japanese"]),
             ("시간", ["korean"]), ("시간초과", ["korean"]), ("𠮷野", ["rare"]),
             ("error failed deep end", ["colours"]), ("31merror", []), ("0m", []), ("31m", []),
             ("needle-77", ["long"]), ("字字", ["long"])):
         check(found(phrase) == names, f"{phrase} finds {found(phrase)}, not {names}")
     for query, names in (('message:"连接超时"', ["chinese"]), ("message:getUser*", ["camel"]),
-                         ("message:order-47*", ["chinese"]), ("message:(user AND http)", ["camel"])):
-        page = search.ask("/longshore-words-*/_search", {"query": {"query_string": {"query": query}}})
+                         ("message:order-47*", ["chinese"]),
+                         ("message:(user AND http)", ["camel"])):
+        page = search.ask("/longshore-words-*/_search",
+                          {"query": {"query_string": {"query": query}}})
         hits = sorted(by_text[hit["_source"]["message"]] for hit in page["hits"]["hits"])
         check(hits == names, f"{query} finds {hits}")
     for phrase, mark in (("连接超时", "<em>连</em><em>接</em><em>超</em><em>时</em>"),
