@@ -112,7 +112,8 @@ def whole(product, version=None, is_flat=True, has_streams=True):
 
 PARTS = [whole("opensearch"), whole("elasticsearch", has_streams=False)]
 if LONG:
-    PARTS += [whole("opensearch", "1.3.13", is_flat=False), whole("opensearch", "3.8.0")]
+    PARTS += [whole("opensearch", "1.3.13", is_flat=False), whole("opensearch", "3.8.0"),
+              whole("elasticsearch", "8.19.21", has_streams=False)]
 
 
 def test(lab):

@@ -22,10 +22,15 @@ java=java javac=javac
 # What follows from the version.
 choose() {
   version=$1
-  cache=$(jars_cache "$product")-$version
+  jars=$product
+  [[ $product-$version != elasticsearch-[89]* ]] || jars=elasticsearch8
+  cache=$(jars_cache "$jars")-$version
   local plugin=Plugin java_home
   modules=()  # HTTP, analysers, field types, and what a log store's users expect.
-  if [ "$product" = elasticsearch ]; then
+  if [ "$jars" = elasticsearch8 ]; then
+    node_class=Elasticsearch8Node
+    sources=("$here/Elasticsearch8Node.java" "$here/ElasticsearchStandIns.java")
+  elif [ "$product" = elasticsearch ]; then
     node_class=ElasticsearchNode
     sources=("$here/ElasticsearchNode.java")
     # The analysis module is of 7.10.2, and 7.15 moved a class that it needs.
@@ -63,7 +68,7 @@ use_java() { java=$1/bin/java javac=$1/bin/javac; }
 default_version() { sed -n 's|.*<node>\(.*\)</node>.*|\1|p' "$here/$product-pom.xml"; }
 
 fetch() {
-  fetch_jars "$product" "$cache" "-Dnode=$version"
+  fetch_jars "$jars" "$cache" "-Dnode=$version"
   [ -e "$main" ] || make_main
   archive_classes "${main%.jar}" live_once
   use_classes "${main%.jar}"
@@ -73,9 +78,38 @@ make_main() {
   local classes
   classes=$(mktemp -d)
   "$javac" -cp "$cache/*" -d "$classes" "${sources[@]}" >&2 &&
+    { [ "$jars" != elasticsearch8 ] || make_stand_ins; } &&
     jar cf "$main.$$" -C "$classes" . &&
     mv "$main.$$" "$main" || die "${sources[0]} cannot be compiled"
   rm -rf "$classes"
+}
+
+# Elasticsearch 8 loads modules from directories, and refuses a class that is on the class path too.
+make_stand_ins() {
+  mkdir "$classes/stand-ins" && mv "$classes"/ElasticsearchStandIns*.class "$classes/stand-ins" &&
+    jar cf "${main%.jar}-stand-ins.jar" -C "$classes/stand-ins" . && rm -r "$classes/stand-ins"
+}
+
+put_modules() {
+  local to=$dir/modules name
+  rm -rf "$to"
+  mkdir -p "$to"/{transport-netty4,stand-ins}
+  ln -s "$cache"/netty-*.jar "$cache"/transport-netty4-*.jar "$to/transport-netty4"
+  ln -s "${main%.jar}-stand-ins.jar" "$to/stand-ins"
+  for name in transport-netty4=org.elasticsearch.transport.netty4.Netty4Plugin \
+    stand-ins=ElasticsearchStandIns; do
+    printf '%s\n' "name=${name%=*}" "classname=${name#*=}" "description=${name%=*}" \
+      "version=$version" "elasticsearch.version=$version" java.version=17 \
+      >"$to/${name%=*}/plugin-descriptor.properties"
+  done
+}
+
+class_path() {
+  local jar path=$main
+  for jar in "$cache"/*.jar; do
+    [[ $jars-$jar == elasticsearch8-*/@(netty-|transport-netty4-)* ]] || path+=:$jar
+  done
+  echo "$path"
 }
 
 # What is archived: a node from its start to its end.
@@ -131,6 +165,7 @@ launch() {
   echo "$version" >"$dir/version"
   [ -f "$dir/ports" ] || "$here/free_ports.py" 2 >"$dir/ports"
   write_config
+  [ "$jars" != elasticsearch8 ] || put_modules
   [ ! -f "$dir/log" ] || mv "$dir/log" "$dir/log.before"
   # In its own session, so that Ctrl-C in the caller's terminal does not reach it. setsid does not
   # fork here, so $! is Java's pid.
@@ -139,7 +174,7 @@ launch() {
     exec setsid "$java" -Xms"${heap}m" -Xmx"${heap}m" -XX:+UseSerialGC \
       -XX:TieredStopAtLevel="${OS_TIER:-4}" "${java_shared[@]}" -Dlog4j2.disable.jmx=true \
       --add-opens java.base/java.lang=ALL-UNNAMED --add-opens java.base/java.nio=ALL-UNNAMED \
-      -cp "$main:$cache/*" "$node_class" "$dir" "${modules[@]}" >"$dir/log" 2>&1 </dev/null
+      -cp "$(class_path)" "$node_class" "$dir" "${modules[@]}" >"$dir/log" 2>&1 </dev/null
   ) &
   echo $! >"$dir/pid"
   # On a busy machine it takes a while until java has replaced the shell, which has another name.
