@@ -16,6 +16,8 @@ using simdjson::ondemand::value;
 // Servers repeat parts of the document in their reasons.
 constexpr size_t kReasonBytesMax = 1000;
 
+constexpr int kCausesMax = 16;  // Of a reason, each the cause of the one before.
+
 // A setting of the service that refuses every document. Only beginnings: what follows in a reason
 // may be a document's own words.
 constexpr std::array<std::string_view, 2> kSettings = {
@@ -41,11 +43,12 @@ std::string words_of(std::string_view type, std::string_view reason) {
 
 struct Fault {
   std::string_view type, reason;
+  std::string cause = {};  // The innermost reason, if it is another one.
 };
 
 // In the functions below simdjson reports errors as exceptions.
 
-Fault read_error(value error) {
+Fault read_error(value error, int depth = 0) {
   Fault fault;
   for (auto field : error.get_object()) {
     const std::string_view key = field.unescaped_key();
@@ -54,6 +57,12 @@ Fault read_error(value error) {
       value reason = field.value();
       if (reason.type() == simdjson::ondemand::json_type::string)
         fault.reason = reason.get_string();
+    }
+    if (key == "caused_by" && depth < kCausesMax) {
+      value inner = field.value();
+      if (inner.type() != simdjson::ondemand::json_type::object) continue;
+      const Fault cause = read_error(inner, depth + 1);
+      fault.cause = cause.cause.empty() ? cause.reason : cause.cause;
     }
   }
   return fault;
@@ -136,7 +145,9 @@ std::optional<std::string> service_reason(std::string_view body) {
       if (error.type() == simdjson::ondemand::json_type::string)
         return shortened(std::string_view(error.get_string()));
       const Fault fault = read_error(error);
-      return words_of(fault.type, fault.reason);
+      std::string words = words_of(fault.type, fault.reason);
+      if (!fault.cause.empty()) words += " (" + shortened(fault.cause) + ")";
+      return words;
     }
   } catch (const simdjson::simdjson_error&) {
     // Proxies answer with HTML.

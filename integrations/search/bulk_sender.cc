@@ -1,6 +1,7 @@
 #include "integrations/search/bulk_sender.h"
 
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <charconv>
@@ -342,18 +343,24 @@ void BulkSender::note_accepting(std::string_view index) {
 
 Status BulkSender::check_index(const Bulk& bulk, const BulkItem& item, const ItemAnswer& answer) {
   const std::string_view wanted = index_in(bulk.action_of(item));
-  if (answer.index == wanted) {
-    if (plain_index_ != wanted) {
-      plain_index_ = wanted;
-      learned_.set_plain(plain_index_);
-    }
-    return ok();
+  const bool is_stream = answer.index.starts_with(fmt::format(".ds-{}-", wanted));
+  if (answer.index != wanted && !is_stream) {
+    return Error{
+        ErrorCode::kFatal,
+        fmt::format("{} is an alias (of {}): ids are unique only within one index; choose other "
+                    "index names with --index.",
+                    wanted, answer.index)};
   }
-  return Error{
-      ErrorCode::kFatal,
-      fmt::format("{} is an alias or a data stream (of {}): ids are unique only within one "
-                  "index; choose other index names with --index.",
-                  wanted, answer.index)};
+  if (plain_index_ == wanted) return ok();
+  plain_index_ = wanted;
+  if (is_stream && !learned_.is_plain(plain_index_)) {
+    spdlog::warn(
+        "{} is a data stream: ids are unique only in its newest index, {} now. A record that is "
+        "sent again after a rollover is stored twice",
+        wanted, answer.index);
+  }
+  learned_.set_plain(plain_index_);
+  return ok();
 }
 
 void BulkSender::reject(Bulk& bulk, uint32_t place, int status, const std::string& reason) {

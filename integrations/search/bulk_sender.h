@@ -42,8 +42,7 @@ class BulkSender {
 
   /// Adds the items that the server rejects to `bulk.rejections`, and those that it does not take
   /// for now to `bulk.parked`. Errors: kRetryable: `give_up`
-  /// returned true before every item had its answer; kFatal: an index name of the bulk is an alias
-  /// or a data stream.
+  /// returned true before every item had its answer; kFatal: an index name of the bulk is an alias.
   Status send(Bulk& bulk, const std::function<bool()>& give_up);
 
  private:

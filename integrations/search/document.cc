@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "config/time_text.h"
+#include "integrations/search/old_indices.h"
 #include "shipper/record/json_escape.h"
 
 namespace longshore::search {
@@ -76,6 +77,16 @@ DocumentWriter::Time DocumentWriter::own_time(const kafka::ReadRecord& record,
   if (!is_known && own <= now + days(1) && own >= now - days(options_.kafka_days_back))
     time.day = own;
   return time;
+}
+
+// Its index was deleted, or will be. The index of 1970-01-01 holds what is of unknown age, and
+// stays.
+bool DocumentWriter::leave_out(const Time& time, BulkItem& item) {
+  if (options_.keep_days == 0 || time.day == Day()) return false;
+  if (time.day >= first_kept_day(options_.keep_days, clock_)) return false;
+  item.time_ms = time.ms;
+  expired_ += 1;
+  return true;
 }
 
 void DocumentWriter::write_action(std::string_view topic, const Time& time, std::string_view id,
@@ -204,6 +215,7 @@ bool DocumentWriter::write_own(const kafka::ReadRecord& record, Bulk& bulk, Bulk
   }
   if (!refused_.empty()) return false;
   const Time time = own_time(record, view->time);
+  if (leave_out(time, item)) return true;
   make_own_id(*view, time.day);
   find_edits(*view, scanned, time);
   write_action(record.topic, time, id_, bulk, item);
@@ -221,6 +233,7 @@ bool DocumentWriter::write_own(const kafka::ReadRecord& record, Bulk& bulk, Bulk
 
 void DocumentWriter::write_foreign(const kafka::ReadRecord& record, Bulk& bulk, BulkItem& item) {
   const Time time = time_of(record);
+  if (leave_out(time, item)) return;
   make_foreign_id(record);
   write_action(record.topic, time, id_, bulk, item);
   bulk.body += fmt::format(R"({{"@timestamp":"{}","message":)", utc_text_of_ms(time.ms));

@@ -43,6 +43,7 @@ struct DocumentOptions {
   int ids = 2;                ///< Their form: 1 or 2.
   /// Numbers at these paths in "json" are repeated under "number": {"http.status"}.
   std::vector<std::string> numbers = {};
+  int keep_days = 0;  ///< Records of earlier days are left out; 0: none.
 };
 
 /// Adds records to bulks: as they stand in Kafka, or as their dead letters tell. Thread: one.
@@ -57,6 +58,8 @@ class RecordWriter {
   virtual void add(const kafka::ReadRecord& record, Bulk& bulk) = 0;
 
   virtual uint64_t foreign() const = 0;
+  /// Records that were left out because their day is no longer kept. Their items are not sent.
+  virtual uint64_t expired() const { return 0; }
 };
 
 /// Thread: one.
@@ -71,6 +74,7 @@ class DocumentWriter final : public RecordWriter {
     write(record, bulk, bulk.add(record));
   }
   uint64_t foreign() const override { return foreign_; }
+  uint64_t expired() const override { return expired_; }
 
   /// The same, for an item that `bulk` has already, its last.
   void write(const kafka::ReadRecord& record, Bulk& bulk, BulkItem& item);
@@ -101,6 +105,7 @@ class DocumentWriter final : public RecordWriter {
   void find_edits(const shipper::RecordView& view, const ScannedRecord& scanned, const Time& time);
   std::string numbers_of(const shipper::RecordView& view);
   Day today() const;
+  bool leave_out(const Time& time, BulkItem& item);
 
   const DocumentOptions options_;
   const Clock& clock_;
@@ -111,7 +116,7 @@ class DocumentWriter final : public RecordWriter {
   std::string padded_;
   std::vector<Edit> edits_;   // Of the record in hand, ascending.
   std::string_view refused_;  // Why its envelope is not believed.
-  uint64_t foreign_ = 0;
+  uint64_t foreign_ = 0, expired_ = 0;
   std::string id_;
   size_t plain_id_bytes_ = 0;
   // The last index name, and the topic and day that it was made of.

@@ -139,6 +139,50 @@ bool IndexName::gives(std::string_view name, std::string_view topic) const {
   return name.empty();
 }
 
+bool IndexName::has(Kind kind) const {
+  return std::ranges::any_of(pieces_, [kind](const Piece& piece) { return piece.kind == kind; });
+}
+
+bool IndexName::has_date() const {
+  return has(Kind::kYear) || has(Kind::kMonth) || has(Kind::kDayOfMonth);
+}
+
+bool IndexName::is_dated() const {
+  return has(Kind::kYear) && (has(Kind::kMonth) || !has(Kind::kDayOfMonth));
+}
+
+// Whatever was read out of the name, the day counts only if render() makes the same name of it.
+std::optional<Day> IndexName::last_day(std::string_view topic, std::string_view name) const {
+  std::optional<int> year, month, day;
+  std::string_view rest = name;
+  for (const Piece& piece : pieces_) {
+    const bool is_text = piece.kind == Kind::kText || piece.kind == Kind::kTopic;
+    const size_t bytes = piece.kind == Kind::kText    ? piece.text.size()
+                         : piece.kind == Kind::kTopic ? topic.size()
+                         : piece.kind == Kind::kYear  ? 4
+                                                      : 2;
+    if (rest.size() < bytes) return std::nullopt;
+    if (!is_text) {
+      int number = 0;
+      for (const char c : rest.substr(0, bytes)) {
+        if (c < '0' || c > '9') return std::nullopt;
+        number = number * 10 + (c - '0');
+      }
+      (piece.kind == Kind::kYear ? year : piece.kind == Kind::kMonth ? month : day) = number;
+    }
+    rest.remove_prefix(bytes);
+  }
+  if (!year) return std::nullopt;
+  const std::chrono::year of_year(*year);
+  const std::chrono::month of_month(static_cast<unsigned>(month.value_or(12)));
+  if (!of_month.ok()) return std::nullopt;
+  const year_month_day last =
+      day ? year_month_day(of_year, of_month, std::chrono::day(static_cast<unsigned>(*day)))
+          : year_month_day(of_year / of_month / std::chrono::last);
+  if (!last.ok() || render(topic, Day(last)) != name) return std::nullopt;
+  return Day(last);
+}
+
 Status IndexName::check(std::string_view topic) const {
   const std::string name = render(topic, Day());
   if (name.empty()) return invalid("an index needs a name.");

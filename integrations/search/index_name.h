@@ -24,8 +24,8 @@ Day bounded_day(std::optional<Day> own, Day kafka_day, int days_back);
 /// Immutable.
 class IndexName {
  public:
-  /// "logs-{topic}-{yyyy.MM.dd}": {topic} is the topic in lower case; other braces hold yyyy, MM,
-  /// dd and any text between them. Errors: kInvalid: one sentence without the flag's name.
+  /// "longshore-{topic}-{yyyy.MM.dd}": {topic} is the topic in lower case; other braces hold yyyy,
+  /// MM, dd and any text between them. Errors: kInvalid: one sentence without the flag's name.
   static Result<IndexName> parse(std::string_view pattern);
 
   std::string render(std::string_view topic, Day day) const;
@@ -35,6 +35,17 @@ class IndexName {
 
   /// Whether render() may have given `name` for `topic` and some day.
   bool gives(std::string_view name, std::string_view topic) const;
+
+  /// Whether the last day of an index can be told from its name: it holds the year, and the month
+  /// if it holds the day.
+  bool is_dated() const;
+
+  /// Whether the name depends on the day.
+  bool has_date() const;
+
+  /// The last day whose records of `topic` go into the index `name`; nothing if render() gives that
+  /// name for no day. REQUIRES: is_dated().
+  std::optional<Day> last_day(std::string_view topic, std::string_view name) const;
 
   /// Whether servers accept the index names of this topic. Errors: kInvalid.
   Status check(std::string_view topic) const;
@@ -48,6 +59,7 @@ class IndexName {
 
   static Status parse_braces(std::string_view inside, std::vector<Piece>& pieces);
   void add(std::string_view text);
+  bool has(Kind kind) const;
 
   std::vector<Piece> pieces_;
 };

@@ -9,6 +9,7 @@ namespace longshore::search {
 
 void IndexReport::add(const Bulk& bulk, int64_t wall_ms) {
   for (const BulkItem& item : bulk.items) {
+    if (item.action == item.end) continue;  // It was not sent.
     const double delay_s = static_cast<double>(wall_ms - item.time_ms) / 1000;
     delay_sum_s_ += delay_s;
     delay_max_s_ = documents_ == 0 ? delay_s : std::max(delay_max_s_, delay_s);
@@ -29,9 +30,9 @@ std::string IndexReport::line(const IndexStanding& standing) {
   delay_sum_s_ = delay_max_s_ = 0;
   return fmt::format(
       "partitions={} lag={} documents/s={:.0f} created={} already-there={} rejected={} "
-      "dead-lettered={} put-off={} parked={} in-flight={}{} delay={}",
+      "dead-lettered={} expired={} put-off={} parked={} in-flight={}{} delay={}",
       standing.pump.partitions, standing.pump.uncommitted, rate, tally_.created.load(),
-      tally_.there.load(), tally_.rejected.load(), tally_.dead_lettered.load(),
+      tally_.there.load(), tally_.rejected.load(), tally_.dead_lettered.load(), standing.expired,
       tally_.put_off.load(), standing.pump.parked.size(), standing.in_flight,
       standing.pump.waiting ? " waiting" : "", delay);
 }
@@ -47,6 +48,7 @@ void IndexReport::write_metrics(const IndexStanding& standing, double rate) {
   count("documents_dead_lettered_total", tally_.dead_lettered);
   count("documents_put_off_total", tally_.put_off);
   metrics.counter("documents_foreign_total", static_cast<double>(standing.foreign));
+  metrics.counter("documents_expired_total", static_cast<double>(standing.expired));
   count("requests_total", tally_.requests);
   count("requests_failed_total", tally_.failures);
   count("requests_too_large_total", tally_.too_large);

@@ -16,7 +16,7 @@ namespace longshore::search {
 struct IndexStanding {
   kafka::Standing pump;
   size_t in_flight = 0;  ///< Bulks.
-  uint64_t foreign = 0;
+  uint64_t foreign = 0, expired = 0;
 };
 
 /// Thread: one.

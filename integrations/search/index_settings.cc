@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <sstream>
 #include <utility>
 
@@ -21,7 +22,8 @@ const CommandHelp kHelp = {
     "share\n"
     "the work as a consumer group. Runs until SIGTERM.\n"
     "Exit status: 0 stopped, 1 it cannot continue, 2 unusable settings.",
-    "  longshore index --brokers kafka:9092 --topic logs --to http://search:9200\n"};
+    "  longshore index --brokers kafka:9092 --topic logs --to http://search:9200\n"
+    "  longshore index --prune --dry-run --keep 30d --topic logs --to http://search:9200\n"};
 
 const CommandHelp kReplayHelp = {
     "replay",
@@ -46,8 +48,8 @@ struct Flags {
   kafka::ReadingFlags reading;
   http::AccessFlags access;
   std::vector<std::string> to, index_settings, numbers;
-  std::string group = "longshore-index", index = "logs-{topic}-{yyyy.MM.dd}";
-  std::string dead_letter = "longshore-dead-letter";
+  std::string group = "longshore-index", index{kDefaultIndex};
+  std::string dead_letter = "longshore-dead-letter", template_file, keep;
   bool no_template = false;
 };
 
@@ -121,10 +123,22 @@ void add_index(CommandLine& line, Flags& flags, IndexSettings& to) {
       "Repeat this number of JSON lines as number.PATH, where it can be compared; repeatable.");
 }
 
+void add_life(CommandLine& line, Flags& flags, IndexSettings& to) {
+  line.toggle("data-stream", &to.index_template.data_stream,
+              "Make --index, a name without a date, a data stream if it is not there.");
+  line.text(
+      "keep", &flags.keep, "DAYS",
+      "Delete indices that are older, such as 30d, once an hour, and leave older records out.");
+  line.toggle("prune", &to.prune, "Delete the indices that --keep does not keep, and end.");
+  line.toggle("dry-run", &to.dry_run, "Show what --prune would delete, and delete nothing.");
+}
+
 void add_template(CommandLine& line, Flags& flags, IndexSettings& to) {
   line.toggle("no-template", &flags.no_template, "Install no index template at the start.");
+  line.text("template", &flags.template_file, "FILE",
+            "Install this index template, a JSON object without index_patterns, in place of ours.");
   line.text("separators", &to.index_template.separators, "CHARACTERS",
-            "End words of a message at these characters, besides white space.");
+            "End words of a message at these characters, besides white space and CJK punctuation.");
   line.list("index-setting", &flags.index_settings, "KEY=VALUE",
             "Give new indices this setting, such as number_of_replicas=0; repeatable.");
 }
@@ -156,10 +170,60 @@ Result<std::vector<std::string>> urls_of(const CommandLine& line, const Flags& f
   return urls;
 }
 
+/// After all else that a template is made of.
+Status set_own_template(const Flags& flags, IndexSettings& settings) {
+  if (settings.index_template.data_stream && settings.document.index.has_date()) {
+    return invalid(fmt::format(
+        "--data-stream needs a name without a date, and --index is {}: a data stream has indices "
+        "by itself.",
+        flags.index));
+  }
+  if (flags.template_file.empty()) return ok();
+  const TemplateOptions& ours = settings.index_template;
+  const char* other = flags.no_template                                 ? "--no-template"
+                      : ours.data_stream                                ? "--data-stream"
+                      : !ours.index_settings.empty()                    ? "--index-setting"
+                      : ours.separators != TemplateOptions().separators ? "--separators"
+                                                                        : nullptr;
+  if (other) {
+    return invalid(fmt::format("{} has no effect with --template: leave one of them out.", other));
+  }
+  Result<TemplateFile> file = read_template(flags.template_file);
+  if (!file) return file.error();
+  settings.index_template.own = *std::move(file);
+  return ok();
+}
+
+/// "30d". REQUIRES: the index is set.
+Status set_keep(const CommandLine& line, const Flags& flags, IndexSettings& settings) {
+  if (settings.dry_run && !settings.prune) return missing("prune", "--dry-run shows what it does");
+  if (flags.keep.empty()) {
+    if (settings.prune) return missing("keep", "say how many days are kept, such as 30d");
+    return ok();
+  }
+  constexpr int kDaysMax = 36'500;
+  int days = 0;
+  const char* const end = flags.keep.data() + flags.keep.size();
+  const auto [rest, fault] = std::from_chars(flags.keep.data(), end, days);
+  if (fault != std::errc() || std::string_view(rest, end) != "d" || days < 1 || days > kDaysMax)
+    return line.unusable("keep", flags.keep, "give days, from 1d to 36500d");
+  const IndexName& index = settings.document.index;
+  if (!index.is_dated()) {
+    return line.unusable("keep", flags.keep,
+                         fmt::format("the age of an index must be seen in its name, and --index {} "
+                                     "has no year, or a day without a month",
+                                     flags.index));
+  }
+  settings.document.keep_days = days;
+  settings.keep = KeepOptions{index, flags.reading.topics, days};
+  return ok();
+}
+
 Status set_documents(const CommandLine& line, const Flags& flags, IndexSettings& settings) {
   Result<IndexName> index = IndexName::parse(flags.index);
   if (!index) return invalid(fmt::format("--index {}: {}", flags.index, index.error().message));
   settings.document.index = *std::move(index);
+  settings.default_index = flags.index == kDefaultIndex;
   for (const std::string& path : flags.numbers) {
     constexpr std::string_view kField = "json.";
     if (!path.starts_with(kField) || path.size() == kField.size() || path.ends_with('.') ||
@@ -185,7 +249,7 @@ Status set_template(const CommandLine& line, const Flags& flags, IndexSettings& 
     settings.index_template.index_settings.emplace_back(
         name.starts_with("index.") ? name : "index." + name, std::move(value));
   }
-  return ok();
+  return set_own_template(flags, settings);
 }
 
 Status set_group(const CommandLine& line, const Flags& flags, kafka::ReaderOptions reader,
@@ -229,20 +293,26 @@ Result<std::optional<IndexSettings>> parse_index_settings(const std::vector<std:
   add_reading(line, flags, settings);
   add_service(line, flags, settings);
   add_index(line, flags, settings);
+  add_life(line, flags, settings);
   add_template(line, flags, settings);
   add_progress(line, settings);
   add_metrics(line, settings);
   const Result<bool> parsed = line.parse(arguments, environment);
   if (!parsed) return parsed.error();
   if (!*parsed) return std::optional<IndexSettings>();
-  if (Status status = set_index_group(line, flags, settings); !status) return status.error();
+  if (settings.prune) {
+    if (flags.reading.topics.empty()) return missing("topic", "name the topic of the indices");
+  } else if (Status status = set_index_group(line, flags, settings); !status) {
+    return status.error();
+  }
   if (Status status = set_service(line, flags, settings); !status) return status.error();
   if (Status status = set_documents(line, flags, settings); !status) return status.error();
-  for (const std::string& topic : settings.group.topics) {
+  for (const std::string& topic : flags.reading.topics) {
     if (Status status = settings.document.index.check(topic); !status)
       return invalid(fmt::format("--index {}: {}", flags.index, status.error().message));
   }
   if (Status status = set_template(line, flags, settings); !status) return status.error();
+  if (Status status = set_keep(line, flags, settings); !status) return status.error();
   return std::optional(std::move(settings));
 }
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "config/command_line.h"
@@ -13,9 +14,15 @@
 #include "integrations/search/document.h"
 #include "integrations/search/index_template.h"
 #include "integrations/search/letter_writer.h"
+#include "integrations/search/old_indices.h"
 #include "integrations/search/search_node.h"
 
 namespace longshore::search {
+
+/// No template of another tool takes it. Elasticsearch keeps logs-*-* for data streams.
+inline constexpr std::string_view kDefaultIndex = "longshore-{topic}-{yyyy.MM.dd}";
+/// The default of earlier versions.
+inline constexpr std::string_view kFormerIndex = "logs-{topic}-{yyyy.MM.dd}";
 
 /// Immutable once parsed.
 struct IndexSettings {
@@ -24,8 +31,12 @@ struct IndexSettings {
   DocumentOptions document;
   TemplateOptions index_template;  ///< `flat` is set from the server's version.
   bool install_template = true;
-  std::string dead_letter_topic;  ///< Empty: the process stops at the first rejected record.
-  int refused_percent = 5;        ///< See RefusalGate.
+  bool default_index = false;       ///< The index is kDefaultIndex.
+  std::optional<KeepOptions> keep;  ///< Older indices are deleted.
+  bool prune = false;               ///< Only that, once, without Kafka.
+  bool dry_run = false;             ///< Show it only.
+  std::string dead_letter_topic;    ///< Empty: the process stops at the first rejected record.
+  int refused_percent = 5;          ///< See RefusalGate.
   size_t bulk_bytes = 2 << 20;
   size_t in_flight = 2;  ///< Requests at once.
   int64_t linger_ms = 500;

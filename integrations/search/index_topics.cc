@@ -1,8 +1,7 @@
 #include "integrations/search/index_topics.h"
 
-#include <spdlog/spdlog.h>
-
 #include <memory>
+#include <optional>
 
 #include "config/clock.h"
 #include "config/limits.h"
@@ -12,33 +11,12 @@
 #include "integrations/search/bulk_worker.h"
 #include "integrations/search/dead_letters.h"
 #include "integrations/search/indexer.h"
+#include "integrations/search/pruner.h"
+#include "integrations/search/service_setup.h"
 
 namespace longshore::search {
 
 namespace {
-
-/// Finds out which field type the service has for JSON, and installs the templates.
-Status prepare_service(const IndexSettings& settings, const kafka::Stopping& stopping,
-                       kafka::Complaints& complaints, SearchNode& node) {
-  TemplateOptions options = settings.index_template;
-  Status found = kafka::persist("Starting", stopping, complaints, [&]() -> Status {
-    const Result<FlatType> type = node.find_type();
-    if (!type) return type.error();
-    options.flat = type.value();
-    return ok();
-  });
-  if (!found || !settings.install_template) return found;
-  const IndexName& index = settings.document.index;
-  for (const std::string& topic : settings.group.topics) {
-    const std::string name = template_name(index, topic);
-    Status installed = kafka::persist("Installing the index template", stopping, complaints, [&] {
-      return node.put_template(name, template_body(index, topic, options));
-    });
-    if (!installed) return installed;
-    spdlog::info("installed index template {} for {}", name, index.wildcard(topic));
-  }
-  return ok();
-}
 
 /// Null without --dead-letter.
 Result<std::unique_ptr<DeadLetters>> open_dead_letters(const IndexSettings& settings,
@@ -72,13 +50,15 @@ Status index_topics(IndexSettings settings, const kafka::Stopping& stopping) {
   const auto unless_stopped = [](const Error& error) {
     return error.code == ErrorCode::kRetryable ? ok() : Status(error);
   };
-  if (Status ready = prepare_service(settings, stopping, complaints, node); !ready)
+  if (Status ready = set_up_service(settings, stopping, complaints, node); !ready)
     return unless_stopped(ready.error());
   auto opened = open_dead_letters(settings, stopping, complaints, tally);
   if (!opened) return unless_stopped(opened.error());
   letters = *std::move(opened);
   const BulkShared shared{pool, tally, learned, complaints, gate, parked, letters.get()};
   start_workers(settings.in_flight, settings.search, shared);
+  std::optional<Pruner> pruner;
+  if (settings.keep) pruner.emplace(*settings.keep, settings.search, clock, complaints);
   DocumentWriter writer(settings.document, clock);
   Indexer indexer(settings, clock, tally, writer, pool, parked);
   const auto probe = kafka::KafkaProbe::open({.brokers = settings.group.brokers,

@@ -70,6 +70,13 @@ void Indexer::record(const kafka::ReadRecord& record) {
     if (rewound_.erase(partition) > 0)
       parked_records_.read_again(partition, record.offset, filling_->number);
   }
+  if (writer_.expired() > 0 && !told_expired_) {
+    told_expired_ = true;
+    spdlog::warn(
+        "records of days before --keep {}d are left out, the first in {}[{}] at offset {}; their "
+        "number is in the progress lines",
+        settings_.document.keep_days, record.topic, record.partition, record.offset);
+  }
   if (filling_->bytes() >= settings_.bulk_bytes || filling_->items.size() >= limits::kBulkItemsMax)
     seal();
 }
@@ -125,7 +132,7 @@ void Indexer::take_parked(std::vector<kafka::Parking>& parked) {
 }
 
 std::string Indexer::report(const kafka::Standing& standing) {
-  return report_.line({standing, pool_.outstanding(), writer_.foreign()});
+  return report_.line({standing, pool_.outstanding(), writer_.foreign(), writer_.expired()});
 }
 
 }  // namespace longshore::search

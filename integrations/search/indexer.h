@@ -54,6 +54,7 @@ class Indexer final : public kafka::Outlet {
   ParkedRecords& parked_records_;
   IndexReport report_;
   uint64_t bulks_ = 0;
+  bool told_expired_ = false;
   std::shared_ptr<Bulk> filling_;
   int64_t filling_since_ns_ = 0;
   OpenBulks open_;

@@ -56,6 +56,10 @@ Error refused(const std::string& what, const http::Answer& answer) {
                                            reason_of(answer.body), remedy_of(answer))};
 }
 
+std::string template_path(const std::string& name) {
+  return "/_index_template/" + http::escape_path(name);
+}
+
 bool comes_later(long status) { return status >= 500 || status == 429 || status == 408; }
 
 }  // namespace
@@ -154,16 +158,54 @@ Result<FlatType> SearchNode::find_type() {
       fmt::format("--to {}: the answer is neither OpenSearch's nor Elasticsearch's.", url)};
 }
 
-Status SearchNode::put_template(const std::string& name, const std::string& body) {
-  Result<http::Answer> answer = ask("PUT", "/_index_template/" + name, body, kSmallAnswerBytes);
-  if (!answer) return answer.error();
-  if (answer->status == 200) return ok();
+Result<http::Answer> SearchNode::ask_for(const std::string& what, const std::string& method,
+                                         const std::string& target, std::string_view body,
+                                         size_t answer_bytes_max) {
+  Result<http::Answer> answer = ask(method, target, body, answer_bytes_max);
+  if (!answer || answer->status == 200) return answer;
+  if (answer->status == 404 && method != "PUT") return answer;
   if (comes_later(answer->status)) {
-    return Error{ErrorCode::kRetryable,
-                 fmt::format("the server is not ready for the index template {}: {}: {}", name,
-                             answer->status, reason_of(answer->body))};
+    return Error{ErrorCode::kRetryable, fmt::format("the server is not ready for {}: {}: {}", what,
+                                                    answer->status, reason_of(answer->body))};
   }
-  return refused(fmt::format("The index template {} (--no-template skips it)", name), *answer);
+  return refused(what, *answer);
+}
+
+// A service without data streams refuses the path; one that refuses the user refuses the template
+// too, with better words.
+Result<bool> SearchNode::is_data_stream(const std::string& name) {
+  const Result<http::Answer> answer =
+      ask("GET", "/_data_stream/" + http::escape_path(name), {}, kSmallAnswerBytes);
+  if (!answer) return answer.error();
+  if (comes_later(answer->status)) {
+    return Error{ErrorCode::kRetryable, fmt::format("the server is not ready: {}: {}",
+                                                    answer->status, reason_of(answer->body))};
+  }
+  return answer->status == 200;
+}
+
+Result<std::optional<int64_t>> SearchNode::template_version(const std::string& name) {
+  const Result<http::Answer> answer =
+      ask_for(fmt::format("Reading the index template {} (--no-template skips it)", name), "GET",
+              template_path(name) + "?filter_path=index_templates.index_template.version", {},
+              kSmallAnswerBytes);
+  if (!answer) return answer.error();
+  if (answer->status == 404) return std::optional<int64_t>();
+  const simdjson::padded_string padded(answer->body);
+  simdjson::ondemand::parser parser;
+  int64_t version = 0;
+  simdjson::ondemand::document document;
+  if (!parser.iterate(padded).get(document))
+    static_cast<void>(
+        document.at_pointer("/index_templates/0/index_template/version").get(version));
+  return std::optional(version);
+}
+
+Status SearchNode::put_template(const std::string& name, const std::string& body) {
+  const Result<http::Answer> answer =
+      ask_for(fmt::format("The index template {} (--no-template skips it)", name), "PUT",
+              template_path(name), body, kSmallAnswerBytes);
+  return answer ? ok() : Status(answer.error());
 }
 
 }  // namespace longshore::search

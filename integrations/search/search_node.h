@@ -3,6 +3,8 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -40,7 +42,21 @@ class SearchNode {
   /// refused.
   Result<FlatType> find_type();
 
-  /// Errors: kRetryable; kInvalid: the server refused it.
+  /// The same, where only 200, or 404 to a GET or DELETE, is an answer. `what` is the object of
+  /// "is not ready for" and the subject of "was refused". Errors: kRetryable: it may be given
+  /// later; kInvalid: the server refuses it; kFull.
+  Result<http::Answer> ask_for(const std::string& what, const std::string& method,
+                               const std::string& target, std::string_view body,
+                               size_t answer_bytes_max);
+
+  /// Whether `name` is a data stream; services without data streams have none. Errors: ask_for()'s.
+  Result<bool> is_data_stream(const std::string& name);
+
+  /// The version of an index template; 0 if it has none, nothing if there is no such template.
+  /// Errors: ask_for()'s.
+  Result<std::optional<int64_t>> template_version(const std::string& name);
+
+  /// Errors: ask_for()'s.
   Status put_template(const std::string& name, const std::string& body);
 
  private:

@@ -28,7 +28,7 @@ class Learned {
   size_t body_bytes_max() const { return body_bytes_max_.load(); }
   void refused_body(size_t bytes);
 
-  /// Whether `index` is known to be an index, and no alias or data stream.
+  /// Whether `index` is known to be an index, or a data stream, and no alias.
   bool is_plain(const std::string& index) const;
   void set_plain(const std::string& index);
 

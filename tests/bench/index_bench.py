@@ -37,7 +37,7 @@ def write_bodies(directory, records):
     bodies, lines, size = [], [], 0
     for record in records:
         document = json.dumps(record, ensure_ascii=False, separators=(",", ":"))
-        action = f'{{"create":{{"_index":"logs-bench-0000.00.00","_id":"{id_of(record)}"}}}}'
+        action = f'{{"create":{{"_index":"longshore-bench-0000.00.00","_id":"{id_of(record)}"}}}}'
         lines.append(f"{action}\n{document}\n")
         size += len(lines[-1])
         if size >= BODY_BYTES:
@@ -52,7 +52,7 @@ def write_bodies(directory, records):
 
 
 def plain_curl(search, bodies, lines):
-    search.ask("/logs-bench-*", method="DELETE")
+    search.ask("/longshore-bench-*", method="DELETE")
     words = []
     for body in bodies:
         words += ["--next"] if words else []
@@ -61,19 +61,19 @@ def plain_curl(search, bodies, lines):
     begin = time.monotonic()
     run("curl", "--noproxy", "*", *words, timeout=1800)
     seconds = time.monotonic() - begin
-    check(search.count("logs-bench-*") == lines, "curl's documents are not all there")
+    check(search.count("longshore-bench-*") == lines, "curl's documents are not all there")
     return lines / seconds
 
 
 def index(lab, kafka, search, lines, flags, name):
-    search.ask("/logs-bench-*", method="DELETE")
+    search.ask("/longshore-bench-*", method="DELETE")
     member = Member(lab, kafka, search, "bench", "--group", name, *flags, name=name)
     wait_until(lambda: "partitions assigned by the consumer group" in member.log(), 60, "the group")
     begin, before = time.monotonic(), cpu(member)
     wait_until(lambda: member.number("documents_created_total") >= lines, 1800, "all documents",
                pause=0.05)
     seconds, used = time.monotonic() - begin, cpu(member) - before
-    check(search.count("logs-bench-*") == lines, "not every document is there once")
+    check(search.count("longshore-bench-*") == lines, "not every document is there once")
     peak = member.peak_mb()
     member.stop()
     return lines / seconds, used, peak

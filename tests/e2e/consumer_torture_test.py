@@ -150,7 +150,7 @@ class Campaign:
     # How far both are.
 
     def indexed(self, topic):
-        return self.search.count(f"logs-{topic}-*")
+        return self.search.count(f"longshore-{topic}-*")
 
     def archived(self):
         """Lines in the archive by topic, as the names of the files say."""
@@ -263,9 +263,9 @@ class Campaign:
         return done.returncode == 0  # The archiver may take its claim away meanwhile.
 
     def close_index(self):
-        self.search.ask("/logs-closed-*/_close", {})
+        self.search.ask("/longshore-closed-*/_close", {})
         self.watch(8)
-        self.search.ask("/logs-closed-*/_open", {})
+        self.search.ask("/longshore-closed-*/_open", {})
         self.watch(5)
 
     def poison_documents(self):
@@ -337,7 +337,7 @@ class Campaign:
         for topic in TOPICS:
             wanted = collections.Counter(line for line, _ in self.load.sent[topic])
             found = collections.Counter(document["message"] for _, document in
-                                        self.search.documents(f"logs-{topic}-*"))
+                                        self.search.documents(f"longshore-{topic}-*"))
             self.compare("the search", topic, wanted, found)
             done = run(BINARY, "fetch", "--from", self.place.url(), "--topic", topic,
                        "--hdfs-user", "root", timeout=120)

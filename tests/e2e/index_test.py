@@ -57,11 +57,11 @@ def kills_and_rebalances(lab, kafka, search):
         join()
     writer.join()
     wanted = LINES // SOURCES * SOURCES
-    wait_until(lambda: search.count("logs-many-*") >= wanted, 240 + LINES // 400,
+    wait_until(lambda: search.count("longshore-many-*") >= wanted, 240 + LINES // 400,
                f"{wanted} documents", pause=2)
     for member in members:
         member.wait_until_done()
-    count = check_equal(search, "logs-many-*", kafka, "many")
+    count = check_equal(search, "longshore-many-*", kafka, "many")
     check(count == wanted, f"{count} documents of {wanted} lines")
     there = sum(member.number("documents_already_there_total") for member in members)
     slowest = max(member.stop() for member in members)
@@ -81,7 +81,7 @@ def outages(lab, kafka, search):
     numbered_lines(path, 0, 5000)
     lab.agent(kafka.brokers, topic="outage", name="outage", sources={"o": path}).once()
     frozen = Member(lab, kafka, search, "outage", "--bulk-bytes", "64K", name="frozen")
-    wait_until(lambda: search.count("logs-outage-*") > 0, 60, "a first document")
+    wait_until(lambda: search.count("longshore-outage-*") > 0, 60, "a first document")
     search.freeze()
     time.sleep(3)
     ended = frozen.stop()
@@ -94,14 +94,14 @@ def outages(lab, kafka, search):
     ended = max(ended, member.stop())
     kafka.thaw()
     member = Member(lab, kafka, search, "outage", name="on")
-    wait_until(lambda: search.count("logs-outage-*") == 5000, 120, "all documents")
+    wait_until(lambda: search.count("longshore-outage-*") == 5000, 120, "all documents")
     kafka.kill()
     time.sleep(5)
     check(kafka.restart(), "Kafka does not start again")
     numbered_lines(path, 5000, 100)
     lab.agent(kafka.brokers, topic="outage", name="outage", sources={"o": path}).once()
-    wait_until(lambda: search.count("logs-outage-*") == 5100, 120, "what came after the outage")
-    check(check_equal(search, "logs-outage-*", kafka, "outage") == 5100, "not every line once")
+    wait_until(lambda: search.count("longshore-outage-*") == 5100, 120, "what came after it")
+    check(check_equal(search, "longshore-outage-*", kafka, "outage") == 5100, "not every line once")
     ended = max(ended, member.stop())
     say(f"node and broker frozen, broker killed: it waited, went on, ended within {ended:.1f} s")
 
@@ -122,15 +122,15 @@ def search_by_part(lab, kafka, search):
     for phrase in ("order-4711", "4711", "10.20.30.40", "30.40:8080", "8080", "e29b-41d4", "bob",
                    "user_name", "CartService.addItem", "error",
                    "550e8400-e29b-41d4-a716-4466554400"):
-        found = search.find("logs-words-*", phrase)
+        found = search.find("longshore-words-*", phrase)
         check(found == [line], f"{phrase} finds {found}")
-    check(len(search.find("logs-words-*", "needle-99")) == 1, "a huge JSON is not found as text")
+    check(len(search.find("longshore-words-*", "needle-99")) == 1, "huge JSON is not found as text")
     for term in ({"labels.team": "web"}, {"json.level": "warn"}, {"json.user.id": "17"},
                  {"json.field1499": "1499"}, {"log.file.path": str(path)}):
-        found = search.ask("/logs-words-*/_count", {"query": {"term": term}})["count"]
+        found = search.ask("/longshore-words-*/_count", {"query": {"term": term}})["count"]
         check(found == (2 if "log.file.path" in term or "labels.team" in term else 1),
               f"{term} finds {found}")
-    mapping = search.ask("/logs-words-*/_mapping")
+    mapping = search.ask("/longshore-words-*/_mapping")
     check(all("field1" not in str(index) for index in mapping.values()),
           "an application's JSON made fields of its own")
     check(member.number("documents_rejected_total") == 0, "something was rejected")
@@ -156,7 +156,7 @@ def refusals(lab, kafka, search):
     check(member.number("documents_rejected_total") == 1, "not one document was too large")
     lab.agent(kafka.brokers, topic="hard", name="hard2", sources={
         "conflict": conflict, "conflict_tags": "team.lead=x"}).once()
-    wait_until(lambda: search.count("logs-hard-*") == 20_006, 60, "labels are no conflict")
+    wait_until(lambda: search.count("longshore-hard-*") == 20_006, 60, "labels are no conflict")
     member.wait_until_done()
     check(member.number("documents_dead_lettered_total") == 1, "not one dead letter")
     check(member.number("requests_too_large_total") > 0, "no request was halved")
@@ -164,7 +164,7 @@ def refusals(lab, kafka, search):
     check(put_off > 0, "the tiny queue put nothing off")
     say(f"{member.number('requests_too_large_total'):.0f} requests halved for 413, {put_off:.0f} "
         "items or requests put off for 429, all settled")
-    documents = dict(search.documents("logs-hard-*"))
+    documents = dict(search.documents("longshore-hard-*"))
     check(len(documents) == 20_000 + 1 + 2 + 3, f"{len(documents)} documents")
     foreign = {key: value for key, value in documents.items() if "kafka" in value}
     check(sorted(value["message"] for value in foreign.values()) ==
@@ -196,7 +196,7 @@ def stops(lab, kafka, search):
     for flags, status, words in (
             (["--dead-letter", "nowhere"], 2, "has no topic nowhere"),
             (["--dead-letter", "none", "--foreign", "dead-letter"], 1, "stops[0] at offset 0"),
-            (["--index", "stops-alias"], 1, "alias or a data stream")):
+            (["--index", "stops-alias"], 1, "is an alias (of stops-real)")):
         if status == 1 and "--index" in flags:
             search.ask("/stops-real", {"aliases": {"stops-alias": {}}}, "PUT")
             flags = [*flags, "--group", "other"]
@@ -205,7 +205,7 @@ def stops(lab, kafka, search):
         check(found == status and words in member.log().splitlines()[-1],
               f"{flags}: status {found}: {member.log()[-1000:]}")
     for words in (["--to", "ftp://x"], ["--index", "Upper"], ["--kafka", "acks=0"],
-                  ["--separators", "\U0001f6a2"], ["--in-flight", "0"]):
+                  ["--separators", "\udcff"], ["--in-flight", "0"]):
         base = ["--brokers", kafka.brokers, "--topic", "stops"]
         if "--to" not in words:
             base += ["--to", search.url]

@@ -19,7 +19,7 @@ DAY_MS = 86_400_000
 
 
 def records(search, topic):
-    return dict(search.documents(f"logs-{topic}-*"))
+    return dict(search.documents(f"longshore-{topic}-*"))
 
 
 def forged(lab, kafka, search):
@@ -93,13 +93,13 @@ def deep(lab, kafka, search):
     say(f"refused as JSON: {reasons}; dead letters: "
         f"{member.number('documents_dead_lettered_total'):.0f}")
     for word in ("needle500", "needle1000", "needle70", "twice"):
-        messages_found = search.find("logs-deep-*", word)
+        messages_found = search.find("longshore-deep-*", word)
         check(len(messages_found) == 2, f"{word} is found {len(messages_found)} times")
     check(reasons.count("depth") == 4 and reasons.count("number") == 1 and
           reasons.count("duplicate_name") == 1, f"{reasons}")
     for term in ({"json.good.x": "y"}, {"longshore.json_refused": "duplicate_name"},
                  {"kafka.refused": "depth"}):
-        count = search.ask("/logs-deep-*/_count", {"query": {"term": term}})["count"]
+        count = search.ask("/longshore-deep-*/_count", {"query": {"term": term}})["count"]
         check(count == 1, f"{term} finds {count}")
     member.stop()
     say("depths up to 100,000, long numbers and names that occur twice: the node lives, all found")
@@ -119,8 +119,9 @@ def times(lab, kafka, search):
     member = Member(lab, kafka, search, "times", name="times")
     member.wait_until_done()
     member.stop()
-    indices = list(search.ask("/logs-times-*"))
-    check(search.count("logs-times-*") == 240, f"{search.count('logs-times-*')} documents")
+    indices = list(search.ask("/longshore-times-*"))
+    count = search.count("longshore-times-*")
+    check(count == 240, f"{count} documents")
     check(len(indices) <= 5, f"{len(indices)} indices: {indices}")
     say(f"240 records with times of four kinds of nonsense: {len(indices)} indices")
 
@@ -140,7 +141,7 @@ def anew(lab, kafka, search):
             kafka.tool("TopicCommand", "--delete", "--topic", "anew")
             wait_until(lambda: "anew" not in kafka.tool("TopicCommand", "--list").split(), 60,
                        "the topic is gone")
-    count = search.count("logs-anew-*")
+    count = search.count("longshore-anew-*")
     check(count == 30, f"{count} documents of 30 lines")
     again = Member(lab, kafka, search, "anew", "--group", "again", name="anew-again")
     again.wait_until_done()
@@ -170,7 +171,7 @@ def anew_while_it_is_read(lab, kafka, search):
         time.sleep(2)
         producer.send("swapped", b"second life, late line %d" % i)
         producer.flush()
-    wait_until(lambda: search.count("logs-swapped-*") == 360, 120, "every line of both lives")
+    wait_until(lambda: search.count("longshore-swapped-*") == 360, 120, "every line of both lives")
     member.stop()
     log = member.log()
     check("made anew" in log or "recreated" in log, f"the log says nothing of it: {log[-2000:]}")
@@ -222,7 +223,8 @@ def sick_and_healthy(lab, kafka, search, name, *flags):
     producer.flush()
     member = Member(lab, kafka, search, sick, "--topic", healthy, *flags, name=name)
     for topic in (sick, healthy):
-        wait_until(lambda topic=topic: search.count(f"logs-{topic}-*") == 1, 60, f"{topic} begins")
+        wait_until(lambda topic=topic: search.count(f"longshore-{topic}-*") == 1, 60,
+                   f"{topic} begins")
 
     def more(first, count):
         for i in range(first, first + count):
@@ -234,19 +236,19 @@ def sick_and_healthy(lab, kafka, search, name, *flags):
 
 def closed_index(lab, kafka, search):
     member, sick, healthy, more = sick_and_healthy(lab, kafka, search, "closed")
-    search.ask(f"/logs-{sick}-*/_close", {})
+    search.ask(f"/longshore-{sick}-*/_close", {})
     more(1, 500)
     begin = time.monotonic()
-    wait_until(lambda: search.count(f"logs-{healthy}-*") == 501, 60, "the healthy topic goes on")
+    wait_until(lambda: search.count(f"longshore-{healthy}-*") == 501, 60, "the healthy one goes on")
     took = time.monotonic() - begin
     wait_until(lambda: member.number("partitions_parked") == 2, 60, "both partitions are parked")
     check(f"{sick}[0] is parked" in member.log() and "index_closed" in member.log(), member.log())
     more(501, 500)
     begin = time.monotonic()
-    wait_until(lambda: search.count(f"logs-{healthy}-*") == 1001, 60, "it goes on again")
+    wait_until(lambda: search.count(f"longshore-{healthy}-*") == 1001, 60, "it goes on again")
     check(time.monotonic() - begin < 15, "the healthy topic waits for the sick one")
-    search.ask(f"/logs-{sick}-*/_open", {})
-    wait_until(lambda: search.count(f"logs-{sick}-*") == 1001, 60, "the sick topic arrives")
+    search.ask(f"/longshore-{sick}-*/_open", {})
+    wait_until(lambda: search.count(f"longshore-{sick}-*") == 1001, 60, "the sick topic arrives")
     member.wait_until_done()
     check(member.number("partitions_parked") == 0 and
           member.number("documents_rejected_total") == 0, "something is left over")
@@ -256,13 +258,13 @@ def closed_index(lab, kafka, search):
 
 def misconfigured(lab, kafka, search):
     member, sick, healthy, more = sick_and_healthy(lab, kafka, search, "pipe")
-    search.ask(f"/logs-{sick}-*/_settings", {"index.default_pipeline": "missing"}, "PUT")
+    search.ask(f"/longshore-{sick}-*/_settings", {"index.default_pipeline": "missing"}, "PUT")
     more(1, 500)
-    wait_until(lambda: search.count(f"logs-{healthy}-*") == 501, 60, "the healthy topic goes on")
+    wait_until(lambda: search.count(f"longshore-{healthy}-*") == 501, 60, "the healthy one goes on")
     wait_until(lambda: member.number("partitions_parked") == 2, 60, "both partitions are parked")
     check(member.number("documents_rejected_total") == 0, "documents are blamed for a setting")
     search.ask("/_ingest/pipeline/missing", {"processors": []}, "PUT")
-    wait_until(lambda: search.count(f"logs-{sick}-*") == 501, 60, "the sick topic arrives")
+    wait_until(lambda: search.count(f"longshore-{sick}-*") == 501, 60, "the sick topic arrives")
     member.wait_until_done()
     member.stop()
     say("a missing pipeline parks its topic, and its documents arrive once it is there")
@@ -271,17 +273,18 @@ def misconfigured(lab, kafka, search):
 def refused_by_mapping(lab, kafka, search):
     """A wrong mapping refuses whatever comes, of several sources."""
     member, sick, healthy, more = sick_and_healthy(lab, kafka, search, "map")
-    search.ask(f"/logs-{sick}-*", method="DELETE")
+    search.ask(f"/longshore-{sick}-*", method="DELETE")
     day = time.strftime("%Y.%m.%d", time.gmtime())
-    search.ask(f"/logs-{sick}-{day}", {"mappings": {"properties": {"message": {"type": "long"}}}},
+    search.ask(f"/longshore-{sick}-{day}",
+               {"mappings": {"properties": {"message": {"type": "long"}}}},
                "PUT")
     more(1, 1000)
-    wait_until(lambda: search.count(f"logs-{healthy}-*") == 1001, 60, "the healthy topic goes on")
+    wait_until(lambda: search.count(f"longshore-{healthy}-*") == 1001, 60, "the healthy goes on")
     wait_until(lambda: member.number("partitions_parked") == 2, 60, "both partitions are parked")
     check(member.number("documents_dead_lettered_total") < 100, "it went into the dead letters")
     check("--refused-within" in member.log(), member.log()[-2000:])
-    search.ask(f"/logs-{sick}-*", method="DELETE")
-    wait_until(lambda: search.count(f"logs-{sick}-*") +
+    search.ask(f"/longshore-{sick}-*", method="DELETE")
+    wait_until(lambda: search.count(f"longshore-{sick}-*") +
                member.number("documents_dead_lettered_total") == 1000, 60, "the sick topic arrives")
     member.stop()
     say("a mapping that refuses everything parks its topic; nothing is lost when it is mended")
@@ -301,19 +304,19 @@ def damaged_batch(lab, kafka, search):
                         data[at + 20:])
     kafka.restart()
     member = Member(lab, kafka, search, sick, "--topic", healthy, name="disk-2")
-    wait_until(lambda: search.count(f"logs-{healthy}-*") == 201, 60, "the healthy topic goes on")
+    wait_until(lambda: search.count(f"longshore-{healthy}-*") == 201, 60, "the healthy one goes on")
     wait_until(lambda: member.number("partitions_parked") == 1, 60, "the partition is parked")
     check(f"{sick}[0] is parked" in member.log(), member.log()[-2000:])
-    wait_until(lambda: search.count(f"logs-{sick}-*") >= 101, 60, "the other partition goes on")
+    wait_until(lambda: search.count(f"longshore-{sick}-*") >= 101, 60, "the other one goes on")
     say("parked: " + next(line for line in member.log().splitlines() if "is parked" in line))
     more(201, 100)
-    wait_until(lambda: search.count(f"logs-{healthy}-*") == 301, 60, "it goes on again")
+    wait_until(lambda: search.count(f"longshore-{healthy}-*") == 301, 60, "it goes on again")
     kafka.stop()
     data = bytearray(segment.read_bytes())
     data[at:at + 20] = bytes(byte ^ 0xFF for byte in data[at:at + 20])
     segment.write_bytes(data)
     kafka.restart()
-    wait_until(lambda: search.count(f"logs-{sick}-*") == 301, 120, "the sick partition arrives")
+    wait_until(lambda: search.count(f"longshore-{sick}-*") == 301, 120, "the sick one arrives")
     member.wait_until_done()
     member.stop()
     say("20 bytes flipped in one batch park one partition; mended, everything is there once")
@@ -336,10 +339,11 @@ def labels(lab, kafka, search):
     member.wait_until_done()
     check(member.number("documents_rejected_total") == 0, member.log()[-2000:])
     member.stop()
-    check(search.count("logs-labels-*") == 68, f"{search.count('logs-labels-*')} documents")
+    count = search.count("longshore-labels-*")
+    check(count == 68, f"{count} documents")
     for term in ({"labels.a": "1"}, {"labels.a.b": "2"}, {"labels.app": "y"},
                  {"labels.app.kubernetes.io/name": "x"}, {"labels.key.63.31": "v"}):
-        found = search.ask("/logs-labels-*/_count", {"query": {"term": term}})["count"]
+        found = search.ask("/longshore-labels-*/_count", {"query": {"term": term}})["count"]
         check(found == 1, f"{term} finds {found}")
     say("labels that were conflicts, and 2,048 names of them, are all stored and found")
 
@@ -356,10 +360,10 @@ def numbers(lab, kafka, search):
                     "json.http.took", name="numbers")
     member.wait_until_done()
     member.stop()
-    check(search.count("logs-numbers-*") == 6, "not every line is there")
+    check(search.count("longshore-numbers-*") == 6, "not every line is there")
     for query, wanted in (({"number.status": {"gte": 500}}, 3),
                           ({"number.http.took": {"lt": 2}}, 2)):
-        found = search.ask("/logs-numbers-*/_count", {"query": {"range": query}})["count"]
+        found = search.ask("/longshore-numbers-*/_count", {"query": {"range": query}})["count"]
         check(found == wanted, f"{query} finds {found}")
     say("numbers of JSON lines are compared as numbers")
 

@@ -65,8 +65,8 @@ def records_of(lab, kafka, topic):
 
 def documents(search, topic):
     """{id: (index, version, document)} of a topic."""
-    search.ask(f"/logs-{topic}-*/_refresh", {})
-    page = search.ask(f"/logs-{topic}-*/_search", {"size": 1000, "version": True})
+    search.ask(f"/longshore-{topic}-*/_refresh", {})
+    page = search.ask(f"/longshore-{topic}-*/_search", {"size": 1000, "version": True})
     hits = page["hits"]["hits"]
     found = {hit["_id"]: (hit["_index"], hit["_version"], hit["_source"]) for hit in hits}
     check(len(found) == len(hits) == page["hits"]["total"]["value"], "an id is there twice")
@@ -114,11 +114,11 @@ def mapping(lab, kafka, search):
     kafka.topic("mapped-letters", 2)
     for day in (0, 1):
         name = time.strftime("%Y.%m.%d", time.gmtime(time.time() - day * 86_400))
-        search.ask(f"/logs-mapped-{name}",
+        search.ask(f"/longshore-mapped-{name}",
                    {"mappings": {"properties": {"message": {"type": "long"}}}}, "PUT")
 
     def mend():
-        search.ask("/logs-mapped-*/_mapping",
+        search.ask("/longshore-mapped-*/_mapping",
                    {"properties": {"message": {"type": "long", "ignore_malformed": True}}}, "PUT")
     found = mend_and_replay(lab, kafka, search, "mapped", "mapped-letters", mend,
                             "; refused again: 50")
@@ -135,7 +135,8 @@ def pipeline(lab, kafka, search):
         "name": "piped-inner", "if": "ctx.message.contains('poison')"}}]}, "PUT")
     for day in (0, 1):
         name = time.strftime("%Y.%m.%d", time.gmtime(time.time() - day * 86_400))
-        search.ask(f"/logs-piped-{name}", {"settings": {"index.default_pipeline": "outer"}}, "PUT")
+        search.ask(f"/longshore-piped-{name}",
+                   {"settings": {"index.default_pipeline": "outer"}}, "PUT")
     mend_and_replay(lab, kafka, search, "piped", "piped-letters", lambda: search.ask(
         "/_ingest/pipeline/piped-inner", {"processors": []}, "PUT"),
                     "Left from there on: piped-letters[0], offset ")
@@ -157,7 +158,7 @@ def meanwhile(lab, kafka, search):
     check("refused again: 24" in text, text)
     text = replay(kafka, search, "--dead-letter", "early-letters")
     check("Dead letters: 24; stored: 0; already there: 24\n" in text, text)
-    check(search.count("logs-early-*") == records, "a document is there twice")
+    check(search.count("longshore-early-*") == records, "a document is there twice")
     say("records that are there meanwhile are found: those that --foreign put aside have their id")
 
 
@@ -221,8 +222,8 @@ def hostile(lab, kafka, search):
     for changes in ({"topic": b"../etc"}, {"topic": b"odd\nodd"}, {"offset": b"-1"},
                     {"partition": b"99999999999"}, {"offset": None}, {"reason": None},
                     {"hash": b"0123456789abcdef"}, {"hash": b"\0" * 16}, {"cut": b"-1"},
-                    {"action": b'{"create":{"_index":"logs-odd-2026.11.30","_id":"x"}}'},
-                    {"action": b'{"delete":{"_index":"logs-odd-2026.11.30","_id":"x"}}'},
+                    {"action": b'{"create":{"_index":"longshore-odd-2026.11.30","_id":"x"}}'},
+                    {"action": b'{"delete":{"_index":"longshore-odd-2026.11.30","_id":"x"}}'},
                     {"topic": os.urandom(900_000)}):
         letter(**changes)
     producer.send("odd-letters", b"many", headers=[(f"longshore.{i % 7}", b"") for i in
@@ -283,7 +284,7 @@ def many(lab, kafka, search):
              "many-letters", "--kafka", "session.timeout.ms=6000", "--bulk-bytes", "64K",
              "--in-flight", "1"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         lab.closers.append(process.kill)
-        wait_until(lambda turn=turn: search.count("logs-many-*") >= count * turn // 4, 60,
+        wait_until(lambda turn=turn: search.count("longshore-many-*") >= count * turn // 4, 60,
                    "it stores letters")
         process.send_signal(how)
         ended.append((process.wait(20), process.communicate()[0].decode()))
@@ -291,7 +292,8 @@ def many(lab, kafka, search):
     check(ended[1][0] in (0, 1) and (ended[1][0] == 0) != ("Stopped before the end" in ended[1][1]),
           f"{ended}")
     text = replay(kafka, search, "--dead-letter", "many-letters", "--progress-s", "1")
-    check(search.count("logs-many-*") == count, f"{search.count('logs-many-*')} documents")
+    found = search.count("longshore-many-*")
+    check(found == count, f"{found} documents")
     say(f"{count} letters, two replays ended early: {ended[1][1].splitlines()[0]}; the last: "
         f"{text.splitlines()[0]}")
 

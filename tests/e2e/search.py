@@ -12,20 +12,22 @@ import urllib.request
 from harness import BINARY, SERVICES, check, run, say, tap_lines, wait_until
 
 
-class OpenSearch:
-    """One real node. `settings`: "k=v k=v" of opensearch.yml."""
+class SearchService:
+    """One real node of `product`, "opensearch" or "elasticsearch". `settings`: "k=v k=v" of its
+    configuration; `version`: another than the usual one."""
 
-    def __init__(self, directory, settings=""):
-        self.dir = str(directory)
+    def __init__(self, directory, product="opensearch", settings="", version=None):
+        self.dir, self.product = str(directory), product
         self.env = {"OS_YML": settings, "OS_TIER": "1"}
-        self.start()
+        if version:
+            self.env["OS_VERSION"] = version
 
     def _script(self, command):
-        return run(SERVICES / "opensearch.sh", command, self.dir, env=self.env, timeout=400)
+        return run(SERVICES / f"{self.product}.sh", command, self.dir, env=self.env, timeout=400)
 
     def start(self):
         self.url = self._script("start").stdout.strip().splitlines()[-1]
-        say(f"OpenSearch serves at {self.url}")
+        say(f"{self.product} serves at {self.url}")
 
     def kill(self):
         self._script("kill")
@@ -52,7 +54,7 @@ class OpenSearch:
             return None
 
     def count(self, index):
-        if self.ask(f"/{index}/_refresh", {}) is None:
+        if self.ask(f"/{index}/_refresh", method="POST") is None:
             return 0
         # 503: an index is just being made.
         found = self.ask(f"/{index}/_count", none=(404, 503))
@@ -60,7 +62,7 @@ class OpenSearch:
 
     def documents(self, index, source=True):
         """All (id, document) of an index pattern."""
-        self.ask(f"/{index}/_refresh", {})
+        self.ask(f"/{index}/_refresh", method="POST")
         page = self.ask(f"/{index}/_search?scroll=5m",
                         {"size": 5000, "sort": ["_doc"], "_source": source})
         while page["hits"]["hits"]:
@@ -70,7 +72,7 @@ class OpenSearch:
 
     def find(self, index, phrase):
         """The messages in which a phrase is found."""
-        self.ask(f"/{index}/_refresh", {})
+        self.ask(f"/{index}/_refresh", method="POST")
         page = self.ask(f"/{index}/_search",
                         {"size": 20, "query": {"match_phrase": {"message": phrase}}})
         return [hit["_source"]["message"] for hit in page["hits"]["hits"]]
@@ -172,9 +174,12 @@ def check_equal(search, index, kafka, topic):
     return len(found)
 
 
-def serve_opensearch(lab, name="os", settings=""):
-    service = OpenSearch.__new__(OpenSearch)
-    service.dir, service.env = str(lab.dir / name), {}
+def serve(lab, product, name, settings="", version=None):
+    service = SearchService(lab.dir / name, product, settings, version)
     lab.services.append(service)  # Before it starts: one that fails half-way is ended too.
-    service.__init__(lab.dir / name, settings)
+    service.start()
     return service
+
+
+def serve_opensearch(lab, name="os", settings=""):
+    return serve(lab, "opensearch", name, settings)

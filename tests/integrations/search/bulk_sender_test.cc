@@ -51,6 +51,10 @@ std::string items_of(const std::vector<std::string>& items) {
   return text + "]}";
 }
 
+std::string all_created(const HttpRequest& request) {
+  return items_of(std::vector<std::string>(items_in(request.body).size(), item(201)));
+}
+
 class Sending {
  public:
   explicit Sending(std::function<HttpReply(const HttpRequest&)> respond)
@@ -186,8 +190,7 @@ TEST(BulkSender, a_body_over_the_limit_is_halved_and_the_limit_remembered) {
   constexpr size_t kLimit = 40'000;
   Sending sending([](const HttpRequest& request) {
     if (request.body.size() > kLimit) return HttpReply{.status = 413};
-    return HttpReply{
-        .body = items_of(std::vector<std::string>(items_in(request.body).size(), item(201)))};
+    return HttpReply{.body = all_created(request)};
   });
   sending.add(100, 1000);
   sending.add(1, kLimit);
@@ -222,8 +225,7 @@ TEST(BulkSender, one_item_that_spoils_the_request_is_found) {
   Sending sending([](const HttpRequest& request) {
     if (request.body.find("\"d5\"") != std::string::npos)
       return HttpReply{.status = 400, .body = R"({"error":{"type":"t","reason":"r"}})"};
-    return HttpReply{
-        .body = items_of(std::vector<std::string>(items_in(request.body).size(), item(201)))};
+    return HttpReply{.body = all_created(request)};
   });
   sending.add(9);
   ASSERT_TRUE(sending.send());
@@ -260,15 +262,24 @@ TEST(BulkSender, what_a_proxy_says_of_a_request_rejects_no_document) {
   EXPECT_EQ(sending.rests.size(), 4u);
 }
 
-TEST(BulkSender, an_alias_or_data_stream_stops_it) {
-  Sending sending([](const HttpRequest& request) {
-    EXPECT_NE(request.target.find("_index"), std::string::npos);
-    return HttpReply{.body = R"({"items":[{"create":{"_index":".ds-logs-1","status":201}}]})"};
-  });
-  sending.add(1);
-  const Status status = sending.send();
-  ASSERT_FALSE(status);
-  EXPECT_EQ(status.error().code, ErrorCode::kFatal);
+TEST(BulkSender, an_alias_stops_it_and_a_data_stream_does_not) {
+  const auto send_into = [](const std::string& index) {
+    Sending sending([&index](const HttpRequest& request) {
+      EXPECT_NE(request.target.find("_index"), std::string::npos);
+      return HttpReply{.body =
+                           R"({"items":[{"create":{"_index":")" + index + R"(","status":201}}]})"};
+    });
+    sending.add(1);
+    return sending.send();
+  };
+  for (const std::string index : {"other", ".ds-other-000001", ".ds-logs", ".ds-logsa-000001",
+                                  "logs-000001", "x.ds-logs-000001"}) {
+    const Status status = send_into(index);
+    ASSERT_FALSE(status) << index;
+    EXPECT_EQ(status.error().code, ErrorCode::kFatal);
+  }
+  for (const std::string index : {"logs", ".ds-logs-000001", ".ds-logs-2026.11.21-000001"})
+    EXPECT_TRUE(send_into(index)) << index;
 }
 
 TEST(BulkSender, an_answer_that_does_not_fit_settles_nothing) {
@@ -375,9 +386,7 @@ TEST(BulkSender, a_document_that_silences_each_request_is_found_however_small) {
     Sending sending([is_answered](const HttpRequest& request) {
       const bool spoilt = request.body.find("\"d5\"") != std::string::npos;
       if (spoilt && is_answered) return HttpReply{.status = 500};
-      return HttpReply{
-          .body = items_of(std::vector<std::string>(items_in(request.body).size(), item(201))),
-          .hang_up = spoilt};
+      return HttpReply{.body = all_created(request), .hang_up = spoilt};
     });
     sending.add(9);
     ASSERT_TRUE(sending.send());
@@ -396,8 +405,7 @@ TEST(BulkSender, many_documents_that_spoil_each_request_hold_it_up_hardly_longer
         const std::string id = "\"d" + std::to_string(7 + 3 * i) + "\"";
         if (request.body.find(id) != std::string::npos) return HttpReply{.status = 500};
       }
-      return HttpReply{
-          .body = items_of(std::vector<std::string>(items_in(request.body).size(), item(201)))};
+      return HttpReply{.body = all_created(request)};
     });
     sending.add(60);
     ASSERT_TRUE(sending.send());
