@@ -278,7 +278,10 @@ Status GroupReader::take(const rd_kafka_message_t& message) {
 Status GroupReader::take_error(const rd_kafka_message_t& message) {
   if (recovers_by_itself(message.err)) return ok();
   Held* const held = find(message);
-  if (held && held->rewound) return ok();
+  if (held && held->rewound) {
+    held->has_stopped = held->has_stopped || message.err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET;
+    return ok();
+  }
   const std::string words = rd_kafka_message_errstr(&message);
   switch (message.err) {
     case RD_KAFKA_RESP_ERR__MAX_POLL_EXCEEDED:
@@ -379,6 +382,7 @@ Status GroupReader::seek(Held& held) {
   rd_kafka_error_t* const refused = rd_kafka_seek_partitions(handle_, list.get(), kSeekMs);
   auto code = refused ? rd_kafka_error_code(refused) : list->elems[0].err;
   if (refused) rd_kafka_error_destroy(refused);
+  if (code == RD_KAFKA_RESP_ERR__STATE && held.has_stopped) return start_again();
   if (code) {
     // librdkafka cannot seek while it looks for the leader or an offset itself. The others go on.
     const auto now = steady_clock::now();
@@ -387,6 +391,23 @@ Status GroupReader::seek(Held& held) {
     return shipper::query_error("go back in " + to_string(held.key), code);
   }
   held.rewound = false;
+  return ok();
+}
+
+// librdkafka reads a partition no more after it has reported an offset out of range, and cannot
+// seek in it. Only a new assignment starts it, which has to name all.
+Status GroupReader::start_again() {
+  const PartitionList ours(rd_kafka_topic_partition_list_new(static_cast<int>(held_.size())));
+  for (Held& held : held_) {
+    const auto& [topic, number] = held.key;
+    rd_kafka_topic_partition_list_add(ours.get(), topic.c_str(), number)->offset = held.next;
+    held.rewound = held.at_end = held.has_stopped = false;
+  }
+  // A pause would outlive the assignment.
+  if (Status resumed = pause_where([](const PartitionKey&) { return false; }); !resumed)
+    return resumed;
+  if (const auto code = rd_kafka_assign(handle_, ours.get()))
+    return shipper::query_error("start the partitions again", code);
   return ok();
 }
 

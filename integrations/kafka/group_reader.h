@@ -136,6 +136,7 @@ class GroupReader {
     bool paused = false;
     bool rewound = false;                               // `next` is still to be sought,
     std::chrono::steady_clock::time_point sought = {};  // for the first time then.
+    bool has_stopped = false;                           // It can only be started again.
   };
 
   GroupReader(const GroupOptions& options, GroupListener& listener)
@@ -152,6 +153,7 @@ class GroupReader {
   Status take(const rd_kafka_message_t& message);
   Status take_error(const rd_kafka_message_t& message);
   Status seek(Held& held);
+  Status start_again();
   Held* find(const rd_kafka_message_t& message);
   void nudge();
 

@@ -92,6 +92,21 @@ class GroupReaderTest : public ::testing::Test {
   std::unique_ptr<EmbeddedBroker> broker_;
 };
 
+TEST_F(GroupReaderTest, a_partition_that_librdkafka_gave_up_is_read_again_from_where_it_is_wanted) {
+  Member member(broker_->bootstrap());
+  EXPECT_TRUE(member.until([&] { return member.reader_->at_end(); }));
+  const PartitionKey zero{"logs", 0};
+  member.reader_->rewind(zero, 10 * kRecords);
+  EXPECT_TRUE(member.reader_->pause_where(none));
+  member.reader_->rewind(zero, 10);  // Before Kafka answers that there is no such offset.
+  for (int polls = 0; polls < 20; ++polls) EXPECT_TRUE(member.reader_->poll(50, 500));
+  member.next_[0] = 10;
+  EXPECT_TRUE(member.reader_->pause_where(none));
+  EXPECT_TRUE(member.until([&] { return member.reader_->at_end(); }));
+  EXPECT_EQ(member.next_[0], kRecords / 2);
+  EXPECT_EQ(member.records_, kRecords + kRecords / 2 - 10) << "nothing of the other one came twice";
+}
+
 TEST_F(GroupReaderTest, a_member_reads_all_from_the_beginning_and_knows_the_end) {
   Member member(broker_->bootstrap());
   EXPECT_TRUE(member.until([&] { return member.reader_->at_end(); }));
