@@ -210,7 +210,7 @@ void Archiver::resume(PartitionArchive& partition, const Settled& settled) {
   if (!start) {
     failed_ = start.error();
   } else if (!partition.parked()) {
-    resumed_.push_back({partition.key(), *start, "the archive and Kafka answer now"});
+    resumed_.push_back({partition.key(), *start, ""});
   }
 }
 

@@ -21,7 +21,7 @@ using Offsets = std::map<PartitionKey, int64_t>;
 struct Parking {
   PartitionKey partition;
   int64_t offset = 0;
-  std::string reason;
+  std::string reason;  ///< Empty: the outlet held it back until now, and it goes on there.
 };
 
 /// How far the pump's partitions are, for a line of progress.

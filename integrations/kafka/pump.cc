@@ -111,6 +111,11 @@ Status Pump::end_once() {
 }
 
 void Pump::park(const Parking& parking) {
+  if (parking.reason.empty()) {
+    reader_->rewind(parking.partition, parking.offset);
+    spdlog::info("{} goes on at offset {}", to_string(parking.partition), parking.offset);
+    return;
+  }
   Parked& parked = parked_[parking.partition];
   const bool fresh = parked.tries == 0;
   parked.offset = fresh ? parking.offset : std::min(parked.offset, parking.offset);
