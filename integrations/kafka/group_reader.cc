@@ -68,8 +68,11 @@ Result<std::unique_ptr<GroupReader>> GroupReader::open(const GroupOptions& optio
   // For this long the group keeps the partitions of a member that was killed. A batch that was
   // damaged on a broker's disk must not pass for records. A broker that has just died is asked
   // three times for the ends of a partition, a minute each by default.
-  shipper::KafkaSettings settings = {
-      {"session.timeout.ms", "10000"}, {"check.crcs", "true"}, {"socket.timeout.ms", "10000"}};
+  // With a heartbeat a member learns that the partitions are shared out anew, and all wait for it.
+  shipper::KafkaSettings settings = {{"session.timeout.ms", "10000"},
+                                     {"heartbeat.interval.ms", "1000"},
+                                     {"check.crcs", "true"},
+                                     {"socket.timeout.ms", "10000"}};
   settings.insert(settings.end(), options.settings.begin(), options.settings.end());
   auto conf = shipper::make_kafka_conf(options.brokers, settings);
   if (!conf) return conf.error();
