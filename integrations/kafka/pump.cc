@@ -183,6 +183,7 @@ Status Pump::commit(bool now) {
         partition, next, lives_ ? lives_->note(partition) : std::string(), limits::kCommitMs);
     if (status) {
       committed_[partition] = next;
+      if (lives_) lives_->committed(partition);
       leave_parked(partition, next);
     } else if (status.error().code == ErrorCode::kRetryable) {
       complaints_.add(status.error().message);
@@ -207,7 +208,12 @@ void Pump::add_idle_ends() {
 Status Pump::assigned(std::vector<AssignedPartition>& partitions) {
   if (lives_) lives_->assigned(partitions);
   if (Status status = outlet_.assigned(partitions); !status) return status;
-  for (const AssignedPartition& partition : partitions) committed_[partition.key] = partition.start;
+  for (const AssignedPartition& partition : partitions) {
+    committed_[partition.key] = partition.start;
+    // Of a topic that was made anew: whoever owns it next is not to begin at the old place.
+    if (lives_ && partition.start < partition.committed)
+      to_commit_[partition.key] = partition.start;
+  }
   spdlog::info("partitions assigned by the consumer group: {}", partitions.size());
   return ok();
 }

@@ -53,7 +53,6 @@ void TopicLives::assigned(std::vector<AssignedPartition>& partitions) {
       life.mark = mark_of_note(partition.note);
     }
   }
-  made_anew_.clear();
   last_ = lives_.end();
 }
 
@@ -95,9 +94,11 @@ Status TopicLives::turn() {
     const std::lock_guard lock(mutex_);
     answers.swap(answers_);
   }
+  Status first = ok();
   for (const Answer& answer : answers) {
-    if (Status same = take(answer); !same) return same;
+    if (Status same = take(answer); !same && first) first = same;
   }
+  if (!first) return first;
   std::vector<Question> questions;
   for (auto& [partition, life] : lives_) {
     const int64_t wait_ns = is_some(life.candidate) ? kLookNs : kIdleLookNs;

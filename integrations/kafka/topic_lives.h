@@ -42,6 +42,8 @@ class TopicLives {
 
   /// What to commit together with an offset; empty: nothing is known.
   std::string note(const PartitionKey& partition) const;
+  /// Something of the partition was committed. Until then the old place stands in Kafka.
+  void committed(const PartitionKey& partition) { made_anew_.erase(partition); }
 
   /// Looks where it is due. Errors: kRetryable: a topic was made anew. The group has to be joined
   /// again; assigned() does the rest.

@@ -17,7 +17,9 @@ constexpr int64_t kAskedPauseMsMax = 30'000;
 // and a document may stop the node each time. So a request that is never answered, or with 500, is
 // halved, if the service answers other requests in between.
 constexpr int kSilencesMax = 3;
-constexpr int kSilencesAloneMax = 6;     // Of one document; then it is rejected.
+constexpr int kSilencesAloneMax = 6;  // Of one document; then it is rejected.
+// The same, while nothing else is settled: perhaps the service takes nothing for a while. A minute.
+constexpr int kSilencesIdleMax = 14;
 constexpr int64_t kSuspectRestMs = 100;  // After the first of them; it doubles.
 constexpr long kSearchingTimeoutMs = 30'000;
 
@@ -103,6 +105,7 @@ Status BulkSender::send(Bulk& bulk, const std::function<bool()>& give_up) {
     Places again;
     switch (reply.kind) {
       case Reply::Kind::kAnswered:
+        for (const uint32_t place : places) suspects_.erase(place);
         if (Status status = heed(bulk, places, reply, again); !status) return status;
         settle_late(bulk, again);
         break;
@@ -150,7 +153,8 @@ bool BulkSender::is_there() {
 bool BulkSender::leave_silent(Bulk& bulk, const Places& places, const Reply& reply,
                               std::deque<Places>& left) {
   const uint64_t settled = tally_.created + tally_.there;
-  if (silence_.in_a_row++ == 0 && !silence_.searching) silence_.settled_before = settled;
+  if (silence_.in_a_row++ == 0 && !silence_.searching && suspects_.empty())
+    silence_.settled_before = settled;
   if (places.size() == 1) {
     try_suspect_again(bulk, places.front(), reply, left);
     return true;
@@ -167,9 +171,13 @@ bool BulkSender::leave_silent(Bulk& bulk, const Places& places, const Reply& rep
 void BulkSender::try_suspect_again(Bulk& bulk, uint32_t place, const Reply& reply,
                                    std::deque<Places>& left) {
   silence_.in_a_row = 0;
-  const bool others_go = tally_.created + tally_.there != silence_.settled_before;
-  const int tries = others_go ? ++suspects_[place] : suspects_.try_emplace(place).first->second;
-  if (tries >= kSilencesAloneMax) {
+  const uint64_t settled = tally_.created + tally_.there;
+  Suspect& suspect = suspects_.try_emplace(place, Suspect{silence_.settled_before}).first->second;
+  const bool others_go = settled != suspect.settled;
+  suspect.settled = settled;
+  suspect.tries += others_go ? 1 : 0;
+  suspect.idle_tries += !others_go && settled != silence_.settled_before ? 1 : 0;
+  if (suspect.tries >= kSilencesAloneMax || suspect.idle_tries >= kSilencesIdleMax) {
     suspects_.erase(place);
     reject(bulk, place, reply.status,
            fmt::format("the service answers other requests, and this document never ({})",
@@ -179,7 +187,7 @@ void BulkSender::try_suspect_again(Bulk& bulk, uint32_t place, const Reply& repl
   left.push_back({place});
   if (left.front().size() > 1 || !suspects_.contains(left.front().front())) return;
   const int64_t round_ms =
-      others_go ? kSuspectRestMs << (tries - 1) : backoff_.next_spread(random_());
+      others_go ? kSuspectRestMs << (suspect.tries - 1) : backoff_.next_spread(random_());
   rest_(round_ms / static_cast<int64_t>(suspects_.size()));
 }
 

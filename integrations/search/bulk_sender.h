@@ -54,6 +54,12 @@ class BulkSender {
     int status = 0;
     std::string reason;
   };
+  /// A document whose request failed, though nothing else was in it.
+  struct Suspect {
+    uint64_t settled = 0;  // Items that the service had settled then.
+    int tries = 0;         // While others were settled,
+    int idle_tries = 0;    // and while none were.
+  };
   /// Requests for the same items that failed as a whole, one after the other.
   struct Silence {
     int in_a_row = 0;
@@ -94,12 +100,12 @@ class BulkSender {
   const std::function<void(int64_t)> rest_;
   BulkAnswerParser parser_;
   std::string joined_;
-  std::string plain_index_;            // The last index known to be no alias.
-  std::set<std::string> found_;        // Indices that held items of the bulk already.
-  std::map<uint32_t, Attempts> late_;  // By place.
-  std::map<uint32_t, int> suspects_;   // By place: how often it failed alone, with its request.
-  std::set<std::string> accepting_;    // Indices that took an item of the bulk,
-  std::string last_accepting_;         // and the last of them.
+  std::string plain_index_;               // The last index known to be no alias.
+  std::set<std::string> found_;           // Indices that held items of the bulk already.
+  std::map<uint32_t, Attempts> late_;     // By place.
+  std::map<uint32_t, Suspect> suspects_;  // By place.
+  std::set<std::string> accepting_;       // Indices that took an item of the bulk,
+  std::string last_accepting_;            // and the last of them.
   Silence silence_;
   std::minstd_rand random_{std::random_device{}()};
 };

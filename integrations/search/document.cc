@@ -81,9 +81,13 @@ DocumentWriter::Time DocumentWriter::own_time(const kafka::ReadRecord& record,
 
 // Its index was deleted, or will be. The index of 1970-01-01 holds what is of unknown age, and
 // stays.
-bool DocumentWriter::leave_out(const Time& time, BulkItem& item) {
+bool DocumentWriter::leave_out(std::string_view topic, const Time& time, BulkItem& item) {
   if (options_.keep_days == 0 || time.day == Day()) return false;
-  if (time.day >= first_kept_day(options_.keep_days, clock_)) return false;
+  const Day first_kept = first_kept_day(options_.keep_days, clock_);
+  if (time.day >= first_kept) return false;
+  const IndexName& index = options_.index;
+  const auto last = index.last_day(topic, index.render(topic, time.day));  // Of its month, perhaps.
+  if (last && *last >= first_kept) return false;
   item.time_ms = time.ms;
   expired_ += 1;
   return true;
@@ -215,7 +219,7 @@ bool DocumentWriter::write_own(const kafka::ReadRecord& record, Bulk& bulk, Bulk
   }
   if (!refused_.empty()) return false;
   const Time time = own_time(record, view->time);
-  if (leave_out(time, item)) return true;
+  if (leave_out(record.topic, time, item)) return true;
   make_own_id(*view, time.day);
   find_edits(*view, scanned, time);
   write_action(record.topic, time, id_, bulk, item);
@@ -233,7 +237,7 @@ bool DocumentWriter::write_own(const kafka::ReadRecord& record, Bulk& bulk, Bulk
 
 void DocumentWriter::write_foreign(const kafka::ReadRecord& record, Bulk& bulk, BulkItem& item) {
   const Time time = time_of(record);
-  if (leave_out(time, item)) return;
+  if (leave_out(record.topic, time, item)) return;
   make_foreign_id(record);
   write_action(record.topic, time, id_, bulk, item);
   bulk.body += fmt::format(R"({{"@timestamp":"{}","message":)", utc_text_of_ms(time.ms));

@@ -105,7 +105,7 @@ class DocumentWriter final : public RecordWriter {
   void find_edits(const shipper::RecordView& view, const ScannedRecord& scanned, const Time& time);
   std::string numbers_of(const shipper::RecordView& view);
   Day today() const;
-  bool leave_out(const Time& time, BulkItem& item);
+  bool leave_out(std::string_view topic, const Time& time, BulkItem& item);
 
   const DocumentOptions options_;
   const Clock& clock_;

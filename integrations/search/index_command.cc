@@ -22,12 +22,16 @@ Status prune(const IndexSettings& settings) {
   OldIndices old(*settings.keep, clock, node);
   const auto found = old.find();
   if (!found) return found.error();
+  Status first_error = ok();
   for (const std::string& name : *found) {
-    if (!settings.dry_run) {
-      if (Status removed = old.remove(name); !removed) return removed;
+    const Status removed = settings.dry_run ? ok() : old.remove(name);
+    if (removed) {
+      fmt::print("{} {}\n", settings.dry_run ? "would delete" : "deleted", name);
+    } else if (first_error) {
+      first_error = removed;
     }
-    fmt::print("{} {}\n", settings.dry_run ? "would delete" : "deleted", name);
   }
+  if (!first_error) return first_error;
   const std::chrono::year_month_day first(first_kept_day(settings.keep->days, clock));
   fmt::print("{} {} indices; kept is what holds records from {:04}-{:02}-{:02} on\n",
              settings.dry_run ? "would delete" : "deleted", found->size(),

@@ -4,11 +4,14 @@
 #include <simdjson.h>
 
 #include <algorithm>
+#include <charconv>
 #include <chrono>
+#include <cstdlib>
 
 namespace longshore::search {
 namespace {
 
+constexpr int64_t kHoursApartMax = 24;
 constexpr size_t kListBytesMax = 32 << 20;  // Of some 100,000 indices.
 
 /// The names of real indices, open or closed: aliases are resolved, but names that are not the
@@ -24,6 +27,27 @@ std::vector<std::string> names_in(const std::string& body) {
 }
 
 }  // namespace
+
+Status check_clock(const Clock& clock, SearchNode& node) {
+  const Result<http::Answer> answer =
+      node.ask_for("Asking for the time", "GET", "/_cat/health?h=epoch", {}, 4'096);
+  if (!answer) return answer.error();
+  const std::string& text = answer->body;
+  int64_t theirs_s = 0;
+  const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), theirs_s);
+  if (fault != std::errc()) {
+    return Error{ErrorCode::kInvalid,
+                 "--keep: the service does not tell its time at /_cat/health?h=epoch."};
+  }
+  constexpr int64_t kSecondNs = 1'000'000'000;
+  const int64_t ahead_h = (clock.wall_ns() / kSecondNs - theirs_s) / 3600;
+  if (std::abs(ahead_h) < kHoursApartMax) return ok();
+  return Error{
+      ErrorCode::kInvalid,
+      fmt::format("--keep: this host's clock is {} hours {} that of the search service, so "
+                  "nothing is deleted: what is to be kept would go. Set the clock.",
+                  std::abs(ahead_h), ahead_h > 0 ? "ahead of" : "behind")};
+}
 
 Day first_kept_day(int days, const Clock& clock) {
   return day_of_ms(clock.wall_ns() / 1'000'000) - std::chrono::days(days);
@@ -41,6 +65,7 @@ std::vector<std::string> old_among(const std::vector<std::string>& names, const 
 }
 
 Result<std::vector<std::string>> OldIndices::find() {
+  if (Status right = check_clock(clock_, node_); !right) return right.error();
   const Day first = first_kept_day(keep_.days, clock_);
   std::vector<std::string> found;
   for (const std::string& topic : keep_.topics) {

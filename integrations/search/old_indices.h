@@ -19,6 +19,10 @@ struct KeepOptions {
   int days = 0;
 };
 
+/// Whether this host's clock is that of the service, within a day: a wrong one would delete what is
+/// to be kept. Errors: kInvalid: it is not; ask_for()'s.
+Status check_clock(const Clock& clock, SearchNode& node);
+
 /// The first day that is kept: the day `days` before today. The index of 1970-01-01 is always kept:
 /// what it holds is of unknown age.
 Day first_kept_day(int days, const Clock& clock);
@@ -34,7 +38,7 @@ class OldIndices {
   OldIndices(const KeepOptions& keep, const Clock& clock, SearchNode& node)
       : keep_(keep), clock_(clock), node_(node) {}
 
-  /// Their names, ascending. Errors: SearchNode::ask_for's.
+  /// Their names, ascending. Errors: those of check_clock() and SearchNode::ask_for().
   Result<std::vector<std::string>> find();
 
   /// One that is gone already counts as deleted. Errors: the same.

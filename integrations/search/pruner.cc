@@ -47,12 +47,16 @@ void Pruner::run() {
 Status Pruner::prune() {
   const auto found = old_.find();
   if (!found) return found.error();
+  Status first = ok();
   for (const std::string& name : *found) {
     if (ending_) break;
-    if (Status removed = old_.remove(name); !removed) return removed;
-    spdlog::info("deleted index {}: all of it is older than --keep {}d", name, keep_.days);
+    if (Status removed = old_.remove(name); removed) {
+      spdlog::info("deleted index {}: all of it is older than --keep {}d", name, keep_.days);
+    } else if (first) {
+      first = removed;
+    }
   }
-  return ok();
+  return first;
 }
 
 }  // namespace longshore::search

@@ -47,7 +47,8 @@ void RefusalGate::count(Bulk& bulk) {
     return *window;
   };
   for (size_t i = 0; i < bulk.items.size(); ++i) {
-    if (is_accepted[i] && !bulk.is_held(bulk.items[i]))
+    const bool is_sent = bulk.items[i].action != bulk.items[i].end;
+    if (is_accepted[i] && is_sent && !bulk.is_held(bulk.items[i]))
       window_of(bulk.items[i]).counts[0].accepted += 1;
   }
   for (const Rejection& rejection : bulk.rejections) {

@@ -30,9 +30,14 @@ Status Replayer::assigned(std::vector<kafka::AssignedPartition>& partitions) {
   if (Status status = indexer_.assigned(partitions); !status) return status;
   ours_.clear();
   for (kafka::AssignedPartition& partition : partitions) {
-    const auto [end, first] = ends_.try_emplace(partition.key, partition.high);
-    if (first && options_.from_start) partition.start = partition.low;
-    ours_[partition.key] = {partition.start, end->second};
+    const auto [known, first] =
+        ends_.try_emplace(partition.key, End{partition.high, partition.committed});
+    End& end = known->second;
+    end.offset = std::min(end.offset, partition.high);
+    // Also after a rejoin, until something of this run is committed.
+    if (options_.from_start && partition.committed == end.committed)
+      partition.start = partition.low;
+    ours_[partition.key] = {partition.start, end.offset};
   }
   return ok();
 }
@@ -44,7 +49,11 @@ void Replayer::discard() {
 
 void Replayer::record(const kafka::ReadRecord& record) {
   const auto at = ours_.find({std::string(record.topic), record.partition});
-  if (at == ours_.end() || record.offset >= at->second.end) return;
+  if (at == ours_.end()) return;
+  if (record.offset >= at->second.end) {
+    at->second.next = at->second.end;  // Only markers of transactions may stand between.
+    return;
+  }
   at->second.next = record.offset + 1;
   indexer_.record(record);
 }

@@ -64,6 +64,10 @@ class Replayer final : public kafka::Outlet {
   struct Reading {
     int64_t next = 0, end = 0;
   };
+  struct End {
+    int64_t offset = 0;
+    int64_t committed = -1;  // By earlier replays.
+  };
   struct Tries {
     int64_t offset = -1;
     int count = 0;
@@ -77,7 +81,7 @@ class Replayer final : public kafka::Outlet {
   const ReplayReport& report_;
   const Tally& tally_;
   std::map<kafka::PartitionKey, Reading> ours_;
-  kafka::Offsets ends_;  // As they were when each partition was first ours.
+  std::map<kafka::PartitionKey, End> ends_;  // As they were when each partition was first ours.
   std::map<kafka::PartitionKey, Tries> tries_;
   std::map<kafka::PartitionKey, std::string> left_out_;
 };

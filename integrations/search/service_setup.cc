@@ -55,6 +55,10 @@ Status set_up_service(const IndexSettings& settings, const kafka::Stopping& stop
     options.flat = type.value();
     return ok();
   });
+  if (found && settings.keep) {  // Else records that are to be kept would be left out.
+    found = kafka::persist("Starting", stopping, complaints,
+                           [&] { return check_clock(SystemClock(), node); });
+  }
   if (!found || !settings.install_template) return found;
   const IndexName& index = settings.document.index;
   for (const std::string& topic : settings.group.topics) {

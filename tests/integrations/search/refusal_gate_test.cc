@@ -29,7 +29,9 @@ std::unique_ptr<Bulk> bulk_of(const char* topic, int items, int refused, const c
     const std::string own = std::string(key) + (*key == '*' ? std::to_string(i) : "");
     record.key = own;
     record.offset = i;
-    bulk->add(record);
+    BulkItem& item = bulk->add(record);
+    bulk->body += "{}";
+    item.end = bulk->body.size();
     if (i >= items - refused)
       bulk->rejections.push_back({static_cast<uint32_t>(i), status, reason + std::to_string(i)});
   }
@@ -80,6 +82,11 @@ TEST(RefusalGate, shares_below_the_limit_sizes_and_unsent_records_pass) {
     gate.hold(*bulk);
     EXPECT_EQ(bulk->rejections.size(), refused);
   }
+  // What --keep leaves out is no document that was stored.
+  const auto backlog = bulk_of("d", 2'100, 100, "*");
+  for (size_t i = 0; i < 2'000; ++i) backlog->items[i].end = backlog->items[i].action;
+  gate.hold(*backlog);
+  EXPECT_EQ(backlog->parked.size(), 100u);
   RefusalGate open(clock, 100);
   const auto bulk = bulk_of("a", 300, 300, "*");
   open.hold(*bulk);
