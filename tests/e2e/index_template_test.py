@@ -5,11 +5,13 @@ Method: real Kafka and OpenSearch; templates of other versions are put there bef
 """
 
 import json
+import pathlib
 import time
 
 from harness import BINARY, check, main, parts_and_numbers, run, run_parts, say, wait_until
 from produce import Producer
 from search import Member, serve_opensearch
+from torture_faults import HOUR, ClockStepper
 
 
 def name_of(topic):
@@ -122,15 +124,24 @@ def keep(lab, kafka, search):
     def there():
         return set(search.ask("/*?expand_wildcards=open,closed"))
 
-    def prune(*words, status=0):
+    def prune(*words, status=0, env=None):
         done = run(BINARY, "index", "--prune", "--topic", "keep", "--to", search.url, *words,
-                   ok=False)
+                   ok=False, env=env)
         check(done.returncode == status, f"{words}: {done.returncode}: {done.stderr}")
         return done.stdout + done.stderr
     before = there()
     told = prune("--keep", "30d", "--dry-run")
     check([line.split()[-1] for line in told.splitlines()[:-1]] == sorted(old), told)
     check("would delete 3 indices" in told and there() == before, f"a dry run deleted: {told}")
+    # A clock that is far ahead would delete all, and leave out what comes.
+    clock = ClockStepper(lab.dir / "keep-clock",
+                         pathlib.Path(BINARY).parent / "libstepped_clock.so", 0)
+    clock.step(40 * 24 * HOUR)
+    told = prune("--keep", "30d", status=2, env=clock.environment)
+    check("clock is 960 hours ahead" in told and there() == before, told)
+    wrong = Member(lab, kafka, search, "keep", "--keep", "30d", "--group", "wrong", name="wrong",
+                   env=clock.environment)
+    check(wrong.end() == 2 and "Set the clock" in wrong.log() and there() == before, wrong.log())
     told = prune("--keep", "30d")
     check(told.count("deleted longshore-") == 3 and there() == before - set(old), told)
     check("deleted 0 indices" in prune("--keep", "30d"), "there was more to delete")
