@@ -418,6 +418,21 @@ TEST(IndexDocument, a_day_that_is_not_kept_is_left_out_and_the_unknown_one_is_no
   EXPECT_EQ(writer.expired(), 2u);
 }
 
+TEST(IndexDocument, an_index_of_a_month_takes_records_until_its_last_day_is_not_kept) {
+  DocumentOptions options{IndexName::parse("l-{topic}-{yyyy.MM}").value()};
+  options.keep_days = 30;
+  DocumentWriter writer(options, stopped);  // On 2026-11-21: kept from 2026-10-22 on.
+  constexpr int64_t kDay = 86'400'000;
+  for (const auto& [ago, is_kept] : {std::pair(51, true), {52, false}}) {
+    Bulk bulk;
+    kafka::ReadRecord record = record_of("plain");
+    record.timestamp_ms = kNoon - ago * kDay;
+    writer.add(record, bulk);
+    EXPECT_EQ(!bulk.body.empty(), is_kept) << ago;
+  }
+  EXPECT_EQ(writer.expired(), 1u);
+}
+
 TEST(IndexTemplate, it_is_json_whatever_separates) {
   const IndexName index = IndexName::parse("logs-{topic}-{yyyy.MM.dd}").value();
   EXPECT_EQ(template_name(index, "app"), "longshore-logs-app-x.x.x");
