@@ -240,8 +240,8 @@ Status TakeOver::leave_id(size_t batch_bytes) {
 // id is busy, and the lane goes on under another. An id is also busy while another agent uses it,
 // one on a copy of the state directory: that must be fenced, or be the one that fences us.
 Status TakeOver::fence_predecessor(size_t batch_bytes) {
-  int64_t busy_since_ns = 0;
-  const int64_t tell_ns = setup_.clock.monotonic_ns() + limits::kUnstableOffsetNs;
+  int64_t began_ns = setup_.clock.monotonic_ns();
+  const int64_t tell_ns = began_ns + limits::kUnstableOffsetNs;
   bool told = false;
   predecessors_topics_.clear();
   for (uint32_t left = 0;;) {
@@ -261,16 +261,13 @@ Status TakeOver::fence_predecessor(size_t batch_bytes) {
           setup_.options.lane.value, ids_.current(), initialised.error().message);
     }
     const bool all_left = left >= limits::kTransactionalIdsMax;
-    if (outage_.lasts()) busy_since_ns = 0;
-    if (code == ErrorCode::kUndecided && busy_since_ns == 0)
-      busy_since_ns = std::max<int64_t>(now, 1);
-    const int64_t busy_ns = code == ErrorCode::kUndecided ? now - busy_since_ns : 0;
+    const int64_t busy_ns = code == ErrorCode::kUndecided ? now - began_ns : 0;
     const bool leave = busy_ns >= limits::kLeftIdNsMin ||
                        (busy_ns >= limits::kBusyIdNs && !all_left && predecessor_is_stuck());
     if (leave && outcome_is_known()) {
       if (Status opened = leave_id(batch_bytes); !opened) return opened;
       ++left;
-      busy_since_ns = 0;
+      began_ns = setup_.clock.monotonic_ns();
     } else {
       setup_.pause();
     }

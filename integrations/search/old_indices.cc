@@ -78,8 +78,8 @@ Result<std::vector<std::string>> OldIndices::find() {
     for (std::string& name : old_among(names_in(answer->body), keep_, topic, first))
       found.push_back(std::move(name));
   }
-  std::ranges::sort(found);
-  found.erase(std::ranges::unique(found).begin(), found.end());
+  std::sort(found.begin(), found.end());
+  found.erase(std::unique(found.begin(), found.end()), found.end());
   return found;
 }
 

@@ -158,7 +158,7 @@ def letters(scene):
     check(not any(secret in done.stderr + done.stdout for secret in SECRETS), done.stderr)
     done = run(*words, scene.password, timeout=60)
     check(done.stdout == "Dead letters: 10; stored: 10; already there: 0\n", done.stdout)
-    check(scene.search.count("logs-secured-odd-*") == 10, "a letter is missing")
+    check(scene.search.count("longshore-secured-odd-*") == 10, "a letter is missing")
     say("dead letters are replayed through TLS with a password; a wrong one is refused")
 
 

@@ -120,7 +120,9 @@ std::string encode(shipper::RecordEncoder& encoder, shipper::Line line, std::str
   encoder.finish(chunk);
   require(chunk.messages.size() == 1, "a line is one record");
   const rd_kafka_message_t& message = chunk.messages[0];
-  require(message.payload != nullptr && message.key_len == 16, "a record has a value and a key");
+  const size_t key_bytes = encoder.format() == RecordFormat::kRaw ? 20 : 16;  // "-raw"
+  require(message.payload != nullptr && message.key_len == key_bytes,
+          "a record has a value and a key");
   return {static_cast<const char*>(message.payload), message.len};
 }
 

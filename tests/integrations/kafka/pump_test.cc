@@ -98,7 +98,7 @@ class FastClock final : public Clock {
   int64_t monotonic_ns() const override { return 20 * clock_.monotonic_ns(); }
 
  private:
-  const SystemClock clock_;
+  const SystemClock clock_{};
 };
 
 class PumpTest : public ::testing::Test {
