@@ -36,6 +36,7 @@ class FormerFilesTest : public testing::Test {
         fs::remove(path);
         fs::create_directories(path.parent_path());
         // Somebody has just asked when the directory changed: its next change moves the clock on.
+        fs::remove(path.parent_path() / "other");
         std::ofstream(path.parent_path() / "other") << "line\n";
       }
       for (const std::string& name : names)
