@@ -71,11 +71,6 @@ Result<std::optional<RecordCopy>> KafkaProbe::copy(const PartitionKey& partition
     return Found::kSame;
   });
   if (!found) return found.error();
-  if (*found != Found::kDeleted) return copy;
-  // Only retention is for good: a topic may be unknown for a moment, and a broken disk be mended.
-  const Result<Ends> ends = this->ends(partition);
-  if (!ends) return no_answer(partition, offset, ends.error().message.c_str());
-  if (offset >= ends->low) return no_answer(partition, offset, "it is damaged");
   return copy;
 }
 

@@ -68,7 +68,7 @@ class KafkaProbe final : public RecordProbe {
   Result<Ends> ends(const PartitionKey& partition) override;
 
   /// The record at this offset, whatever it is; none if Kafka has none there (any more). Errors:
-  /// kRetryable: no answer, no such topic, or the record is damaged.
+  /// kRetryable: no answer.
   Result<std::optional<RecordCopy>> copy(const PartitionKey& partition, int64_t offset);
 
  private:
