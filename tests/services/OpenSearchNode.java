@@ -2,7 +2,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.CountDownLatch;
 import org.codelibs.opensearch.runner.node.OpenSearchRunnerNode;
 import org.opensearch.common.logging.LogConfigurator;
 import org.opensearch.common.settings.Settings;
@@ -11,15 +10,8 @@ import org.opensearch.plugins.Plugin;
 
 /** A node with chosen modules; the jars hold no program that starts one. */
 public class OpenSearchNode {
-    /** A real node ends on an error that is no exception; this one must not be kinder. */
-    private static void endOnError(Thread thread, Throwable trouble) {
-        System.err.println("fatal error in thread " + thread.getName() + ": " + trouble);
-        if (trouble instanceof Error)
-            Runtime.getRuntime().halt(trouble instanceof StackOverflowError ? 126 : 1);
-    }
-
     public static void main(String[] words) throws Exception {
-        Thread.setDefaultUncaughtExceptionHandler(OpenSearchNode::endOnError);
+        NodeProcess.endOnErrors();
         var home = Settings.builder().put("path.home", words[0]).build();
         var environment = InternalSettingsPreparer.prepareEnvironment(
             home, Map.of(), Path.of(words[0], "config"), () -> "n1");
@@ -29,16 +21,6 @@ public class OpenSearchNode {
         for (int i = 1; i < words.length; i++)
             modules.add(Class.forName(words[i]).asSubclass(Plugin.class));
         var node = new OpenSearchRunnerNode(environment, modules);
-        var ended = new CountDownLatch(1);
-        Runtime.getRuntime().addShutdownHook(new Thread(() -> {
-            try {
-                node.close();
-            } catch (Exception trouble) {
-                trouble.printStackTrace();
-            }
-            ended.countDown();
-        }));
-        node.start();
-        ended.await();
+        NodeProcess.run(node, node::start);
     }
 }

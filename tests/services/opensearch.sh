@@ -29,10 +29,11 @@ choose() {
   modules=()  # HTTP, analysers, field types, and what a log store's users expect.
   if [ "$jars" = elasticsearch8 ]; then
     node_class=Elasticsearch8Node
-    sources=("$here/Elasticsearch8Node.java" "$here/ElasticsearchStandIns.java")
+    sources=("$here/Elasticsearch8Node.java" "$here/NodeProcess.java"
+      "$here/ElasticsearchStandIns.java")
   elif [ "$product" = elasticsearch ]; then
     node_class=ElasticsearchNode
-    sources=("$here/ElasticsearchNode.java")
+    sources=("$here/ElasticsearchNode.java" "$here/NodeProcess.java")
     # The analysis module is of 7.10.2, and 7.15 moved a class that it needs.
     [ "$version" = 7.10.2 ] || sources+=("$here/ParseField.java")
     modules+=(org.elasticsearch.transport.Netty4Plugin
@@ -40,7 +41,7 @@ choose() {
       org.elasticsearch.index.mapper.MapperExtrasPlugin)
   else
     node_class=OpenSearchNode
-    sources=("$here/OpenSearchNode.java")
+    sources=("$here/OpenSearchNode.java" "$here/NodeProcess.java")
     if [ "${version%%.*}" -ge 3 ]; then
       plugin=ModulePlugin
       for java_home in "${JAVA_HOME:-}" /usr/lib/jvm/*; do
